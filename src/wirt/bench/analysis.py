@@ -1,0 +1,108 @@
+"""What the figures of a run come to: the values that comparison makes, and that reports show."""
+
+from enum import StrEnum
+
+import msgspec
+
+from wirt.bench.sample import Effort, Failure, Header
+
+
+class Verdict(StrEnum):
+    """Whether a subject differs from the host, by its interval and a practical threshold of 2 %."""
+
+    DIFFERENT = "different"
+    SAME = "not different"
+    UNCLEAR = "cannot tell"
+    BASELINE = "baseline"
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One cell: a test in a subject, against the host of the same blocks."""
+
+    suite: str
+    test: str
+    subject: str
+    copies: int
+    value: float
+    """Geometric mean of the passes that count, in ``unit``."""
+    unit: str
+    n: int
+    """Blocks (starts of a guest) that count."""
+    ratio: float | None
+    """Guest / host, geometric mean over blocks; 1 for the host; None if the host has no figure."""
+    ci_low: float | None
+    ci_high: float | None
+    """95 % interval of ``ratio``; None with fewer than two blocks."""
+    index: float | None
+    """10 * ratio."""
+    verdict: Verdict
+    spread: float | None
+    """Standard deviation of the log values over the blocks: the noise of this cell."""
+    capped: bool
+    """The cap was reached before the interval was as small as the profile asks."""
+
+
+class Index(msgspec.Struct, frozen=True, kw_only=True):
+    """A geometric mean over several tests, by a named rule."""
+
+    rule: str
+    """"host=10", "unixbench-4.1", "unixbench-4.1 (10 items)", "unixbench-5"."""
+    label: str
+    """What a reader needs to know of the rule, in one line."""
+    group: str
+    """"all", "cpu", "ipc" or "fs"."""
+    subject: str
+    copies: int
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+    members: list[str]
+    missing: list[str]
+    """Tests the rule wants and the run has not; not empty means the index is partial."""
+
+
+class NetworkRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of the source's table 3.1: one subject with N servers in parallel; means over the blocks."""
+
+    subject: str
+    servers: int
+    transactions: float
+    data_mb: float
+    response_seconds: float
+    """Sum over the servers of their mean response times, as the source sums."""
+    rate: float
+    """Transactions per second, summed."""
+    throughput_mb: float
+    """MB per second, summed."""
+    concurrency: float
+    """Summed."""
+    availability: float
+    """Percent, mean over the servers."""
+    failed: float
+    longest_seconds: float
+    n: int
+
+
+class Clock(msgspec.Struct, frozen=True, kw_only=True):
+    """The guest's clock against the host's: the largest relative difference of a pass."""
+
+    subject: str
+    worst: float
+    passes: int
+
+
+class Analysis(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a report shows, made from a run's file alone."""
+
+    header: Header
+    results: list[Result]
+    indices: list[Index]
+    network: list[NetworkRow]
+    noise_floor: list[Result]
+    """The host-again cells: what this machine shows where there is nothing to see."""
+    clocks: list[Clock]
+    efforts: list[Effort]
+    failures: list[Failure]
+    warnings: list[str]
+    complete: bool
+    harness: dict[str, float]

@@ -1,0 +1,124 @@
+"""What a run records: one header, then one line for each thing that happened, in the order it happened.
+
+The file is the truth of a measurement: statistics, comparison, report and recommendation are pure functions of it. It is
+``results/RUN/run.jsonl``: JSON lines, appended and synced one at a time, so that a run killed at any instant loses at
+most the line being written.
+"""
+
+from typing import Any
+
+import msgspec
+
+FORMAT_VERSION = 1
+
+HOST = "host"
+HOST_AGAIN = "host-again"
+"""The second host series: host against host is the noise floor (A/A run)."""
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """Where workloads run: the host (``approach`` is None) or a guest of an approach."""
+
+    name: str
+    approach: str | None = None
+
+
+class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="kind"):
+    """The first line: what was to be measured, with what, on what."""
+
+    format: int = FORMAT_VERSION
+    run: str
+    wirt: str
+    profile: str
+    seed: int
+    started: float
+    """Unix time, seconds."""
+    subjects: list[Subject]
+    suites: list[str]
+    blocks: int
+    """Blocks planned; with an adaptive profile the most that it may take."""
+    guests: int
+    """Guests in parallel in the http suite (N)."""
+    template: str
+    template_sha256: str
+    workloads: dict[str, str]
+    """Program -> SHA-256 of the binary that every subject ran."""
+    compiler: dict[str, str]
+    """``version`` and ``flags`` the workloads were built with."""
+    environment: dict[str, Any]
+    """Facts of the node (see ``bench/environment.py``); keys are stable, values are JSON."""
+    unavailable: dict[str, str]
+    """Approach -> reason why it was left out."""
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample", tag_field="kind"):
+    """One figure of one pass.
+
+    ``value`` is the test's own figure in ``unit`` and more is better (lps, MWIPS, KBps, lpm, trans/s). With several
+    copies it is the sum over the copies. Warm-up passes are kept with ``phase="warmup"`` and used by nobody.
+    """
+
+    suite: str
+    test: str
+    subject: str
+    copies: int
+    """Copies run at once; in the http suite the number of servers loaded in parallel."""
+    block: int
+    order: int
+    """Position in the whole run, counted from 0."""
+    phase: str
+    """"warmup" or "measure"."""
+    value: float
+    unit: str
+    seconds: float
+    """Duration of the pass by the subject's own clock; mean over the copies."""
+    host_seconds: float | None
+    """Duration of the same pass by the host's clock, None if it could not be taken."""
+    at: float
+    """Unix time at its end, seconds."""
+    detail: dict[str, Any] = {}
+    """The program's other figures: ``count``, ``timebase``; Siege's fields by their own names, per guest and in sum."""
+
+
+class Effort(msgspec.Struct, frozen=True, kw_only=True, tag="effort", tag_field="kind"):
+    """What setting up cost: one step a person would do, and the seconds it took."""
+
+    subject: str
+    step: str
+    seconds: float
+    block: int = 0
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure", tag_field="kind"):
+    """A subject or one of its passes that failed; the others go on."""
+
+    subject: str
+    block: int
+    test: str | None
+    message: str
+    log: str | None
+    """The end of the guest's log, for the report."""
+    at: float
+
+
+class Finish(msgspec.Struct, frozen=True, kw_only=True, tag="finish", tag_field="kind"):
+    """The last line of a run that came to its end; without it the run was interrupted."""
+
+    at: float
+    capped: list[str]
+    """``suite/test/subject/copies`` of the cells that hit the cap before their interval was small enough."""
+    harness: dict[str, float] = {}
+    """Seconds by what they were spent on: ``workloads``, ``guests`` (start, stop), ``total``."""
+
+
+Record = Header | Sample | Effort | Failure | Finish
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole results file, read back."""
+
+    header: Header
+    samples: list[Sample]
+    efforts: list[Effort]
+    failures: list[Failure]
+    finish: Finish | None

@@ -1,0 +1,67 @@
+"""Sizes, durations and shares: parse what a person types, print what a person reads.
+
+Binary prefixes only: ``512M`` and ``512MiB`` are both 512 * 2**20 bytes, as in every tool of this field.
+"""
+
+import re
+
+from wirt.errors import InvalidInput
+
+_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:i?B)?", re.IGNORECASE)
+_SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.IGNORECASE)
+_POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
+_SCALE = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+KIB = 1024
+MIB = 1024**2
+GIB = 1024**3
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes that ``text`` ("512M", "1.5 GiB", "4096") stands for.
+
+    Raises:
+        InvalidInput: the text is no size.
+    """
+    match = _BYTES.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInput(
+            f"{text!r} is not a size", hint="write a number with K, M, G or T, such as 512M"
+        )
+    return int(float(match[1]) * 1024 ** _POWER[match[2].upper()])
+
+
+def render_bytes(size: int) -> str:
+    """Return ``size`` bytes for a person: "512 MiB", "1.5 GiB"."""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if value == int(value) else f"{value:.1f} {unit}"
+
+
+def parse_seconds(text: str) -> float:
+    """Return the seconds that ``text`` ("1.5", "250ms", "10m", "2h") stands for.
+
+    Raises:
+        InvalidInput: the text is no duration.
+    """
+    match = _SECONDS.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInput(
+            f"{text!r} is not a duration", hint="write a number with ms, s, m or h, such as 30s"
+        )
+    return float(match[1]) * _SCALE[(match[2] or "s").lower()]
+
+
+def render_seconds(seconds: float) -> str:
+    """Return a duration for a person: "12 ms", "1.52 s", "3 min 20 s", "1 h 05 min"."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.2f} s" if seconds < 10 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
