@@ -1,0 +1,75 @@
+"""The one place that names concrete classes and wires them: a home becomes a context for the verbs."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from ipaddress import IPv4Network
+
+from wirt.approaches.registry import load_approach
+from wirt.host import files, links
+from wirt.model.home import Home
+from wirt.network import addresses
+from wirt.network.bridge import BridgeNetwork
+from wirt.ops import guests
+from wirt.ops.context import Context
+from wirt.state.base import Store
+from wirt.state.sqlite import SqliteStore
+from wirt.storage.registry import POOLS, load_pool
+from wirt.storage.templates import TemplateCache
+
+
+def find_home() -> Home:
+    """Return the home that the environment names; see ``Home`` for the defaults."""
+    default = Home()
+    return Home(
+        data=os.path.abspath(os.environ.get("WIRT_HOME") or default.data),
+        run=os.path.abspath(os.environ.get("WIRT_RUN") or default.run),
+        etc=os.path.abspath(os.environ.get("WIRT_ETC") or default.etc),
+    )
+
+
+@contextmanager
+def open_context(home: Home | None = None) -> Iterator[Context]:
+    """Open a home for one command, repaired from whatever a dead one left.
+
+    Raises:
+        NotPermitted, OutOfSpace, Corrupt: the home cannot be opened.
+    """
+    place = home or find_home()
+    with files.translated(f"open the home {place.data}"):
+        # Others may pass through: the root user of an unprivileged guest is nobody here, and must reach its root.
+        for directory in (place.data, place.run):
+            os.makedirs(directory, mode=0o711, exist_ok=True)
+        os.makedirs(os.path.dirname(place.lock("any")), mode=0o700, exist_ok=True)
+    store = SqliteStore(place.database)
+    try:
+        context = Context(
+            home=place,
+            store=store,
+            network=BridgeNetwork(place.tag, _subnet(place, store)),
+            templates=TemplateCache(place.templates),
+            approach=cache(load_approach),
+            pool=cache(lambda name: load_pool(name, place.pool(name))),
+            pools=tuple(POOLS),
+            boot_id=_boot_id(),
+            cpus=len(os.sched_getaffinity(0)),
+        )
+        guests.clean_up(context)
+        yield context
+    finally:
+        store.close()
+
+
+def _subnet(home: Home, store: Store) -> IPv4Network:
+    """Return the home's subnet: chosen once, from what was free on the node then."""
+    kept = store.setting("subnet")
+    if kept is None:
+        chosen = addresses.choose_subnet(home.tag, links.routed_networks())
+        kept = store.keep("subnet", str(chosen))
+    return IPv4Network(kept)
+
+
+def _boot_id() -> str:
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        return file.read().strip()

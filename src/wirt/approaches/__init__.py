@@ -1,0 +1,1 @@
+"""The kinds of virtualization, each behind the same port."""

@@ -1,0 +1,97 @@
+"""The port that every kind of virtualization is behind.
+
+A driver gets values and gives values back. It never sees the state, the pools or another driver. Whatever it makes
+carries ``Place.name``, so that ``probe`` and ``kill`` work without knowing how far a start got.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from wirt.host.run import Streams
+from wirt.model.capability import Capability
+from wirt.model.guest import Handle
+from wirt.model.launch import Launch, Place
+from wirt.model.presence import Presence
+from wirt.model.resources import Idmap, NicKind
+
+
+class Needs(msgspec.Struct, frozen=True, kw_only=True):
+    """What an approach wants from storage and network, and what a guest under it has at the least."""
+
+    root: str
+    """"tree", "qcow2" or "ubd": the form of the root."""
+    idmap: Idmap | None
+    """The shift of ids a tree must show."""
+    nic: NicKind
+    smallest_memory: int
+    """Bytes below which the template's system does not boot."""
+    own_kernel: bool
+    kernel_image: bool = False
+    """The template's kernel and an initial ramdisk must be handed over."""
+
+
+class Approach(Protocol):
+    """One kind of virtualization."""
+
+    name: str
+    needs: Needs
+
+    def probe_capability(self) -> Capability:
+        """Ask the node whether this approach works here; changes nothing that stays."""
+        ...
+
+    def start(self, launch: Launch) -> Handle:
+        """Start the guest and return as soon as its first process runs.
+
+        Raises:
+            Failed: the engine could not start it; nothing of it is left.
+        """
+        ...
+
+    def probe(self, place: Place) -> Presence:
+        """Ask the kernel whether the guest runs: present, absent, or in part (its engine without its init)."""
+        ...
+
+    def wait_ready(self, place: Place, handle: Handle, timeout: float) -> None:
+        """Return once a command can be run in the guest.
+
+        Raises:
+            TimedOut: it was not ready within ``timeout`` seconds; names the log.
+            Failed: the guest ended meanwhile.
+        """
+        ...
+
+    def exec(
+        self,
+        place: Place,
+        handle: Handle,
+        argv: list[str],
+        *,
+        streams: Streams,
+        environment: dict[str, str],
+        cpus: frozenset[int] | None = None,
+    ) -> int:
+        """Run a command in the guest and return its exit status (128 + signal if it was killed).
+
+        Args:
+            streams: where its input comes from and its output goes.
+            environment: the whole environment of the command.
+            cpus: processors of the node that the work is bound to; None for all.
+
+        Raises:
+            Failed: the command could not be run at all.
+        """
+        ...
+
+    def stop(self, place: Place, handle: Handle, timeout: float) -> None:
+        """Ask the guest's system to shut down and wait until it has.
+
+        Raises:
+            TimedOut: it still ran after ``timeout`` seconds.
+        """
+        ...
+
+    def kill(self, place: Place) -> None:
+        """End everything of this guest at once and leave nothing; no error if nothing runs."""
+        ...

@@ -1,0 +1,1 @@
+"""System containers by LXC."""

@@ -1,0 +1,96 @@
+"""LXC's programs, as functions; nothing else in Wirt knows their options."""
+
+import os
+
+from wirt.errors import Failed
+from wirt.host import run
+from wirt.host.run import ENVIRONMENT, Streams
+
+_ENGINE_PATH = {"PATH": "/usr/sbin:/sbin"}
+"""Without /usr/bin, liblxc does not find newuidmap and writes the id map itself, which root may.
+
+newuidmap (package uidmap, there wherever rootless containers are) would refuse every range that /etc/subuid does not
+give to root, and that file is not ours to change.
+"""
+
+
+def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> None:
+    """Start a container in the background and return when its init has been run.
+
+    Raises:
+        Failed: LXC could not start it; the detail is the end of its log.
+    """
+    done = run.run(
+        [
+            "/usr/bin/lxc-start",
+            f"--lxcpath={lxc_path}",
+            f"--name={name}",
+            f"--rcfile={config}",
+            f"--logfile={log}",
+            "--logpriority=WARN",
+            f"--pidfile={pid_file}",
+            "--daemon",
+        ],
+        environment=_ENGINE_PATH,
+    )
+    if done.status != 0:
+        raise Failed(
+            f"LXC could not start container {name}: {_first_error(log)}",
+            detail=done.stderr.strip(),
+            hint=f"see {log}",
+        )
+
+
+def attach(
+    lxc_path: str,
+    name: str,
+    argv: list[str],
+    *,
+    streams: Streams,
+    environment: dict[str, str],
+    cpus: frozenset[int] | None,
+) -> int:
+    """Run a command in a running container and return its exit status."""
+    variables = [f"--set-var={key}={value}" for key, value in environment.items()]
+    return run.attach(
+        [
+            "/usr/bin/lxc-attach",
+            f"--lxcpath={lxc_path}",
+            f"--name={name}",
+            "--clear-env",
+            *variables,
+            "--",
+            *argv,
+        ],
+        streams=streams,
+        environment=ENVIRONMENT,
+        cpus=cpus,
+    )
+
+
+def stop(lxc_path: str, name: str, timeout: float) -> bool:
+    """Ask a container's init to shut down; return False if it still runs after ``timeout`` seconds."""
+    done = run.run(
+        [
+            "/usr/bin/lxc-stop",
+            f"--lxcpath={lxc_path}",
+            f"--name={name}",
+            "--nokill",
+            f"--timeout={max(1, round(timeout))}",
+        ]
+    )
+    return done.status in (0, 2)
+
+
+def kill(lxc_path: str, name: str) -> None:
+    """End a container at once and wait until its monitor has cleaned up; no error if it does not run."""
+    run.run(["/usr/bin/lxc-stop", f"--lxcpath={lxc_path}", f"--name={name}", "--kill"])
+
+
+def _first_error(log: str) -> str:
+    if os.path.exists(log):
+        with open(log, errors="replace") as lines:
+            for line in lines:
+                if " ERROR " in line:
+                    return line.rpartition(" - ")[2].strip()
+    return "it left no reason in its log"

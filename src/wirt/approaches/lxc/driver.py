@@ -1,0 +1,118 @@
+"""``lxc``: a system container under the node's kernel, unprivileged, with an init of its own.
+
+LXC's monitor process is the parent of the container and its only keeper: there is no daemon. The container, its cgroups
+and its interface carry the guest's kernel name.
+"""
+
+import os
+
+from wirt.approaches.base import Needs
+from wirt.approaches.lxc import build, control
+from wirt.errors import Failed, TimedOut
+from wirt.host import cgroup, files, process, run
+from wirt.host.run import Streams
+from wirt.model.capability import Capability, no, yes
+from wirt.model.guest import Handle
+from wirt.model.launch import Launch, Place
+from wirt.model.presence import Presence
+from wirt.model.resources import Idmap, NicKind, RootTree
+from wirt.units import MIB
+
+
+class Lxc:
+    """System containers by LXC."""
+
+    name = "lxc"
+    needs = Needs(
+        root="tree",
+        idmap=Idmap(),
+        nic=NicKind.VETH,
+        smallest_memory=32 * MIB,
+        own_kernel=False,
+    )
+
+    def probe_capability(self) -> Capability:
+        """Ask whether LXC and user namespaces are there."""
+        if run.find_program("lxc-start") is None:
+            return no(self.name, "LXC is not installed", "apt-get install lxc")
+        try:
+            with open("/proc/sys/user/max_user_namespaces") as limit:
+                allowed = int(limit.read())
+        except FileNotFoundError:
+            allowed = 0
+        if allowed == 0:
+            return no(
+                self.name,
+                "this kernel gives no user namespaces",
+                "allow them: sysctl user.max_user_namespaces=10000",
+            )
+        if os.geteuid() != 0:
+            return no(
+                self.name, "mounting a root and shifting its ids needs root", "run it as root"
+            )
+        return yes(self.name, "LXC with user namespaces: root inside is nobody on the node")
+
+    def start(self, launch: Launch) -> Handle:
+        """Write the configuration and start the container."""
+        if not isinstance(launch.root, RootTree):
+            raise Failed(f"{self.name} needs a tree, not an image")
+        place = launch.place
+        config = os.path.join(place.run_dir, place.name, "config")
+        os.makedirs(os.path.dirname(config), mode=0o711, exist_ok=True)
+        text = build.build_config(
+            launch, launch.root, cgroup_version=cgroup.version_of("memory") or 2, init="/sbin/init"
+        )
+        # The configuration is made anew at every start: it need not survive a power cut.
+        files.write(config, text)
+        pid_file = os.path.join(place.run_dir, "monitor.pid")
+        control.start(place.run_dir, place.name, config, place.log, pid_file)
+        with open(pid_file) as said:
+            monitor = int(said.read())
+        return Handle(pid=monitor, started=process.start_time(monitor))
+
+    def probe(self, place: Place) -> Presence:
+        """Ask the kernel for the container's cgroups and its processes."""
+        group = cgroup.Cgroup(place.name)
+        if group.pids():
+            return Presence.PRESENT
+        return Presence.PARTIAL if group.exists() else Presence.ABSENT
+
+    def wait_ready(self, place: Place, handle: Handle, timeout: float) -> None:
+        """Return: a command can be run as soon as there is an init."""
+        if not process.is_alive(handle.pid, handle.started):
+            raise Failed(f"container {place.name} has ended", hint=f"see {place.log}")
+
+    def exec(
+        self,
+        place: Place,
+        handle: Handle,
+        argv: list[str],
+        *,
+        streams: Streams,
+        environment: dict[str, str],
+        cpus: frozenset[int] | None = None,
+    ) -> int:
+        """Run a command in the container."""
+        return control.attach(
+            place.run_dir, place.name, argv, streams=streams, environment=environment, cpus=cpus
+        )
+
+    def stop(self, place: Place, handle: Handle, timeout: float) -> None:
+        """Ask the container's init to shut down."""
+        if not control.stop(place.run_dir, place.name, timeout):
+            raise TimedOut(
+                f"the guest did not shut down within {timeout:g} s", hint="pass --force to end it"
+            )
+        self._clean(place)
+
+    def kill(self, place: Place) -> None:
+        """End the container at once, then whatever LXC left: processes, cgroups."""
+        if self.probe(place) is Presence.PRESENT:
+            control.kill(place.run_dir, place.name)
+        self._clean(place)
+
+    def _clean(self, place: Place) -> None:
+        """Take away what LXC leaves: the cgroup it was put in; after a crash its processes too."""
+        group = cgroup.Cgroup(place.name)
+        group.kill()
+        group.remove()

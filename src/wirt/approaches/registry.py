@@ -1,0 +1,31 @@
+"""Where each approach is: a name and a module, loaded when it is first asked for."""
+
+from importlib import import_module
+
+from wirt.approaches.base import Approach
+from wirt.errors import InvalidInput
+
+APPROACHES = {
+    "chroot": "wirt.approaches.chroot:Chroot",
+    "lxc": "wirt.approaches.lxc.driver:Lxc",
+    "uml": "wirt.approaches.uml.driver:Uml",
+    "qemu": "wirt.approaches.qemu.driver:Qemu",
+    "kvm": "wirt.approaches.qemu.driver:Kvm",
+}
+"""In the order of the source's table 1.1: from the least to the most between guest and node."""
+
+
+def load_approach(name: str) -> Approach:
+    """Return the driver of an approach.
+
+    Raises:
+        InvalidInput: there is no approach of this name.
+    """
+    try:
+        module, _, class_name = APPROACHES[name].partition(":")
+    except KeyError:
+        raise InvalidInput(
+            f"there is no approach {name!r}", hint=f"choose one of {', '.join(APPROACHES)}"
+        ) from None
+    driver: Approach = getattr(import_module(module), class_name)()
+    return driver

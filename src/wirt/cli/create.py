@@ -1,0 +1,40 @@
+"""``wirt create``."""
+
+import click
+
+from wirt import app
+from wirt.cli import options
+from wirt.console import output
+from wirt.model.limits import Limits
+from wirt.ops.create import CreateRequest
+from wirt.ops.create import create as create_guest
+
+
+@click.command()
+@click.argument("name")
+@options.definition
+@click.option(
+    "--address", help="IPv4 address on the home's bridge; the lowest free one if left out."
+)
+def create(
+    name: str,
+    template: str,
+    approach: str,
+    cpus: int,
+    memory: int,
+    disk: int,
+    pool: str | None,
+    address: str | None,
+) -> None:
+    """Make a guest called NAME from a template; it is not started."""
+    request = CreateRequest(
+        name=name,
+        template=template,
+        approach=approach,
+        limits=Limits(cpus=cpus, memory=memory, disk=disk),
+        pool=pool,
+        address=address,
+    )
+    with app.open_context() as context:
+        guest = create_guest(context, request)
+    output.say(f"guest {guest.name} created: {guest.approach}, {guest.address}")

@@ -1,0 +1,81 @@
+"""The command ``wirt``: finds the subcommand, and turns errors into one line and an exit status."""
+
+import os
+import signal
+import sys
+from importlib import import_module
+from types import FrameType
+
+import click
+
+from wirt import __version__
+from wirt.console import output
+from wirt.errors import Error
+
+COMMANDS = {
+    "compare": "wirt.cli.compare:compare",
+    "create": "wirt.cli.create:create",
+    "destroy": "wirt.cli.destroy:destroy",
+    "doctor": "wirt.cli.doctor:doctor",
+    "exec": "wirt.cli.execute:execute",
+    "list": "wirt.cli.list_guests:list_guests",
+    "report": "wirt.cli.report:report",
+    "results": "wirt.cli.results:results",
+    "run": "wirt.cli.run:run",
+    "show": "wirt.cli.show:show",
+    "start": "wirt.cli.start:start",
+    "stop": "wirt.cli.stop:stop",
+    "template": "wirt.cli.template:template",
+}
+INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group that imports a subcommand's module only when it is called or its help is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all subcommands."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a subcommand, or None if there is none of this name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="wirt")
+def wirt() -> None:
+    """Run Linux server virtualization of every kind, and measure the kinds against each other."""
+
+
+def main() -> int:
+    """Run the command line and return its exit status."""
+    os.umask(0o022)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        status = wirt.main(prog_name="wirt", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except Error as error:
+        output.complain(error)
+        return error.exit_code
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        output.note("wirt: interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has had enough; the interpreter must not complain about it when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

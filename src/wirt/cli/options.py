@@ -1,0 +1,82 @@
+"""Options that several commands share, and the types that read them."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from wirt.errors import InvalidInput
+from wirt.model.limits import Limits
+from wirt.units import parse_bytes, parse_seconds
+
+EXEC_FAILED = 125
+"""Exit status of ``exec`` and ``run`` when Wirt itself failed: all below belong to the command, as with env(1)."""
+
+
+class BytesType(click.ParamType[int]):
+    """A size such as 512M."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bytes."""
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_bytes(value)
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
+class SecondsType(click.ParamType[float]):
+    """A duration such as 30s."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return seconds."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        try:
+            return parse_seconds(value)
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+BYTES = BytesType()
+SECONDS = SecondsType()
+
+
+def definition(function: Function) -> Function:
+    """Add the options that define a guest."""
+    default = Limits()
+    for option in reversed(
+        [
+            click.option(
+                "-t",
+                "--template",
+                default="debian-12-web",
+                show_default=True,
+                help="What its root is made from.",
+            ),
+            click.option(
+                "-a",
+                "--approach",
+                default="lxc",
+                show_default=True,
+                help="How it is run: chroot, lxc, uml, qemu or kvm.",
+            ),
+            click.option("--cpus", type=int, default=default.cpus, show_default=True, help="CPUs."),
+            click.option("--memory", type=BYTES, default="512M", show_default=True, help="Memory."),
+            click.option("--disk", type=BYTES, default="4G", show_default=True, help="Disk."),
+            click.option(
+                "--pool", help="Where its root lives; chosen by the approach if left out."
+            ),
+        ]
+    ):
+        function = option(function)
+    return function

@@ -1,0 +1,46 @@
+"""``wirt run``."""
+
+import secrets
+
+import click
+
+from wirt import app
+from wirt.cli import options
+from wirt.console import output
+from wirt.errors import Error
+from wirt.model.limits import Limits
+from wirt.ops.create import CreateRequest
+from wirt.ops.run import run as run_in_guest
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@options.definition
+@click.option("--name", help="The guest's name while it lasts.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(
+    template: str,
+    approach: str,
+    cpus: int,
+    memory: int,
+    disk: int,
+    pool: str | None,
+    name: str | None,
+    command: tuple[str, ...],
+) -> int:
+    """Make a guest, run COMMAND in it, and destroy it.
+
+    Input, output and exit status are the command's; 125 means that Wirt could not run it.
+    """
+    request = CreateRequest(
+        name=name or f"run-{secrets.token_hex(4)}",
+        template=template,
+        approach=approach,
+        limits=Limits(cpus=cpus, memory=memory, disk=disk),
+        pool=pool,
+    )
+    try:
+        with app.open_context() as context:
+            return run_in_guest(context, request, list(command))
+    except Error as error:
+        output.complain(error)
+        return options.EXEC_FAILED

@@ -1,0 +1,1 @@
+"""The kernel and the programs of the node; knows no guests."""

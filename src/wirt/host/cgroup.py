@@ -1,0 +1,294 @@
+"""Control groups behind one face, whether the kernel's are v1, hybrid or v2.
+
+A group of ours has the same name in every hierarchy. Where a v2 tree is mounted, even one without controllers beside
+v1 ones, it keeps track of the processes: its kill and freeze take a whole group at once, forks included. Only pure v1
+needs the freezer for that.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from signal import SIGKILL
+
+import msgspec
+
+from wirt.errors import Failed, InvalidInput, NotPermitted, TimedOut
+from wirt.host import process
+from wirt.host.kerneltree import KernelTree
+from wirt.host.mountinfo import parse_mounts
+
+_WANTED = frozenset({"cpu", "cpuset", "io", "memory", "pids"})
+"""v2 controllers that are switched on for the children of a group's ancestors."""
+_NO_CONTROLLERS = frozenset({"rw", "ro", "xattr", "clone_children", "noprefix", "cpuset_v2_mode"})
+"""Mount options of a v1 hierarchy that are no controllers."""
+_PATIENCE = 10.0
+"""Seconds that the kernel gets to freeze, kill or let go of a group."""
+
+
+class Hierarchy(msgspec.Struct, frozen=True, kw_only=True):
+    """One mounted tree of control groups."""
+
+    path: str
+    version: int
+    controllers: frozenset[str]
+
+
+def find_hierarchies(tree: KernelTree | None = None) -> list[Hierarchy]:
+    """Return the mounted trees, v2 first; named v1 trees, which only keep track, have no controllers."""
+    tree = tree or KernelTree()
+    found: dict[str, Hierarchy] = {}
+    for mount in parse_mounts(tree.lines("/proc/self/mountinfo")):
+        if mount.type == "cgroup2":
+            listed = (tree.text(f"{mount.mount_point}/cgroup.controllers") or "").split()
+            version = 2
+        elif mount.type == "cgroup":
+            options = mount.super_options.split(",")
+            listed = [o for o in options if o not in _NO_CONTROLLERS and "=" not in o]
+            version = 1
+        else:
+            continue
+        # A tree that is mounted twice has the same device number both times.
+        found.setdefault(
+            mount.device_number,
+            Hierarchy(path=mount.mount_point, version=version, controllers=frozenset(listed)),
+        )
+    return sorted(found.values(), key=lambda h: -h.version)
+
+
+def list_controllers(hierarchies: Sequence[Hierarchy]) -> frozenset[str]:
+    """Return every controller that can be used."""
+    return frozenset().union(*(h.controllers for h in hierarchies))
+
+
+def version_of(controller: str, hierarchies: Sequence[Hierarchy] | None = None) -> int | None:
+    """Return the version (1 or 2) of the tree that has this controller; None if none has."""
+    for hierarchy in find_hierarchies() if hierarchies is None else hierarchies:
+        if controller in hierarchy.controllers:
+            return hierarchy.version
+    return None
+
+
+class Cgroup:
+    """One group of ours; ``name`` is its path below the root of every hierarchy, such as ``wabcd-12ab34``."""
+
+    def __init__(self, name: str, hierarchies: Sequence[Hierarchy] | None = None) -> None:
+        if {"", ".", ".."} & set(name.split("/")):
+            # Killing the group "." would kill everything on the node.
+            raise InvalidInput(f"{name!r} names no cgroup of its own")
+        self.name = name
+        self.hierarchies = find_hierarchies() if hierarchies is None else hierarchies
+
+    def exists(self) -> bool:
+        """Return whether the group is there in any hierarchy."""
+        return bool(self._directories())
+
+    def ensure(self) -> None:
+        """Make the group in every hierarchy.
+
+        Raises:
+            NotPermitted, Failed: the kernel refused.
+        """
+        for hierarchy in self.hierarchies:
+            directory = Path(hierarchy.path)
+            for part in self.name.split("/"):
+                if hierarchy.version == 2:
+                    _pass_on(directory)
+                directory /= part
+                _mkdir(directory)
+                if "cpuset" in hierarchy.controllers and hierarchy.version == 1:
+                    _inherit_cpuset(directory)
+
+    def add(self, pid: int) -> None:
+        """Move a process into the group; what it forks from now on is in it as well.
+
+        Raises:
+            NotPermitted, Failed: the kernel refused, or the process or the group is gone.
+        """
+        for hierarchy in self.hierarchies:
+            _write(self._directory(hierarchy) / "cgroup.procs", str(pid))
+
+    def pids(self) -> list[int]:
+        """Return the processes in the group and in groups below it."""
+        found: set[int] = set()
+        for directory in self._directories():
+            for below in _walk(directory):
+                found |= {int(line) for line in _read(below / "cgroup.procs").split()}
+        return sorted(found)
+
+    def kill(self) -> None:
+        """Kill every process of the group and wait until they are gone; no error if there is none.
+
+        Raises:
+            TimedOut: some did not die, as one stuck in the kernel would not.
+        """
+        tracker = self._tracker()
+        if tracker is not None and (tracker / "cgroup.kill").exists():
+            _write(tracker / "cgroup.kill", "1")
+        elif tracker is not None:
+            # Frozen processes cannot fork away from us; the signals act when they thaw.
+            self.freeze()
+            self._signal_all()
+            self.thaw()
+        # A process that entered only some of the hierarchies is not seen by the tracker.
+        self._signal_all()
+        _wait(lambda: not self.pids(), f"processes of the cgroup {self.name} do not die")
+
+    def remove(self) -> None:
+        """Remove the group and those below it; no error if it is gone.
+
+        Raises:
+            TimedOut: it still has processes.
+            NotPermitted, Failed: the kernel refused.
+        """
+        for directory in self._directories():
+            for below in reversed(_walk(directory)):
+                # A process that just died may hold its group for an instant longer.
+                _wait(partial(_rmdir, below), f"the cgroup {below} has processes")
+
+    def freeze(self) -> None:
+        """Stop every process of the group where it stands, and return once all have stopped.
+
+        Raises:
+            Failed: the group is gone, or the kernel has no freezer.
+            TimedOut: some did not stop; the others have been thawed.
+        """
+        self._set_frozen("1", "FROZEN")
+        try:
+            _wait(self.is_frozen, f"processes of the cgroup {self.name} do not freeze")
+        except TimedOut:
+            self.thaw()
+            raise
+
+    def thaw(self) -> None:
+        """Let the processes of the group go on.
+
+        Raises:
+            Failed: the group is gone, or the kernel has no freezer.
+        """
+        self._set_frozen("0", "THAWED")
+
+    def is_frozen(self) -> bool:
+        """Return whether the group is frozen altogether."""
+        tracker = self._tracker()
+        if tracker is None:
+            return False
+        if (tracker / "cgroup.events").exists():
+            return "frozen 1" in _read(tracker / "cgroup.events")
+        return _read(tracker / "freezer.state").strip() == "FROZEN"
+
+    def memory_current(self) -> int | None:
+        """Return the bytes that the group holds, page cache included; None if nobody counts."""
+        return self._counter("memory", "memory.usage_in_bytes", "memory.current")
+
+    def memory_peak(self) -> int | None:
+        """Return the most bytes that the group ever held; None if nobody counts (v2 before Linux 5.19)."""
+        return self._counter("memory", "memory.max_usage_in_bytes", "memory.peak")
+
+    def _counter(self, controller: str, first: str, second: str) -> int | None:
+        for hierarchy in self.hierarchies:
+            if controller in hierarchy.controllers:
+                name = first if hierarchy.version == 1 else second
+                text = _read(self._directory(hierarchy) / name).strip()
+                return int(text) if text.isdigit() else None
+        return None
+
+    def _set_frozen(self, second: str, first: str) -> None:
+        tracker = self._tracker()
+        if tracker is None:
+            raise Failed(f"the cgroup {self.name} cannot be frozen: it is gone, or has no freezer")
+        if (tracker / "cgroup.freeze").exists():
+            _write(tracker / "cgroup.freeze", second)
+        else:
+            _write(tracker / "freezer.state", first)
+
+    def _tracker(self) -> Path | None:
+        """Return the group's directory that all its processes can be frozen through."""
+        for hierarchy in self.hierarchies:
+            directory = self._directory(hierarchy)
+            if (
+                hierarchy.version == 2 or "freezer" in hierarchy.controllers
+            ) and directory.exists():
+                return directory
+        return None
+
+    def _signal_all(self) -> None:
+        for pid in self.pids():
+            process.end(pid, SIGKILL)
+
+    def _directory(self, hierarchy: Hierarchy) -> Path:
+        return Path(hierarchy.path, self.name)
+
+    def _directories(self) -> list[Path]:
+        return [d for h in self.hierarchies if (d := self._directory(h)).is_dir()]
+
+
+def _pass_on(directory: Path) -> None:
+    """Switch the controllers on for the children of a v2 group, as far as its own parent passed them to it."""
+    wanted = set(_read(directory / "cgroup.controllers").split()) & _WANTED
+    for controller in sorted(wanted - set(_read(directory / "cgroup.subtree_control").split())):
+        _write(directory / "cgroup.subtree_control", f"+{controller}")
+
+
+def _inherit_cpuset(directory: Path) -> None:
+    # A fresh v1 cpuset has no processors and no memory, and takes no process before it has both.
+    for name in ("cpuset.cpus", "cpuset.mems"):
+        if not _read(directory / name).strip():
+            _write(directory / name, _read(directory.parent / name).strip())
+
+
+def _walk(directory: Path) -> list[Path]:
+    """Return a group and all below it, the outer before the inner."""
+    return [Path(found) for found, _, _ in os.walk(directory)]
+
+
+def _mkdir(directory: Path) -> None:
+    try:
+        directory.mkdir(exist_ok=True)
+    except OSError as error:
+        raise _refused(f"cannot make the cgroup {directory}", error) from error
+
+
+def _rmdir(directory: Path) -> bool:
+    """Remove one group; return False if it has processes."""
+    try:
+        directory.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return False
+        raise _refused(f"cannot remove the cgroup {directory}", error) from error
+    return True
+
+
+def _read(path: Path) -> str:
+    """Return what the kernel says; nothing if the group or the file is gone."""
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise _refused(f"cannot write {text} to {path}", error) from error
+
+
+def _refused(what: str, error: OSError) -> Failed | NotPermitted:
+    message = f"{what}: {error.strerror}"
+    if isinstance(error, PermissionError):
+        return NotPermitted(message, hint="run it as root")
+    return Failed(message)
+
+
+def _wait(condition: Callable[[], bool], problem: str) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimedOut(problem)
+        time.sleep(0.001)

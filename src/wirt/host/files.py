@@ -1,0 +1,80 @@
+"""Files and directories, changed so that a crash leaves the old or the new, never half of one."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wirt.errors import Error, Failed, NotPermitted, OutOfSpace
+
+
+def write_atomically(path: str, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace ``path`` with ``content``; a crash leaves a ``.new`` file beside it at most."""
+    fresh = f"{path}.new"
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    try:
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(fresh, path)
+    sync_directory(os.path.dirname(path))
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_tree(path: str) -> None:
+    """Delete a directory and everything in it; no error if it is gone.
+
+    Symbolic links inside are removed, never followed.
+    """
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+
+
+def free_bytes(path: str) -> int:
+    """Return the bytes that may still be written to the file system of ``path`` or its nearest existing parent."""
+    place = Path(path)
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn an ``OSError`` inside into one of Wirt's errors that says what could not be done.
+
+    Raises:
+        OutOfSpace, NotPermitted, Failed: by the error number; the message is ``cannot WHAT: REASON``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise translate(error, what) from error
+
+
+def translate(error: OSError, what: str) -> Error:
+    """Return Wirt's error for an ``OSError`` met when doing ``what``."""
+    reason = error.strerror or str(error)
+    place = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutOfSpace(f"cannot {what}: {reason}{place}", hint="free some space and try again")
+    if error.errno in (errno.EPERM, errno.EACCES):
+        return NotPermitted(f"cannot {what}: {reason}{place}", hint="run it as root")
+    return Failed(f"cannot {what}: {reason}{place}")
+
+
+def write(path: str, content: str, *, mode: int = 0o600) -> None:
+    """Write a file that may be lost in a power cut."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with open(descriptor, "w") as file:
+        file.write(content)

@@ -1,0 +1,223 @@
+"""Mounts, by the kernel's own calls: no program is run for one.
+
+``open_tree``, ``move_mount`` and ``mount_setattr`` have no wrapper in Debian 12's C library or util-linux, so they are
+called by number. The numbers are the same on every architecture (they came after the tables were unified).
+"""
+
+import ctypes
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from wirt.errors import Failed, NotPermitted
+from wirt.host import mountinfo
+
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_BIND = 4096
+MS_REC = 16384
+MS_SLAVE = 1 << 19
+MS_PRIVATE = 1 << 18
+MNT_DETACH = 2
+
+_OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
+_OPEN_TREE_CLONE = 1
+_AT_FDCWD = -100
+_AT_EMPTY_PATH = 0x1000
+_MOVE_MOUNT_F_EMPTY_PATH = 4
+_MOUNT_ATTR_IDMAP = 0x00100000
+_CLONE_NEWUSER = 0x10000000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _MountAttr(ctypes.Structure):
+    _fields_ = (
+        ("attr_set", ctypes.c_uint64),
+        ("attr_clr", ctypes.c_uint64),
+        ("propagation", ctypes.c_uint64),
+        ("userns_fd", ctypes.c_uint64),
+    )
+
+
+def mount(source: str, target: str, kind: str | None, flags: int = 0, data: str = "") -> None:
+    """Mount ``source`` on ``target``.
+
+    Raises:
+        NotPermitted, Failed: the kernel refused; the message names the target and the reason.
+    """
+    _must(
+        _libc.mount(
+            source.encode(),
+            target.encode(),
+            kind.encode() if kind else None,
+            ctypes.c_ulong(flags),
+            data.encode() or None,
+        ),
+        f"cannot mount {target}",
+    )
+
+
+def bind(source: str, target: str, *, read_only: bool = False) -> None:
+    """Show ``source`` at ``target`` too.
+
+    Raises:
+        NotPermitted, Failed: as ``mount``.
+    """
+    mount(source, target, None, MS_BIND)
+    if read_only:
+        mount(source, target, None, MS_BIND | MS_RDONLY | 32)
+
+
+def unmount(target: str) -> None:
+    """Unmount the topmost mount at ``target``; no error if nothing is mounted there.
+
+    Processes that still use it keep it until they end (lazy), but no path leads to it any more.
+
+    Raises:
+        NotPermitted, Failed: the kernel refused.
+    """
+    if _libc.umount2(target.encode(), MNT_DETACH) == 0:
+        return
+    number = ctypes.get_errno()
+    if number not in (errno.EINVAL, errno.ENOENT):
+        raise _refused(f"cannot unmount {target}", number)
+
+
+def unmount_below(directory: str) -> None:
+    """Unmount everything at and below ``directory``, the innermost first."""
+    for target in reversed(mounts_below(directory)):
+        unmount(target)
+
+
+def mounts_below(directory: str) -> list[str]:
+    """Return the mount points at and below ``directory``, in the order they were mounted."""
+    return [target for target in _mount_points() if _is_inside(target, directory)]
+
+
+def is_mounted(target: str) -> bool:
+    """Return whether something is mounted right at ``target``."""
+    return target in _mount_points()
+
+
+def overlay(lower: str, upper: str, work: str, target: str) -> None:
+    """Mount a copy-on-write view of ``lower`` at ``target``; changes go to ``upper``.
+
+    Raises:
+        NotPermitted, Failed: as ``mount``.
+    """
+    mount("overlay", target, "overlay", 0, f"lowerdir={lower},upperdir={upper},workdir={work}")
+
+
+def bind_idmapped(pairs: Sequence[tuple[str, str]], *, first: int, size: int) -> None:
+    """Show each source at its target with ids 0..size-1 on disk seen as first..first+size-1.
+
+    Raises:
+        Failed: the kernel or the file system has no idmapped mounts (Linux 5.12; ext4, btrfs, xfs).
+        NotPermitted: not root.
+    """
+    with _user_namespace(first, size) as namespace:
+        for source, target in pairs:
+            _bind_in_namespace(source, target, namespace)
+
+
+def _bind_in_namespace(source: str, target: str, namespace: int) -> None:
+    tree = _libc.syscall(_OPEN_TREE, _AT_FDCWD, source.encode(), _OPEN_TREE_CLONE | os.O_CLOEXEC)
+    _must(tree, f"cannot open {source} as a mount")
+    try:
+        wanted = _MountAttr(attr_set=_MOUNT_ATTR_IDMAP, userns_fd=namespace)
+        size = ctypes.c_size_t(ctypes.sizeof(wanted))
+        _must(
+            _libc.syscall(_MOUNT_SETATTR, tree, b"", _AT_EMPTY_PATH, ctypes.byref(wanted), size),
+            f"cannot shift the ids of {source}",
+        )
+        _must(
+            _libc.syscall(
+                _MOVE_MOUNT, tree, b"", _AT_FDCWD, target.encode(), _MOVE_MOUNT_F_EMPTY_PATH
+            ),
+            f"cannot mount {target}",
+        )
+    finally:
+        os.close(tree)
+
+
+def file_system_type(path: str) -> str:
+    """Return the type of the file system that ``path``, or its nearest existing parent, lies on."""
+    place = os.path.abspath(path)
+    while not os.path.exists(place):
+        place = os.path.dirname(place)
+    place = os.path.realpath(place)
+    best = max(
+        (found for found in _mounts() if _is_inside(place, found.mount_point)),
+        key=lambda found: len(found.mount_point),
+    )
+    return best.type
+
+
+def _is_inside(path: str, directory: str) -> bool:
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+@contextmanager
+def _user_namespace(first: int, size: int) -> Iterator[int]:
+    """Open a user namespace with the map 0 -> first; it lives as long as a mount or descriptor refers to it."""
+    ready, told = os.pipe()
+    done, release = os.pipe()
+    child = os.fork()
+    if child == 0:
+        # Nothing but kernel calls until _exit: the parent's buffers and handlers must not run twice.
+        status = 1
+        try:
+            if _libc.unshare(_CLONE_NEWUSER) == 0:
+                os.write(told, b"1")
+                os.close(release)
+                os.read(done, 1)
+                status = 0
+        finally:
+            os._exit(status)
+    os.close(told)
+    os.close(done)
+    try:
+        if os.read(ready, 1) != b"1":
+            raise Failed(
+                "the kernel refuses user namespaces",
+                hint="allow them: sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone",
+            )
+        # Root of the node gets the first id beyond the guest's: it writes there too (overlayfs makes its working
+        # files as the one who mounted it), and an id without a place on disk would make the mount read-only.
+        for kind in ("uid_map", "gid_map"):
+            Path(f"/proc/{child}/{kind}").write_text(f"0 {first} {size}\n{size} 0 1\n")
+        namespace = os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield namespace
+        finally:
+            os.close(namespace)
+    finally:
+        os.close(ready)
+        os.close(release)
+        os.waitpid(child, 0)
+
+
+def _mounts() -> list[mountinfo.Mount]:
+    lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
+    return mountinfo.parse_mounts(lines)
+
+
+def _mount_points() -> list[str]:
+    return [found.mount_point for found in _mounts()]
+
+
+def _must(result: int, what: str) -> None:
+    if result < 0:
+        raise _refused(what, ctypes.get_errno())
+
+
+def _refused(what: str, number: int) -> Failed | NotPermitted:
+    reason = os.strerror(number)
+    if number in (errno.EPERM, errno.EACCES):
+        return NotPermitted(f"{what}: {reason}", hint="run it as root")
+    return Failed(f"{what}: {reason}")

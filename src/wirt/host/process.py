@@ -1,0 +1,62 @@
+"""Processes of the node: named so that they cannot be mistaken for another, watched, ended."""
+
+import os
+import select
+import signal
+from pathlib import Path
+
+
+def start_time(pid: int) -> int | None:
+    """Return a process's start time in clock ticks since boot, or None if it is gone or a zombie.
+
+    Source: proc(5), field 22 of ``/proc/PID/stat``; the command name before it may hold spaces and brackets.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def is_alive(pid: int | None, started: int | None) -> bool:
+    """Return whether this very process still runs (not another that got its number)."""
+    return pid is not None and started is not None and start_time(pid) == started
+
+
+def command_line(pid: int) -> list[str]:
+    """Return the arguments of a process; empty if it is gone or a kernel thread."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:-1]
+    except OSError:
+        return []
+
+
+def list_pids() -> list[int]:
+    """Return the ids of all processes that this one can see."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def find_by_argument(argument: str) -> list[int]:
+    """Return the processes that have exactly this argument on their command line."""
+    return [pid for pid in list_pids() if argument in command_line(pid)]
+
+
+def end(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal; no error if the process is gone."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def wait_gone(pid: int, timeout: float) -> bool:
+    """Wait until a process (of anyone's) has ended; return False if it still runs after ``timeout`` seconds."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        ready, _, _ = select.select([descriptor], [], [], timeout)
+        return bool(ready)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,180 @@
+"""The one place that runs programs.
+
+``run`` is for programs of the node whose output matters to Wirt; ``attach`` is for a person's command, with the
+streams passed through. Neither uses a shell, and a missing program or a failure comes back as one of Wirt's errors.
+"""
+
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from wirt.errors import Failed, TimedOut, Unsupported
+
+ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+}
+"""What programs of the node get: their messages in English, their path complete."""
+
+
+class Completed(msgspec.Struct, frozen=True, kw_only=True):
+    """What a program left behind."""
+
+    status: int
+    """Exit status; 128 + signal if it was killed, as a shell says it."""
+    stdout: str
+    stderr: str
+
+
+class Streams(msgspec.Struct, frozen=True, kw_only=True):
+    """Descriptors of a command's input and output; None is the null device."""
+
+    stdin: int | None = None
+    stdout: int | None = None
+    stderr: int | None = None
+
+
+STANDARD = Streams(stdin=0, stdout=1, stderr=2)
+SILENT = Streams()
+
+
+def find_program(name: str) -> str | None:
+    """Return the path of a program of the node, or None."""
+    return shutil.which(name, path=ENVIRONMENT["PATH"])
+
+
+def exit_status(code: int) -> int:
+    """Return a ``Popen`` return code as a shell says it: 128 + signal for a killed process."""
+    return 128 - code if code < 0 else code
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    stdin: str | None = None,
+    timeout: float | None = None,
+    environment: Mapping[str, str] | None = None,
+    directory: str | None = None,
+) -> Completed:
+    """Run a program to its end and return what it said, whatever its exit status.
+
+    Raises:
+        Unsupported: the program is not installed.
+        TimedOut: it did not end within ``timeout`` seconds and was killed.
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            env={**ENVIRONMENT, **(environment or {})},
+            cwd=directory,
+            check=False,
+        )
+    except FileNotFoundError:
+        raise _missing(argv[0]) from None
+    except subprocess.TimeoutExpired:
+        raise TimedOut(f"{Path(argv[0]).name} did not end within {timeout:g} s") from None
+    return Completed(status=exit_status(done.returncode), stdout=done.stdout, stderr=done.stderr)
+
+
+def check(
+    argv: Sequence[str],
+    *,
+    stdin: str | None = None,
+    timeout: float | None = None,
+    environment: Mapping[str, str] | None = None,
+    directory: str | None = None,
+) -> str:
+    """Run a program that must succeed and return its standard output.
+
+    Raises:
+        Failed: it ended with another status than 0; the detail is what it said.
+        Unsupported, TimedOut: as ``run``.
+    """
+    done = run(argv, stdin=stdin, timeout=timeout, environment=environment, directory=directory)
+    if done.status != 0:
+        said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+        last = said[-1] if said else f"exit status {done.status}"
+        raise Failed(f"{Path(argv[0]).name} failed: {last}", detail="\n".join(said[-30:]))
+    return done.stdout
+
+
+def attach(
+    argv: Sequence[str],
+    *,
+    streams: Streams,
+    environment: Mapping[str, str],
+    cpus: frozenset[int] | None = None,
+) -> int:
+    """Run a program on the given descriptors and return its exit status.
+
+    An interrupt from the terminal reaches the program as well; it is waited for, so that nothing outlives us.
+
+    Raises:
+        Unsupported: the program is not installed.
+    """
+    process = spawn(argv, streams=streams, environment=environment, cpus=cpus)
+    while True:
+        try:
+            return exit_status(process.wait())
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+            raise
+
+
+def spawn(
+    argv: Sequence[str],
+    *,
+    streams: Streams = SILENT,
+    environment: Mapping[str, str] = ENVIRONMENT,
+    cpus: frozenset[int] | None = None,
+    new_session: bool = False,
+    keep: Sequence[int] = (),
+) -> "subprocess.Popen[bytes]":
+    """Start a program and return at once; the caller waits for it.
+
+    Args:
+        argv: the program and its arguments.
+        streams: its input and output.
+        environment: its whole environment.
+        cpus: processors it is bound to from its first instruction; None for all.
+        new_session: True for a process that goes on when this command ends.
+        keep: descriptors that it inherits.
+
+    Raises:
+        Unsupported: the program is not installed.
+    """
+    bound = ["taskset", "--cpu-list", ",".join(map(str, sorted(cpus)))] if cpus else []
+    try:
+        return subprocess.Popen(
+            [*bound, *argv],
+            stdin=_descriptor(streams.stdin),
+            stdout=_descriptor(streams.stdout),
+            stderr=_descriptor(streams.stderr),
+            env=dict(environment),
+            start_new_session=new_session,
+            pass_fds=keep,
+        )
+    except FileNotFoundError:
+        raise _missing(argv[0]) from None
+
+
+def _descriptor(number: int | None) -> int | IO[bytes]:
+    return subprocess.DEVNULL if number is None else number
+
+
+def _missing(program: str) -> Unsupported:
+    return Unsupported(
+        f"the program {program} is not installed", hint="run wirt doctor to see what to install"
+    )

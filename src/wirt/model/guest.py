@@ -1,0 +1,37 @@
+"""A guest: the thing that runs, as data."""
+
+import msgspec
+
+from wirt.model.lifecycle import State
+from wirt.model.limits import Limits
+
+
+class Handle(msgspec.Struct, frozen=True, kw_only=True):
+    """What an approach gives back for a started guest.
+
+    ``pid`` and ``started`` (the kernel's start time of that process, clock ticks since boot) together name a process
+    for as long as the node is up; a pid alone may have been reused.
+    """
+
+    pid: int | None = None
+    started: int | None = None
+
+
+class Guest(msgspec.Struct, frozen=True, kw_only=True):
+    """Definition and state of one guest."""
+
+    id: str
+    name: str
+    approach: str
+    template: str
+    template_sha256: str
+    pool: str
+    limits: Limits
+    address: str
+    mac: str
+    state: State = State.STOPPED
+    handle: Handle | None = None
+    created: float
+    """Unix time, seconds."""
+    boot: str | None = None
+    """Kernel boot id of the node when the guest was started: after a reboot nothing runs."""

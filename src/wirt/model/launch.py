@@ -1,0 +1,30 @@
+"""All that an approach needs to know of one guest."""
+
+import msgspec
+
+from wirt.model.limits import Limits
+from wirt.model.resources import Nic, Root
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a guest's traces are: enough to find and end it, even if nobody knows how far its start got."""
+
+    name: str
+    """The kernel name, ``wTAG-ID``: container, cgroup and process carry it."""
+    run_dir: str
+    """Directory for sockets, pid files and generated configuration; gone after a reboot."""
+    log: str
+    """File that the engine and the guest's console write to."""
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """One guest, ready to be started."""
+
+    place: Place
+    hostname: str
+    limits: Limits
+    root: Root
+    nic: Nic
+    kernel: str | None = None
+    """Kernel image of the template, for approaches that boot an unmodified one."""
+    initrd: str | None = None

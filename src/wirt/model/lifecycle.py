@@ -1,0 +1,41 @@
+"""The states a guest can be in, and the one table that says which verb leads where."""
+
+from enum import StrEnum
+
+from wirt.errors import WrongState
+
+
+class State(StrEnum):
+    """Where a guest stands between two commands; what is half done is in the journal, never a state."""
+
+    STOPPED = "stopped"
+    RUNNING = "running"
+
+
+TRANSITIONS: dict[tuple[State, str], State | None] = {
+    (State.STOPPED, "start"): State.RUNNING,
+    (State.STOPPED, "destroy"): None,
+    (State.RUNNING, "stop"): State.STOPPED,
+    (State.RUNNING, "exec"): State.RUNNING,
+}
+"""(state, verb) -> the state after it; None: the guest is gone. A pair that is not here is refused."""
+
+_REFUSALS = {
+    (State.STOPPED, "stop"): ("is not running", None),
+    (State.STOPPED, "exec"): ("is not running", "start it first"),
+    (State.RUNNING, "start"): ("is running already", None),
+    (State.RUNNING, "destroy"): ("is running", "stop it first or pass --force"),
+}
+
+
+def next_state(state: State, verb: str, name: str) -> State | None:
+    """Return the state that ``verb`` leads to.
+
+    Raises:
+        WrongState: the verb is not allowed in this state.
+    """
+    try:
+        return TRANSITIONS[(state, verb)]
+    except KeyError:
+        reason, hint = _REFUSALS[(state, verb)]
+        raise WrongState(f"guest {name} {reason}", hint=hint) from None

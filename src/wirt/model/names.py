@@ -1,0 +1,55 @@
+"""Names that people give, and names that the kernel gets."""
+
+import hashlib
+import re
+import secrets
+
+from wirt.errors import InvalidInput
+
+MAX_NAME = 40
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+def check_name(name: str, what: str = "guest") -> str:
+    """Return ``name`` if a guest or template may be called so.
+
+    A name is a DNS label, because it becomes the guest's host name, and short enough for every kernel object.
+
+    Raises:
+        InvalidInput: it is empty, too long, or holds other characters than a-z, 0-9 and inner hyphens.
+    """
+    if len(name) > MAX_NAME:
+        raise InvalidInput(
+            f"{what} name {name[:20]!r}... has {len(name)} characters",
+            hint=f"use at most {MAX_NAME}",
+        )
+    if _NAME.fullmatch(name) is None:
+        raise InvalidInput(
+            f"{name!r} is not a {what} name",
+            hint="use a-z, 0-9 and inner hyphens, such as web-1",
+        )
+    return name
+
+
+def new_guest_id() -> str:
+    """Return a fresh guest id: six hexadecimal digits, short enough for interface names."""
+    return secrets.token_hex(3)
+
+
+def home_tag(home: str) -> str:
+    """Return the four-letter tag that keeps two homes' kernel objects apart.
+
+    Letters only, so that a tag never looks like a number to ``ip`` or ``nft``.
+    """
+    digest = hashlib.sha256(home.encode()).digest()
+    return "".join(chr(ord("a") + byte % 26) for byte in digest[:4])
+
+
+def kernel_name(tag: str, guest_id: str) -> str:
+    """Return what a guest is called in cgroups, containers, processes: ``wabcd-12ab34``."""
+    return f"w{tag}-{guest_id}"
+
+
+def interface_name(tag: str, guest_id: str) -> str:
+    """Return the host side of a guest's network card, within the kernel's 15 characters: ``wabcd12ab34``."""
+    return f"w{tag}{guest_id}"

@@ -1,0 +1,56 @@
+"""What storage and network hand over to an approach: plain values, no friends."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Idmap(msgspec.Struct, frozen=True, kw_only=True):
+    """Ids 0..size-1 inside a guest stand for first..first+size-1 on the node."""
+
+    first: int = 1_000_000
+    size: int = 65_536
+
+
+class RootTree(msgspec.Struct, frozen=True, kw_only=True, tag="tree", tag_field="kind"):
+    """A mounted directory that holds the guest's file system."""
+
+    path: str
+    idmap: Idmap | None = None
+    """Set if the mount already shows the ids shifted for an unprivileged guest."""
+
+
+class BlockImage(msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_field="kind"):
+    """A copy-on-write disk image that holds the guest's file system (ext4, no partition table)."""
+
+    path: str
+    """The guest's own writable layer."""
+    format: str
+    """"qcow2" for QEMU, "ubd" for User-Mode Linux's copy-on-write files."""
+    backing: str
+    """The template's raw image, never written to."""
+
+
+Root = RootTree | BlockImage
+
+
+class NicKind(StrEnum):
+    """How a guest is joined to the bridge."""
+
+    VETH = "veth"
+    TAP = "tap"
+    ALIAS = "alias"
+    """No card of its own: the address stands on the bridge (chroot)."""
+
+
+class Nic(msgspec.Struct, frozen=True, kw_only=True):
+    """One network card as the guest gets it; addresses as text, MAC as aa:bb:cc:dd:ee:ff."""
+
+    kind: NicKind
+    interface: str
+    """Name on the host; the bridge's own for an alias."""
+    bridge: str
+    mac: str
+    address: str
+    prefix: int
+    gateway: str

@@ -1,0 +1,35 @@
+"""Templates: what a root is made from."""
+
+import msgspec
+
+
+class TemplateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The metadata a person writes, one TOML file a template."""
+
+    name: str
+    description: str = ""
+    distribution: str
+    suite: str
+    packages: list[str]
+    scripts: list[str] = []
+    """Shell scripts run inside the root after the packages are installed, in order."""
+    exclude: list[str] = []
+    """Paths that packages may not unpack (documentation, translations)."""
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """A built (or imported) template: its packed root and what is known of it."""
+
+    name: str
+    description: str
+    distribution: str
+    suite: str
+    packages: list[str]
+    sha256: str
+    """Of the packed root."""
+    packed_bytes: int
+    unpacked_bytes: int
+    built: float
+    """Unix time, seconds."""
+    build_seconds: float
+    imported: bool = False

@@ -1,0 +1,1 @@
+"""How guests are joined to the node."""

@@ -1,0 +1,47 @@
+"""What a verb is given: the ports, and nothing concrete."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+import msgspec
+
+from wirt.approaches.base import Approach
+from wirt.host import lock
+from wirt.model.guest import Guest
+from wirt.model.home import Home
+from wirt.network.base import Network
+from wirt.state.base import Store
+from wirt.storage.base import Pool, Templates
+
+LOCK_SECONDS = 10.0
+"""How long a verb waits for another command on the same guest."""
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """One command's view of its home. Adapters are made by ``app`` when a verb first asks for one."""
+
+    home: Home
+    store: Store
+    network: Network
+    templates: Templates
+    approach: Callable[[str], Approach]
+    pool: Callable[[str], Pool]
+    pools: tuple[str, ...]
+    """Names of the pools, the preferred first."""
+    boot_id: str
+    """The kernel's id of this boot: a guest started under another one does not run."""
+    cpus: int
+
+    def guest_lock(
+        self, guest: Guest, *, wait: float = LOCK_SECONDS
+    ) -> AbstractContextManager[None]:
+        """Hold a guest's lock for the length of a verb.
+
+        Raises:
+            Busy: another command held it for longer than ``wait`` seconds.
+        """
+        return lock.hold(self.home.lock(guest.id), f"guest {guest.name}", wait=wait)
+
+    def network_lock(self) -> AbstractContextManager[None]:
+        """Hold the lock of the home's bridge: made and taken away by one command at a time."""
+        return lock.hold(self.home.lock("network"), "the network", wait=LOCK_SECONDS)

@@ -1,0 +1,89 @@
+"""``create``: a guest from its definition, stopped."""
+
+import time
+
+import msgspec
+
+from wirt.errors import Unsupported
+from wirt.model.guest import Guest
+from wirt.model.limits import Limits, check_limits
+from wirt.model.names import check_name, new_guest_id
+from wirt.ops import journal
+from wirt.ops.context import Context
+from wirt.ops.steps import Ladder
+
+DEFAULT_APPROACH = "lxc"
+DEFAULT_TEMPLATE = "debian-12-web"
+
+
+class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The definition of a guest; what is None is chosen."""
+
+    name: str
+    approach: str = DEFAULT_APPROACH
+    template: str = DEFAULT_TEMPLATE
+    limits: Limits = Limits()
+    address: str | None = None
+    pool: str | None = None
+
+
+def create(context: Context, request: CreateRequest) -> Guest:
+    """Make a guest and return it, stopped.
+
+    Raises:
+        InvalidInput, NotFound, Conflict, Unsupported: the definition cannot be; nothing was changed.
+        Failed: making it failed; nothing of it is left.
+    """
+    guest = plan(context, request)
+    with context.guest_lock(guest):
+        journal.begin(context, guest, "create")
+        steps = Ladder(context, guest).to_exist()
+        journal.build(context, "create", guest, steps, otherwise=None)
+        journal.settle(context, "create", guest, guest)
+    return guest
+
+
+def plan(context: Context, request: CreateRequest) -> Guest:
+    """Check a definition against the node and return the guest it would make; changes nothing.
+
+    Raises:
+        InvalidInput, NotFound, Unsupported: it cannot be made here; says why and what to do.
+    """
+    check_name(request.name)
+    template = context.templates.get(request.template)
+    approach = context.approach(request.approach)
+    capability = approach.probe_capability()
+    if not capability.available:
+        raise Unsupported(
+            f"approach {request.approach} cannot run here: {capability.reason}",
+            hint=capability.hint or "see wirt doctor for those that can",
+        )
+    check_limits(
+        request.limits, smallest_memory=approach.needs.smallest_memory, node_cpus=context.cpus
+    )
+    guest_id = new_guest_id()
+    return Guest(
+        id=guest_id,
+        name=request.name,
+        approach=request.approach,
+        template=template.name,
+        template_sha256=template.sha256,
+        pool=_pool_for(context, approach.needs.root, request.pool),
+        limits=request.limits,
+        address=context.network.choose_address(request.address, context.store.addresses()),
+        mac=context.network.mac(guest_id),
+        created=time.time(),
+    )
+
+
+def _pool_for(context: Context, root: str, wanted: str | None) -> str:
+    """Return the pool that is asked for, or the first that works here and hands over this form of root."""
+    for name in [wanted] if wanted else context.pools:
+        pool = context.pool(name)
+        capability = pool.probe_capability()
+        if root in pool.roots and capability.available:
+            return name
+        if wanted:
+            reason = capability.reason if root in pool.roots else f"it has no {root} roots"
+            raise Unsupported(f"pool {wanted} cannot be used: {reason}", hint=capability.hint)
+    raise Unsupported(f"no pool of this node has {root} roots", hint="see wirt doctor")

@@ -1,0 +1,27 @@
+"""``destroy``: nothing of a guest remains."""
+
+from wirt.model.lifecycle import State, next_state
+from wirt.ops import guests, journal
+from wirt.ops.context import Context
+from wirt.ops.steps import Ladder
+
+
+def destroy(context: Context, name: str, *, force: bool = False) -> None:
+    """Delete a guest with its root.
+
+    Args:
+        context: the home.
+        name: the guest.
+        force: True to end it first if it runs.
+
+    Raises:
+        NotFound, WrongState, Busy: nothing was changed.
+        Failed: something of it could not be taken away; the next command tries again.
+    """
+    with guests.held(context, name) as guest:
+        if not (force and guest.state is State.RUNNING):
+            next_state(guest.state, "destroy", guest.name)
+        journal.begin(context, guest, "destroy")
+        ladder = Ladder(context, guest)
+        journal.dismantle("destroy", ladder.to_exist() + ladder.to_run())
+        journal.settle(context, "destroy", guest, None)

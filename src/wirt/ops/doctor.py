@@ -1,0 +1,96 @@
+"""Says what this node can do: one answer for each approach, pool and network, and what is missing.
+
+Changes nothing and needs no root: what cannot be found out without root is answered with a no that says so.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from wirt.approaches.base import Approach
+from wirt.errors import Error, NotPermitted
+from wirt.host import facts, run
+from wirt.model.capability import Capability, no
+from wirt.network.base import Network
+from wirt.storage.base import Pool
+
+
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """A program of the node that Wirt runs."""
+
+    name: str
+    package: str
+    """The Debian package that holds it."""
+    purpose: str
+    path: str | None = None
+    """Where it is installed, None if it is not."""
+
+
+PROGRAMS = (
+    Program(name="lxc-start", package="lxc", purpose="containers"),
+    Program(name="newuidmap", package="uidmap", purpose="unprivileged containers"),
+    Program(name="linux.uml", package="user-mode-linux", purpose="User-Mode Linux guests"),
+    Program(
+        name="qemu-system-x86_64",
+        package="qemu-system-x86",
+        purpose="qemu and kvm guests",
+    ),
+    Program(name="qemu-img", package="qemu-utils", purpose="disks of qemu and kvm guests"),
+    Program(name="mmdebstrap", package="mmdebstrap", purpose="building templates"),
+    Program(name="mke2fs", package="e2fsprogs", purpose="disk images"),
+    Program(name="zstd", package="zstd", purpose="packing templates"),
+    Program(name="mkfs.btrfs", package="btrfs-progs", purpose="btrfs pools"),
+    Program(name="ip", package="iproute2", purpose="the guests' network"),
+    Program(name="nft", package="nftables", purpose="the guests' network"),
+    Program(name="siege", package="siege", purpose="measuring web servers"),
+    Program(name="gcc", package="gcc", purpose="building the workloads"),
+    Program(
+        name="busybox",
+        package="busybox-static",
+        purpose="shell workloads, initial ramdisks",
+    ),
+    Program(name="cpio", package="cpio", purpose="initial ramdisks"),
+)
+
+
+class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
+    """All that ``wirt doctor`` knows about a node."""
+
+    node: facts.Node
+    approaches: list[Capability]
+    pools: list[Capability]
+    networks: list[Capability]
+    programs: list[Program]
+
+    @property
+    def missing_packages(self) -> list[str]:
+        """Return the Debian packages to install, each once."""
+        return list(dict.fromkeys(p.package for p in self.programs if p.path is None))
+
+
+def diagnose(
+    *, approaches: Sequence[Approach], pools: Sequence[Pool], network: Network
+) -> Diagnosis:
+    """Ask the node, and everything that would work on it, what is possible here."""
+    return Diagnosis(
+        node=facts.probe_node(),
+        approaches=[_answer(a.name, a.probe_capability) for a in approaches],
+        pools=[_answer(p.name, p.probe_capability) for p in pools],
+        networks=[_answer("bridge", network.probe_capability)],
+        programs=find_programs(PROGRAMS),
+    )
+
+
+def find_programs(wanted: Sequence[Program]) -> list[Program]:
+    """Return the programs with the paths that they have on this node."""
+    return [msgspec.structs.replace(p, path=run.find_program(p.name)) for p in wanted]
+
+
+def _answer(name: str, probe: Callable[[], Capability]) -> Capability:
+    """Return what a probe says; one that stumbles is a no as well, so that the others are still heard."""
+    try:
+        return probe()
+    except NotPermitted as error:
+        return no(name, error.message, "run wirt doctor as root for an answer")
+    except Error as error:
+        return no(name, error.message, error.hint)

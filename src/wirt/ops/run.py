@@ -1,0 +1,40 @@
+"""``run``: a guest for one command: made, started, used, gone."""
+
+from wirt.host.run import STANDARD, Streams
+from wirt.ops import execute, journal
+from wirt.ops.context import Context
+from wirt.ops.create import CreateRequest, plan
+from wirt.ops.start import READY_SECONDS, as_running, wait_ready
+from wirt.ops.steps import Ladder
+
+
+def run(
+    context: Context,
+    request: CreateRequest,
+    argv: list[str],
+    *,
+    streams: Streams = STANDARD,
+    ready_seconds: float = READY_SECONDS,
+) -> int:
+    """Run a command in a guest made for it and return the command's exit status.
+
+    It is one operation in the journal: whatever happens, at its end or at the next command nothing of the guest is left.
+
+    Raises:
+        InvalidInput, NotFound, Conflict, Unsupported: the guest cannot be made.
+        Failed, TimedOut: it could not be started or did not become ready.
+    """
+    guest = plan(context, request)
+    with context.guest_lock(guest):
+        journal.begin(context, guest, "run")
+        ladder = Ladder(context, guest)
+        steps = ladder.to_exist() + ladder.to_run()
+        journal.build(context, "run", guest, steps, otherwise=None)
+        try:
+            running = as_running(context, guest, ladder)
+            wait_ready(context, running, ready_seconds)
+            status = execute.execute_in(context, running, argv, streams=streams)
+        finally:
+            journal.dismantle("run", steps)
+            journal.settle(context, "run", guest, None)
+    return status

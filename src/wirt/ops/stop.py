@@ -1,0 +1,46 @@
+"""``stop``: a running guest is shut down, orderly first, then hard."""
+
+from wirt.errors import TimedOut
+from wirt.model.guest import Guest
+from wirt.model.lifecycle import next_state
+from wirt.ops import guests, journal
+from wirt.ops.context import Context
+from wirt.ops.steps import Ladder
+
+ORDERLY_SECONDS = 60.0
+
+
+def stop(
+    context: Context, name: str, *, timeout: float = ORDERLY_SECONDS, force: bool = False
+) -> Guest:
+    """Stop a guest and return it.
+
+    Args:
+        context: the home.
+        name: the guest.
+        timeout: seconds that its own shutdown may take before it is ended.
+        force: True to end it at once.
+
+    Raises:
+        NotFound, WrongState, Busy: nothing was changed.
+        Failed: something of it could not be taken away; the next command tries again.
+    """
+    with guests.held(context, name) as guest:
+        next_state(guest.state, "stop", guest.name)
+        journal.begin(context, guest, "stop")
+        ladder = Ladder(context, guest)
+        if not force:
+            _shut_down(context, guest, ladder, timeout)
+        journal.dismantle("stop", ladder.to_run())
+        after = journal.stopped(guest)
+        journal.settle(context, "stop", guest, after)
+    return after
+
+
+def _shut_down(context: Context, guest: Guest, ladder: Ladder, timeout: float) -> None:
+    """Ask the guest's system to end. A guest that does not is ended by the dismantling that follows."""
+    assert guest.handle is not None
+    try:
+        context.approach(guest.approach).stop(ladder.place, guest.handle, timeout)
+    except TimedOut:
+        return

@@ -1,0 +1,75 @@
+"""The port of the state: which guests there are, and which operation on one of them is under way."""
+
+from typing import Protocol
+
+import msgspec
+
+from wirt.model.guest import Guest
+
+
+class Intent(msgspec.Struct, frozen=True, kw_only=True):
+    """A line of the journal: what somebody set out to do to a guest and has not said to be done.
+
+    It holds the whole guest, so that whoever finds it can undo or finish the work without asking anybody else.
+    """
+
+    guest: Guest
+    verb: str
+    began: float
+    """Unix time, seconds."""
+
+
+class Store(Protocol):
+    """State of one home. Each method is one transaction that is on disk when it returns."""
+
+    def guests(self) -> list[Guest]:
+        """Return all guests by name, those whose making is under way left out."""
+        ...
+
+    def find(self, name: str) -> Guest:
+        """Return a guest by name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        ...
+
+    def intents(self) -> list[Intent]:
+        """Return what is under way, or was when its process died."""
+        ...
+
+    def intent(self, guest_id: str) -> Intent | None:
+        """Return what is under way for one guest."""
+        ...
+
+    def begin(self, intent: Intent) -> None:
+        """Write down what is going to be done; a new guest takes its name and address with it.
+
+        Raises:
+            Conflict: the name or the address is taken.
+        """
+        ...
+
+    def settle(self, guest_id: str, guest: Guest | None) -> None:
+        """Strike the intent and set the guest to what it has become; None: it is gone."""
+        ...
+
+    def addresses(self) -> set[str]:
+        """Return every address that is taken, by guests under way too."""
+        ...
+
+    def is_empty(self) -> bool:
+        """Return whether there is neither a guest nor an intent."""
+        ...
+
+    def setting(self, key: str) -> str | None:
+        """Return what was kept under ``key``."""
+        ...
+
+    def keep(self, key: str, value: str) -> str:
+        """Keep ``value`` under ``key`` unless something is there, and return what is there now."""
+        ...
+
+    def close(self) -> None:
+        """Let go of it."""
+        ...

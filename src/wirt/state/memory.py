@@ -1,0 +1,88 @@
+"""State in memory: the fake of the port, with the same rules, for tests and for trying things out."""
+
+from wirt.errors import Conflict, NotFound
+from wirt.model.guest import Guest
+from wirt.state.base import Intent
+
+
+class MemoryStore:
+    """Forgets everything when it goes."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self._guests: dict[str, Guest] = {}
+        self._journal: dict[str, Intent] = {}
+        self._settings: dict[str, str] = {}
+
+    def guests(self) -> list[Guest]:
+        """Return all guests by name, those whose making is under way left out."""
+        making = {key for key, intent in self._journal.items() if intent.verb in ("create", "run")}
+        found = [guest for key, guest in self._guests.items() if key not in making]
+        return sorted(found, key=lambda guest: guest.name)
+
+    def find(self, name: str) -> Guest:
+        """Return a guest by name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        for guest in self._guests.values():
+            if guest.name == name:
+                return guest
+        raise NotFound(f"there is no guest {name}", hint="see wirt list")
+
+    def intents(self) -> list[Intent]:
+        """Return what is under way."""
+        return list(self._journal.values())
+
+    def intent(self, guest_id: str) -> Intent | None:
+        """Return what is under way for one guest."""
+        return self._journal.get(guest_id)
+
+    def begin(self, intent: Intent) -> None:
+        """Write down what is going to be done; a new guest takes its name and address with it.
+
+        Raises:
+            Conflict: the name or the address is taken.
+        """
+        guest = intent.guest
+        for other in self._guests.values():
+            if other.id != guest.id and other.name == guest.name:
+                raise Conflict(
+                    f"there is a guest {guest.name} already",
+                    hint=f"choose another name or destroy it first: wirt destroy {guest.name}",
+                )
+            if other.id != guest.id and other.address == guest.address:
+                raise Conflict(
+                    f"address {guest.address} is in use by guest {other.name}",
+                    hint="choose another or leave --address out",
+                )
+        self._journal[guest.id] = intent
+        self._guests.setdefault(guest.id, guest)
+
+    def settle(self, guest_id: str, guest: Guest | None) -> None:
+        """Strike the intent and set the guest to what it has become; None: it is gone."""
+        if guest is None:
+            self._guests.pop(guest_id, None)
+        else:
+            self._guests[guest_id] = guest
+        self._journal.pop(guest_id, None)
+
+    def addresses(self) -> set[str]:
+        """Return every address that is taken."""
+        return {guest.address for guest in self._guests.values()}
+
+    def is_empty(self) -> bool:
+        """Return whether there is neither a guest nor an intent."""
+        return not self._guests and not self._journal
+
+    def setting(self, key: str) -> str | None:
+        """Return what was kept under ``key``."""
+        return self._settings.get(key)
+
+    def keep(self, key: str, value: str) -> str:
+        """Keep ``value`` under ``key`` unless something is there, and return what is there now."""
+        return self._settings.setdefault(key, value)
+
+    def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,206 @@
+"""State in one SQLite file: nothing to run, nothing to install, and a row change is whole or not there.
+
+Guests are kept as JSON beside the few columns that must be unique, so that a new field of ``Guest`` needs no migration.
+``synchronous=FULL`` with a write-ahead log costs one sync a transaction, and a verb has two: the intent and its end.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from wirt.errors import Conflict, Corrupt, Failed, NotFound, NotPermitted, OutOfSpace
+from wirt.model.guest import Guest
+from wirt.state.base import Intent
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE guests (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, address TEXT NOT NULL UNIQUE, body BLOB NOT NULL
+) STRICT;
+CREATE TABLE journal (guest_id TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+_BUSY_SECONDS = 10.0
+
+_encode = msgspec.json.Encoder().encode
+_guest = msgspec.json.Decoder(Guest).decode
+_intent = msgspec.json.Decoder(Intent).decode
+
+
+class SqliteStore:
+    """The state of one home in ``wirt.db``."""
+
+    def __init__(self, path: str) -> None:
+        """Open the file and make it if it is not there.
+
+        Raises:
+            NotPermitted, Corrupt, Failed: it cannot be opened; the message names it.
+        """
+        self._path = path
+        with self._translated():
+            self._db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                self._create()
+            elif version > SCHEMA_VERSION:
+                raise Corrupt(
+                    f"{path} was written by a newer Wirt (schema {version}, this one reads "
+                    f"{SCHEMA_VERSION})",
+                    hint="upgrade Wirt",
+                )
+            self._db.execute("PRAGMA synchronous=FULL")
+
+    def _create(self) -> None:
+        self._db.execute("PRAGMA journal_mode=WAL")
+        with self._transaction():
+            # Somebody else may have been first between our look and our lock.
+            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+                for statement in _SCHEMA.strip().split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        os.chmod(self._path, 0o600)
+
+    def guests(self) -> list[Guest]:
+        """Return all guests by name, those whose making is under way left out."""
+        with self._translated():
+            rows = self._db.execute(
+                "SELECT body FROM guests WHERE id NOT IN (SELECT guest_id FROM journal WHERE "
+                "json_extract(body, '$.verb') IN ('create', 'run')) ORDER BY name"
+            ).fetchall()
+        return [_guest(row[0]) for row in rows]
+
+    def find(self, name: str) -> Guest:
+        """Return a guest by name.
+
+        Raises:
+            NotFound: there is none.
+        """
+        with self._translated():
+            row = self._db.execute("SELECT body FROM guests WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise NotFound(f"there is no guest {name}", hint="see wirt list")
+        return _guest(row[0])
+
+    def intents(self) -> list[Intent]:
+        """Return what is under way, or was when its process died."""
+        with self._translated():
+            rows = self._db.execute("SELECT body FROM journal").fetchall()
+        return [_intent(row[0]) for row in rows]
+
+    def intent(self, guest_id: str) -> Intent | None:
+        """Return what is under way for one guest."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT body FROM journal WHERE guest_id = ?", (guest_id,)
+            ).fetchone()
+        return None if row is None else _intent(row[0])
+
+    def begin(self, intent: Intent) -> None:
+        """Write down what is going to be done; a new guest takes its name and address with it.
+
+        Raises:
+            Conflict: the name or the address is taken.
+        """
+        guest = intent.guest
+        with self._translated(), self._transaction():
+            self._db.execute(
+                "INSERT INTO journal VALUES (?, ?) ON CONFLICT (guest_id) DO UPDATE SET body = "
+                "excluded.body",
+                (guest.id, _encode(intent)),
+            )
+            self._check_free(guest)
+            self._db.execute(
+                "INSERT OR IGNORE INTO guests VALUES (?, ?, ?, ?)",
+                (guest.id, guest.name, guest.address, _encode(guest)),
+            )
+
+    def _check_free(self, guest: Guest) -> None:
+        row = self._db.execute(
+            "SELECT name, address FROM guests WHERE id != ? AND (name = ? OR address = ?)",
+            (guest.id, guest.name, guest.address),
+        ).fetchone()
+        if row is None:
+            return
+        if row[0] == guest.name:
+            raise Conflict(
+                f"there is a guest {guest.name} already",
+                hint=f"choose another name or destroy it first: wirt destroy {guest.name}",
+            )
+        raise Conflict(
+            f"address {guest.address} is in use by guest {row[0]}",
+            hint="choose another or leave --address out",
+        )
+
+    def settle(self, guest_id: str, guest: Guest | None) -> None:
+        """Strike the intent and set the guest to what it has become; None: it is gone."""
+        with self._translated(), self._transaction():
+            if guest is None:
+                self._db.execute("DELETE FROM guests WHERE id = ?", (guest_id,))
+            else:
+                self._db.execute(
+                    "UPDATE guests SET name = ?, address = ?, body = ? WHERE id = ?",
+                    (guest.name, guest.address, _encode(guest), guest_id),
+                )
+            self._db.execute("DELETE FROM journal WHERE guest_id = ?", (guest_id,))
+
+    def addresses(self) -> set[str]:
+        """Return every address that is taken, by guests under way too."""
+        with self._translated():
+            return {row[0] for row in self._db.execute("SELECT address FROM guests")}
+
+    def is_empty(self) -> bool:
+        """Return whether there is neither a guest nor an intent."""
+        with self._translated():
+            row = self._db.execute(
+                "SELECT EXISTS (SELECT 1 FROM guests) OR EXISTS (SELECT 1 FROM journal)"
+            ).fetchone()
+        return not row[0]
+
+    def setting(self, key: str) -> str | None:
+        """Return what was kept under ``key``."""
+        with self._translated():
+            row = self._db.execute("SELECT value FROM settings WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def keep(self, key: str, value: str) -> str:
+        """Keep ``value`` under ``key`` unless something is there, and return what is there now."""
+        with self._translated():
+            self._db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (key, value))
+        return self.setting(key) or value
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            said = str(error)
+            if "full" in said:
+                raise OutOfSpace(
+                    f"cannot write {self._path}: the disk is full", hint="free some space"
+                ) from error
+            if "unable to open" in said or "readonly" in said:
+                raise NotPermitted(
+                    f"cannot open {self._path}: {said}", hint="run it as root"
+                ) from error
+            raise Failed(f"{self._path}: {said}") from error
+        except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
+            raise Corrupt(
+                f"{self._path} is damaged: {error}", hint="restore it from a backup"
+            ) from error

@@ -1,0 +1,1 @@
+"""Where roots and templates live."""

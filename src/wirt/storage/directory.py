@@ -1,0 +1,104 @@
+"""Roots as directories: an overlay on the template's unpacked tree.
+
+A clone is three empty directories, whatever the template's size. The guest's changes lie below ``upper`` with the ids
+that the guest sees; for an unprivileged guest both layers are mounted with shifted ids, so that the same files could
+serve any approach. (LXC's own ``overlay:`` cannot shift the ids of its layers, which is why the mount is made here.)
+"""
+
+import os
+
+from wirt.host import files, mount
+from wirt.model.capability import Capability, no, yes
+from wirt.model.presence import Presence
+from wirt.model.resources import Idmap, RootTree
+
+
+class DirectoryPool:
+    """A pool in a directory of any file system that overlayfs can write to."""
+
+    name = "directory"
+    roots = frozenset({"tree"})
+    form = "tree"
+
+    def __init__(self, directory: str) -> None:
+        """Keep the roots below ``directory``, which is made when the first root is."""
+        self._directory = directory
+
+    def probe_capability(self) -> Capability:
+        """Ask whether the kernel has overlayfs."""
+        with open("/proc/filesystems") as known:
+            if any(line.split()[-1] == "overlay" for line in known):
+                return yes(self.name, "the kernel has overlayfs; a tree's size is not bounded")
+        if os.path.isdir(f"/lib/modules/{os.uname().release}/kernel/fs/overlayfs"):
+            return yes(
+                self.name, "overlayfs is a module of this kernel; a tree's size is not bounded"
+            )
+        return no(self.name, "the kernel has no overlayfs", "load the module: modprobe overlay")
+
+    def clone(self, form_path: str, guest_id: str, *, root: str, size: int) -> None:
+        """Make the guest's empty upper layer; ``size`` is not bounded here."""
+        for part in ("layer/upper", "layer/work", "root"):
+            os.makedirs(self._path(guest_id, part), mode=0o755, exist_ok=True)
+        os.chmod(self._path(guest_id), 0o711)
+
+    def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
+        """Mount the overlay; the layers' own mounts are gone again when this returns.
+
+        A crash in between leaves mounts below the guest's directory, which ``detach`` takes away.
+        """
+        target = self._path(guest_id, "root")
+        layer = self._path(guest_id, "layer")
+        if mount.is_mounted(target):
+            return RootTree(path=target, idmap=idmap)
+        if idmap is None:
+            mount.overlay(form_path, f"{layer}/upper", f"{layer}/work", target)
+            return RootTree(path=target)
+        shifted_template = self._path(guest_id, "shifted-template")
+        shifted_layer = self._path(guest_id, "shifted-layer")
+        for point in (shifted_template, shifted_layer):
+            os.makedirs(point, exist_ok=True)
+        mount.bind_idmapped(
+            [(form_path, shifted_template), (layer, shifted_layer)],
+            first=idmap.first,
+            size=idmap.size,
+        )
+        try:
+            mount.overlay(
+                shifted_template, f"{shifted_layer}/upper", f"{shifted_layer}/work", target
+            )
+        finally:
+            mount.unmount(shifted_layer)
+            mount.unmount(shifted_template)
+        return RootTree(path=target, idmap=idmap)
+
+    def detach(self, guest_id: str) -> None:
+        """Unmount whatever is mounted below the guest's directory."""
+        mount.unmount_below(self._path(guest_id))
+
+    def remove(self, guest_id: str) -> None:
+        """Delete the guest's directory; it must not be attached, or the template would be emptied through it."""
+        mount.unmount_below(self._path(guest_id))
+        files.remove_tree(self._path(guest_id))
+
+    def probe(self, guest_id: str) -> Presence:
+        """Ask whether the guest's layer is there."""
+        if os.path.isdir(self._path(guest_id, "root")):
+            return Presence.PRESENT
+        return Presence.PARTIAL if os.path.isdir(self._path(guest_id)) else Presence.ABSENT
+
+    def probe_attached(self, guest_id: str) -> Presence:
+        """Ask the kernel whether the overlay is mounted."""
+        found = mount.mounts_below(self._path(guest_id))
+        if found == [self._path(guest_id, "root")]:
+            return Presence.PRESENT
+        return Presence.PARTIAL if found else Presence.ABSENT
+
+    def list_guests(self) -> list[str]:
+        """Return the ids of the guests that have a directory here."""
+        try:
+            return sorted(os.listdir(self._directory))
+        except FileNotFoundError:
+            return []
+
+    def _path(self, guest_id: str, part: str = "") -> str:
+        return os.path.join(self._directory, guest_id, part).rstrip("/")

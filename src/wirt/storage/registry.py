@@ -1,0 +1,29 @@
+"""Where each kind of pool is: a name and a module, loaded when it is first asked for."""
+
+from importlib import import_module
+
+from wirt.errors import InvalidInput
+from wirt.storage.base import Pool
+
+POOLS = {
+    "btrfs": "wirt.storage.btrfs:BtrfsPool",
+    "directory": "wirt.storage.directory:DirectoryPool",
+    "image": "wirt.storage.image:ImagePool",
+}
+"""The preferred first, where several can hand over the same form of root."""
+
+
+def load_pool(name: str, directory: str) -> Pool:
+    """Return the pool of this kind that lives in ``directory``.
+
+    Raises:
+        InvalidInput: there is no pool of this name.
+    """
+    try:
+        module, _, class_name = POOLS[name].partition(":")
+    except KeyError:
+        raise InvalidInput(
+            f"there is no pool {name!r}", hint=f"choose one of {', '.join(POOLS)}"
+        ) from None
+    pool: Pool = getattr(import_module(module), class_name)(directory)
+    return pool
