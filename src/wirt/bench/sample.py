@@ -23,6 +23,25 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     approach: str | None = None
 
 
+class Planned(msgspec.Struct, frozen=True, kw_only=True):
+    """One test at one number of copies, and how long and often it is run in every subject."""
+
+    suite: str
+    test: str
+    copies: int
+    """Copies at once; in the http suite servers in parallel."""
+    seconds: float
+    """Length of a measured pass."""
+    warmup_seconds: float
+    """Length of the pass before it that counts for nothing; 0 for none."""
+    blocks: int
+    """Blocks it takes part in at least."""
+    most_blocks: int
+    """Blocks it takes part in at most, while its interval is wider than ``target``."""
+    target: float | None = None
+    """Half-width of the 95 % interval of guest/host at which it has had enough."""
+
+
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="kind"):
     """The first line: what was to be measured, with what, on what."""
 
@@ -49,6 +68,10 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field=
     """Facts of the node (see ``bench/environment.py``); keys are stable, values are JSON."""
     unavailable: dict[str, str]
     """Approach -> reason why it was left out."""
+    planned: list[Planned] = []
+    """What is measured: a resumed run goes on with the same. Empty in a run that was imported."""
+    cpu: int | None = None
+    """The processor that single copies were bound to."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample", tag_field="kind"):
@@ -77,7 +100,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample", tag_field=
     at: float
     """Unix time at its end, seconds."""
     detail: dict[str, Any] = {}
-    """The program's other figures: ``count``, ``timebase``; Siege's fields by their own names, per guest and in sum."""
+    """The program's other figures: ``counts`` (one a copy), ``timebase``; Siege's fields by their own names, per guest and in sum."""
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True, tag="effort", tag_field="kind"):
@@ -109,6 +132,8 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True, tag="finish", tag_field=
     """``suite/test/subject/copies`` of the cells that hit the cap before their interval was small enough."""
     harness: dict[str, float] = {}
     """Seconds by what they were spent on: ``workloads``, ``guests`` (start, stop), ``total``."""
+    steal_percent: float | None = None
+    """CPU time that the layer below the node took away during the run, percent; None if unknown."""
 
 
 Record = Header | Sample | Effort | Failure | Finish

@@ -1,0 +1,164 @@
+"""What a reader must know before believing a run: each caveat is one sentence.
+
+The environment is a dictionary with these keys; a key that is absent or None means "not known" and
+warns of nothing:
+
+- ``cpu``: ``model``, ``count``, ``governor`` (such as "performance")
+- ``kernel``: its release
+- ``load_before``: load average of one minute when the run began
+- ``steal_percent``: CPU time taken away by the layer below, percent, where the end of the run does
+  not say it
+- ``node_is_guest``: None, or what the node is a guest of ("kvm", "microsoft", ...)
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from wirt.bench.analysis import Clock, Result, Verdict
+from wirt.bench.sample import HOST, HOST_AGAIN, Header, Run
+
+CLOCK_LIMIT = 0.01
+FEW_BLOCKS = 5
+LOAD_LIMIT = 0.1
+"""Load per CPU before the run."""
+NOISE_LIMIT = 0.05
+STEAL_LIMIT = 1.0
+"""Percent."""
+
+
+def of_environment(environment: Mapping[str, Any]) -> list[str]:
+    """Return the caveats that lie in the node, not in the figures."""
+    found = []
+    cpu = environment.get("cpu") or {}
+    load, count = environment.get("load_before"), cpu.get("count")
+    if load is not None and count and load > LOAD_LIMIT * count:
+        found.append(
+            f"The node was busy before the run began: load {load:.2f} on {count} CPUs; "
+            "stop other work and measure again for figures to rely on."
+        )
+    if cpu.get("governor") not in (None, "performance"):
+        found.append(
+            f"The CPU frequency governor is {cpu['governor']}, so the clock may change between "
+            "passes; set it to performance for steady figures."
+        )
+    if environment.get("node_is_guest"):
+        found.append(
+            f"The node is itself a guest ({environment['node_is_guest']}), so other guests of its "
+            "host may disturb the figures, and emulation below it costs more than on bare metal."
+        )
+    return found
+
+
+def of_figures(
+    run: Run,
+    *,
+    results: Sequence[Result],
+    clocks: Sequence[Clock],
+    outliers: Sequence[str],
+    floor: float | None,
+    noise: Sequence[Result],
+) -> list[str]:
+    """Return the caveats that lie in the figures of a run.
+
+    Args:
+        run: the run itself.
+        results: its cells without those of the second host series.
+        clocks: the subjects' clocks.
+        outliers: names of the figures far from the others of their cell.
+        floor: relative difference that two series of the host stay within, of 20 blocks in 19.
+        noise: the cells of the second host series.
+    """
+    found = []
+    if run.finish is None:
+        found.append(
+            "The run was interrupted and its figures are incomplete; "
+            f"wirt compare --resume {run.header.run} continues it."
+        )
+    if run.failures:
+        names = sorted({failure.subject for failure in run.failures})
+        found.append(f"{_count(run.failures, 'failure')} in {_listed(names)}; see the failures.")
+    silent = sorted({s.subject for s in run.samples if s.phase == "measure" and s.value <= 0})
+    if silent:
+        found.append(f"Passes without any result in {_listed(silent)} were left out.")
+    blocks = min((r.n for r in results), default=0)
+    if results and blocks < FEW_BLOCKS:
+        found.append(
+            f"Some figures rest on {_count(range(blocks), 'block')} only, so their intervals are "
+            "wide or missing."
+        )
+    off = [
+        f"{result.test} by {abs(result.ratio - 1):.1%}"
+        for result in noise
+        if result.verdict is Verdict.DIFFERENT and result.ratio is not None
+    ]
+    if off:
+        found.append(
+            "The host measured against itself differs where nothing differs: "
+            f"{_listed(off)}; take differences of that size between approaches as noise."
+        )
+    if floor is not None and floor > NOISE_LIMIT:
+        found.append(
+            f"The machine is noisy: two series of the same host differ by up to {floor:.1%} "
+            "within a block."
+        )
+    found += [
+        f"The clock of {clock.subject} is off by up to {clock.worst:.1%} against the host's, "
+        "so its figures are as uncertain as that."
+        for clock in clocks
+        if clock.worst > CLOCK_LIMIT and clock.subject not in (HOST, HOST_AGAIN)
+    ]
+    steal = run.finish.steal_percent if run.finish else None
+    if steal is None:
+        steal = run.header.environment.get("steal_percent")
+    if steal is not None and steal > STEAL_LIMIT:
+        found.append(f"The node's own host took away {steal:.1f} % of its CPU time during the run.")
+    capped = run.finish.capped if run.finish else []
+    if capped:
+        found.append(
+            f"The cap was reached before the interval was small enough in "
+            f"{_count(capped, 'cell')}: {_listed(capped)}."
+        )
+    if outliers:
+        found.append(
+            f"{_count(outliers, 'figure')} far from the others of the same cell, counted all the "
+            f"same: {_listed(outliers)}."
+        )
+    return found
+
+
+def of_pair(a: Header, b: Header) -> list[str]:
+    """Return what makes two runs differ besides what one wants to compare."""
+    found = []
+    shared = a.workloads.keys() & b.workloads.keys()
+    changed = sorted(name for name in shared if a.workloads[name] != b.workloads[name])
+    if changed:
+        found.append(
+            f"The runs used different binaries of {_listed(changed)}, so a difference may be the "
+            "compiler's."
+        )
+    cpus = [(h.environment.get("cpu") or {}).get("model") for h in (a, b)]
+    if None not in cpus and cpus[0] != cpus[1]:
+        found.append(f"The runs are of different CPUs: {cpus[0]} and {cpus[1]}.")
+    kernels = [h.environment.get("kernel") for h in (a, b)]
+    if None not in kernels and kernels[0] != kernels[1]:
+        found.append(f"The runs are of different kernels: {kernels[0]} and {kernels[1]}.")
+    if a.template_sha256 != b.template_sha256:
+        found.append(f"The runs used different templates: {_template(a)} and {_template(b)}.")
+    if a.profile != b.profile:
+        found.append(f"The runs used different profiles: {a.profile} and {b.profile}.")
+    return found
+
+
+def _template(header: Header) -> str:
+    return f"{header.template} {header.template_sha256[:12]}" if header.template else "none"
+
+
+def _count(things: Sequence[object], noun: str) -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    """Return a list for a sentence, cut after ``most`` names."""
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
