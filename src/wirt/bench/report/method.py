@@ -1,0 +1,70 @@
+"""What was measured how, in words: when, by which rules, with which programs, and where the time went."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from wirt.bench.analysis import Analysis
+from wirt.bench.report.wording import count, join_words
+from wirt.units import render_seconds
+
+
+def name_time(moment: float) -> str:
+    """Return a Unix time in seconds as "1 May 2024, 10:15 UTC"."""
+    when = datetime.fromtimestamp(moment, UTC)
+    return f"{when.day} {when:%B %Y, %H:%M} UTC"
+
+
+def describe_method(analysis: Analysis) -> list[str]:
+    """Return how the figures came about, one paragraph a line."""
+    header = analysis.header
+    done = max((result.n for result in analysis.results), default=0)
+    planned = "at most " if done < header.blocks else ""
+    compiler = header.compiler.get("version", "compiler unknown")
+    template = "none"
+    if header.template:
+        template = f"{header.template} (SHA-256 {header.template_sha256[:16]}...)"
+    lines = [
+        (
+            f"Profile {header.profile}, {'suites' if len(header.suites) > 1 else 'suite'} "
+            f"{join_words(header.suites)}, {count(done, 'block')} measured "
+            f"({planned}{header.blocks} planned), seed {header.seed}, template {template}."
+        ),
+        (
+            "In each block every guest was started afresh and every subject ran every test once, "
+            "in an order drawn at random from the seed. A pass after each start was thrown away "
+            "as warm-up. Single copies ran on the same CPU everywhere."
+        ),
+        (
+            "A guest's figure is divided by the host's figure of the same block, so that a drift "
+            "of the machine (heat, neighbours) hits both. The ratio shown is the geometric mean "
+            "over the blocks."
+        ),
+        (
+            "The 95 % interval would hold the true ratio in 95 of 100 such runs. Different: the "
+            "interval excludes 100 % and the ratio is more than 2 % off. Not different: the whole "
+            "interval lies between 98 and 102 %. Cannot tell: neither; more blocks would say."
+        ),
+        (
+            f"Every subject ran the same static programs, compiled once: {compiler}, flags "
+            f"{header.compiler.get('flags') or 'not recorded'}."
+        ),
+    ]
+    if "http" in header.suites:
+        lines.append(
+            "Web serving: Apache with the same page on the bare host and in each guest, loaded by "
+            f"Siege on the host, with one server and with {header.guests} in parallel; the bare "
+            "host's one server is what both are measured against."
+        )
+    if total := analysis.harness.get("total"):
+        lines.append(_describe_time(analysis.harness, total))
+    return lines
+
+
+def _describe_time(spent: Mapping[str, float], total: float) -> str:
+    names = {"workloads": "in the workloads", "guests": "starting and stopping guests"}
+    parts = [
+        f"{render_seconds(seconds)} ({100 * seconds / total:.0f} %) {names.get(name, name)}"
+        for name, seconds in spent.items()
+        if name != "total"
+    ]
+    return f"The run took {render_seconds(total)}: {', '.join(parts)}, the rest in Wirt itself."

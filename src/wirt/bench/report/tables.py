@@ -1,0 +1,439 @@
+"""The tables of the report as plain values: every format draws the same cells."""
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from wirt.bench.analysis import Analysis, Index, NetworkRow, Result, Verdict
+from wirt.bench.caveats import CLOCK_LIMIT
+from wirt.bench.properties import ProbedApproach
+from wirt.bench.report.text import guest_clocks
+from wirt.bench.report.wording import (
+    GROUPS,
+    count,
+    figure,
+    fine_index,
+    interval,
+    name_test,
+    percent,
+)
+from wirt.bench.sample import HOST, HOST_AGAIN
+from wirt.bench.workloads import WORKLOADS, Group
+from wirt.units import render_bytes, render_seconds
+
+NONE = "-"
+"""What a cell without a figure shows."""
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A column: its heading, and whether it holds numbers (set to the right)."""
+
+    title: str
+    numeric: bool = False
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """A table; the first cell of a row is its heading."""
+
+    caption: str
+    columns: list[Column]
+    rows: list[list[str]]
+    note: str = ""
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """The tables of one kind of work."""
+
+    title: str
+    tables: list[Table]
+
+
+def build_sections(analysis: Analysis) -> list[Section]:
+    """Return the results of every test, by group and number of copies."""
+    sections: dict[str, list[Table]] = {}
+    for group, title, cells in iterate_tests(analysis):
+        where = f"{name_group(group)}, {_name_copies(cells[0])}"
+        sections.setdefault(where, []).append(_build_test(title, cells))
+    return [Section(title=title, tables=tables) for title, tables in sections.items()]
+
+
+def iterate_tests(analysis: Analysis) -> Iterator[tuple[str, str, list[Result]]]:
+    """Yield each test as its group ("cpu", "ipc", "fs", "misc", "http"), its name and its cells, groups in order."""
+    group_of = {test: str(workload.group) for test, workload in WORKLOADS.items()}
+    order = [*GROUPS, str(Group.MISC), "http"]
+    cells: dict[tuple[str, int, str], list[Result]] = {}
+    for result in analysis.results:
+        if result.subject != HOST_AGAIN:
+            group = "http" if result.suite == "http" else group_of.get(result.test, str(Group.MISC))
+            cells.setdefault((group, result.copies, result.test), []).append(result)
+    _add_web_baseline(cells)
+    places = [subject.name for subject in analysis.header.subjects]
+    keys = sorted(cells, key=lambda key: (order.index(key[0]), key[1]))
+    for key in keys:
+        group, copies, test = key
+        title = _name_load(copies) if group == "http" else name_test(test)
+        yield (
+            group,
+            title,
+            sorted(cells[key], key=lambda cell: places.index(cell.subject)),
+        )
+
+
+def _add_web_baseline(cells: dict[tuple[str, int, str], list[Result]]) -> None:
+    """Show the bare host's one server beside any number of guests: it is what they are measured against."""
+    one = [
+        cell
+        for (group, copies, _), found in cells.items()
+        if group == "http" and copies == 1
+        for cell in found
+        if cell.subject == HOST
+    ]
+    for (group, _, _), found in cells.items():
+        if group == "http" and all(cell.subject != HOST for cell in found):
+            found.extend(one)
+
+
+def name_group(group: str) -> str:
+    """Return the heading of a group of tests."""
+    return {**GROUPS, "http": "Web serving", Group.MISC: "Other tests"}[group]
+
+
+def _name_load(servers: int) -> str:
+    return "One guest" if servers == 1 else f"{servers} guests in parallel, summed"
+
+
+def _name_copies(cell: Result) -> str:
+    if cell.suite == "http":
+        return "Apache under Siege"
+    return "one copy" if cell.copies == 1 else f"{cell.copies} copies at once"
+
+
+def _build_test(title: str, cells: Sequence[Result]) -> Table:
+    rows = [
+        [
+            cell.subject,
+            figure(cell.value),
+            NONE if cell.ratio is None else percent(cell.ratio),
+            NONE if cell.verdict is Verdict.BASELINE else interval(cell.ci_low, cell.ci_high),
+            _name_verdict(cell),
+        ]
+        for cell in cells
+    ]
+    return Table(
+        caption=title,
+        columns=[
+            Column(title="Where"),
+            Column(title=cells[0].unit, numeric=True),
+            Column(title="% of host", numeric=True),
+            Column(title="95 % interval", numeric=True),
+            Column(title="Verdict"),
+        ],
+        rows=rows,
+        note=_name_blocks(cells),
+    )
+
+
+def _name_blocks(cells: Sequence[Result]) -> str:
+    if len({cell.n for cell in cells}) == 1:
+        return f"{count(cells[0].n, 'block')} each."
+    return f"Blocks: {', '.join(f'{cell.subject} {cell.n}' for cell in cells)}."
+
+
+def _name_verdict(cell: Result) -> str:
+    verdict = str(cell.verdict)
+    if cell.verdict is Verdict.DIFFERENT and cell.ratio is not None:
+        verdict = "different, slower" if cell.ratio < 1 else "different, faster"
+    return f"{verdict} (cap reached)" if cell.capped else verdict
+
+
+def build_indices(analysis: Analysis) -> list[Table]:
+    """Return the indices: one table a copies setting with the host = 10, one with UnixBench's own rules."""
+    tables = []
+    for copies in sorted({entry.copies for entry in analysis.indices}):
+        entries = [entry for entry in analysis.indices if entry.copies == copies]
+        relative = [entry for entry in entries if entry.rule == "host=10"]
+        absolute = [entry for entry in entries if entry.rule != "host=10"]
+        label = "one copy" if copies == 1 else f"{copies} copies at once"
+        if relative:
+            tables.append(
+                _build_index(
+                    analysis,
+                    f"Index with the host = 10, {label}",
+                    {"all": "All tests", **GROUPS, "ipc": "IPC"},
+                    {(entry.group, entry.subject): entry for entry in relative},
+                )
+            )
+        if absolute:
+            rules = {entry.rule: _name_rule(entry.rule) for entry in absolute}
+            tables.append(
+                _build_index(
+                    analysis,
+                    f"UnixBench's own indices, {label}",
+                    rules,
+                    {(entry.rule, entry.subject): entry for entry in absolute},
+                )
+            )
+    return tables
+
+
+def _name_rule(rule: str) -> str:
+    return rule.replace("unixbench-", "UnixBench ").replace("UnixBench 5", "UnixBench 5.x")
+
+
+def _build_index(
+    analysis: Analysis,
+    caption: str,
+    headings: Mapping[str, str],
+    entries: Mapping[tuple[str, str], Index],
+) -> Table:
+    keys = [key for key in headings if any(key == entry_key for entry_key, _ in entries)]
+    rows = []
+    for subject in analysis.header.subjects:
+        cells = [entries.get((key, subject.name)) for key in keys]
+        if any(cells) and subject.name != HOST_AGAIN:
+            rows.append([subject.name, *(_show_index(cell) for cell in cells)])
+    return Table(
+        caption=caption,
+        columns=[
+            Column(title="Where"),
+            *(Column(title=headings[key], numeric=True) for key in keys),
+        ],
+        rows=rows,
+        note=_explain_indices(list(entries.values())),
+    )
+
+
+def _show_index(entry: Index | None) -> str:
+    if entry is None:
+        return NONE
+    text = fine_index(entry.value)
+    if entry.ci_low is not None and entry.ci_high is not None and entry.subject != HOST:
+        text += f" ({fine_index(entry.ci_low)}-{fine_index(entry.ci_high)})"
+    return f"{text} partial" if entry.missing else text
+
+
+def _explain_indices(entries: Sequence[Index]) -> str:
+    labels = list(dict.fromkeys(entry.label.rstrip(".") for entry in entries))
+    missing = sorted({test for entry in entries for test in entry.missing})
+    note = "; ".join(label[0].upper() + label[1:] for label in labels) + "."
+    if any(entry.ci_low is not None for entry in entries):
+        note += " In brackets the 95 % interval."
+    if missing:
+        note += f" Partial: without {', '.join(missing)}."
+    return note
+
+
+_NETWORK_ROWS: tuple[tuple[str, Callable[[NetworkRow], str]], ...] = (
+    ("Transactions, sum", lambda row: f"{row.transactions:,.0f}"),
+    ("Data transferred, sum (MB)", lambda row: figure(row.data_mb)),
+    ("Mean response time, sum (s)", lambda row: f"{row.response_seconds:.3f}"),
+    ("Transaction rate, sum (1/s)", lambda row: figure(row.rate)),
+    ("Throughput, sum (MB/s)", lambda row: figure(row.throughput_mb)),
+    ("Concurrency, sum", lambda row: f"{row.concurrency:.1f}"),
+    ("Availability (%)", lambda row: f"{row.availability:.2f}"),
+    ("Failed transactions", lambda row: f"{row.failed:,.0f}"),
+    ("Longest transaction (s)", lambda row: f"{row.longest_seconds:.2f}"),
+)
+
+
+def build_network(analysis: Analysis) -> Table | None:
+    """Return the source's table 3.1: the sums of Siege's figures, a column for each subject and number of servers."""
+    if not analysis.network:
+        return None
+    places = [subject.name for subject in analysis.header.subjects]
+    network = sorted(analysis.network, key=lambda row: (places.index(row.subject), row.servers))
+    return Table(
+        caption="Siege against Apache, as in table 3.1",
+        columns=[
+            Column(title="Means over the blocks"),
+            *(Column(title=_name_network(row), numeric=True) for row in network),
+        ],
+        rows=[[title, *(show(row) for row in network)] for title, show in _NETWORK_ROWS],
+        note="x N: that many servers loaded at the same time, their figures summed.",
+    )
+
+
+def _name_network(row: NetworkRow) -> str:
+    return f"{row.subject} x {row.servers}"
+
+
+def build_approaches(approaches: Sequence[ProbedApproach]) -> Table:
+    """Return the analysis table: what each approach is, can do, and could do on this node."""
+    titles = (
+        "Approach",
+        "Kind",
+        "Products in 2006",
+        "Products now",
+        "How it works",
+        "Own kernel",
+        "Guests",
+        "Isolation",
+        "Resources",
+        "Effort",
+        "On this node",
+    )
+    rows = [
+        [
+            f"{one.approach.name}: {one.approach.title}",
+            one.approach.kind,
+            one.approach.products_2006,
+            one.approach.products_now,
+            one.approach.principle,
+            "yes" if one.approach.own_kernel else "no, the host's",
+            one.approach.guests,
+            one.approach.isolation,
+            one.approach.resources,
+            one.approach.effort,
+            _name_capability(one),
+        ]
+        for one in approaches
+    ]
+    return Table(
+        caption="The approaches: kind, products, properties, and whether this node can",
+        columns=[Column(title=title) for title in titles],
+        rows=rows,
+    )
+
+
+def _name_capability(one: ProbedApproach) -> str:
+    if one.available is None:
+        return "not probed"
+    state = "yes" if one.available else "no"
+    if one.available and not one.measured:
+        state = "yes, but not measured in this run"
+    return f"{state}: {one.reason}" if one.reason else state
+
+
+def build_effort(analysis: Analysis) -> list[Table]:
+    """Return what it took to set up each subject: in sum, and step by step (medians over the blocks)."""
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for effort in analysis.efforts:
+        seconds.setdefault((effort.subject, effort.step), []).append(effort.seconds)
+    medians = {key: statistics.median(values) for key, values in seconds.items()}
+    subjects = list(dict.fromkeys(subject for subject, _ in medians))
+    if not subjects:
+        return []
+    totals = []
+    for subject in subjects:
+        steps = [value for (owner, _), value in medians.items() if owner == subject]
+        totals.append([subject, str(len(steps)), render_seconds(sum(steps))])
+    return [
+        Table(
+            caption="Set-up effort in sum",
+            columns=[
+                Column(title="Where"),
+                Column(title="Steps", numeric=True),
+                Column(title="Time", numeric=True),
+            ],
+            rows=totals,
+            note="A step is what a person would do by hand; the time is what Wirt took.",
+        ),
+        Table(
+            caption="Set-up effort step by step",
+            columns=[
+                Column(title="Where"),
+                Column(title="Step"),
+                Column(title="Median time", numeric=True),
+                Column(title="Times done", numeric=True),
+            ],
+            rows=[
+                [subject, step, render_seconds(value), str(len(seconds[subject, step]))]
+                for (subject, step), value in sorted(
+                    medians.items(), key=lambda item: subjects.index(item[0][0])
+                )
+            ],
+        ),
+    ]
+
+
+def build_noise(analysis: Analysis) -> Table | None:
+    """Return the noise floor: what the host shows against itself."""
+    rows = [
+        [
+            name_test(cell.test) if cell.suite != "http" else "Web serving",
+            str(cell.copies),
+            NONE if cell.ratio is None else percent(cell.ratio),
+            interval(cell.ci_low, cell.ci_high),
+            NONE if cell.spread is None else percent(cell.spread),
+            str(cell.n),
+        ]
+        for cell in analysis.noise_floor
+    ]
+    if not rows:
+        return None
+    return Table(
+        caption="Noise floor: the host measured against itself",
+        columns=[
+            Column(title="Test"),
+            Column(title="Copies", numeric=True),
+            Column(title="% of host", numeric=True),
+            Column(title="95 % interval", numeric=True),
+            Column(title="Spread over blocks (%)", numeric=True),
+            Column(title="Blocks", numeric=True),
+        ],
+        rows=rows,
+        note="Without noise every line would be 100 %.",
+    )
+
+
+def build_clocks(analysis: Analysis) -> Table | None:
+    """Return the check of the guests' clocks against the host's."""
+    clocks = guest_clocks(analysis)
+    if not clocks:
+        return None
+    return Table(
+        caption="The guests' clocks against the host's",
+        columns=[
+            Column(title="Where"),
+            Column(title="Largest difference of a pass (%)", numeric=True),
+            Column(title="Passes checked", numeric=True),
+            Column(title="Judgement"),
+        ],
+        rows=[
+            [
+                clock.subject,
+                f"{100 * clock.worst:.2f}",
+                str(clock.passes),
+                "more than 1 %: doubtful" if clock.worst > CLOCK_LIMIT else "in order",
+            ]
+            for clock in clocks
+        ],
+    )
+
+
+def build_environment(analysis: Analysis) -> Table | None:
+    """Return the facts of the node, one a row; None if the run recorded none."""
+    facts = {
+        key: value for key, value in analysis.header.environment.items() if key != "approaches"
+    }
+    if not facts:
+        return None
+    return Table(
+        caption="The node and its state at the start of the run",
+        columns=[Column(title="Fact"), Column(title="Value")],
+        rows=[[name, value] for name, value in _flatten(facts)],
+    )
+
+
+_LONGEST_VALUE = 240
+
+
+def _flatten(facts: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in facts.items():
+        name = f"{prefix}{key}".replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{name}: ")
+            continue
+        if isinstance(value, int) and key.endswith("_bytes"):
+            yield name.removesuffix(" bytes"), render_bytes(value)
+            continue
+        if isinstance(value, bool):
+            text = "yes" if value else "no"
+        elif isinstance(value, list):
+            text = ", ".join(map(str, value)) or "none"
+        else:
+            text = "unknown" if value is None or value == "" else str(value)
+        if len(text) > _LONGEST_VALUE:
+            text = f"{text[:_LONGEST_VALUE]}... (in full in the results file)"
+        yield name, text
