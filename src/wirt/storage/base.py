@@ -5,12 +5,13 @@ constant time, whatever the template's size. Every method can be called again af
 removing what is gone are no errors.
 """
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from wirt.model.capability import Capability
 from wirt.model.presence import Presence
 from wirt.model.resources import Idmap, Root
-from wirt.model.template import Template
+from wirt.model.template import Template, TemplateSpec
 
 
 class Pool(Protocol):
@@ -73,8 +74,35 @@ class Templates(Protocol):
         """
         ...
 
-    def list(self) -> list[Template]:
+    def list(self) -> Sequence[Template]:
         """Return all built templates by name."""
+        ...
+
+    def build(self, spec: TemplateSpec, *, progress: Callable[[str], None]) -> Template:
+        """Build a template from its metadata and return it.
+
+        Raises:
+            Conflict: there is a template of that name.
+            Busy: it is being built.
+            Unsupported, OutOfSpace, Failed: it could not be built; nothing is left of it.
+        """
+        ...
+
+    def import_tar(self, path: str, name: str) -> Template:
+        """Make a template of the root file system in a tar and return it.
+
+        Raises:
+            Conflict, Busy, OutOfSpace: as ``build``.
+            NotFound, InvalidInput: there is no such file, or it is refused.
+        """
+        ...
+
+    def remove(self, name: str, *, used_by: Sequence[str] = ()) -> None:
+        """Delete a template that no guest uses.
+
+        Raises:
+            NotFound, WrongState, Busy: nothing was changed.
+        """
         ...
 
     def path_of_form(self, name: str, form: str) -> str:

@@ -1,0 +1,188 @@
+"""What a guest with an unmodified kernel boots from: the template's own kernel and a ramdisk made for it.
+
+The ramdisk holds a static busybox and the few modules that reach the disk, in the order the kernel's own table names,
+and hands over to the system on the disk. A distribution's stock ramdisk does the same forty times slower under emulation,
+because it holds what any machine might need; ours knows the machine. It is not compressed, since unpacking costs an
+emulated processor more than reading does.
+"""
+
+import gzip
+import lzma
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterator
+
+from wirt.errors import Unsupported
+from wirt.host import files, run
+
+_BUSYBOX = "/bin/busybox"
+
+_MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "virtio_net", "virtio_console")
+"""What the system on the disk finds loaded; the network card and the agent's port must not wait for udev."""
+
+_NEEDED = frozenset({"virtio_pci", "virtio_blk", "ext4"})
+
+_INIT = """\
+#!/bin/busybox sh
+# Made by Wirt: load what reaches the disk, then hand over to the system on it.
+/bin/busybox mount -t devtmpfs dev /dev
+for module in {modules}; do
+    /bin/busybox insmod "/modules/$module.ko"
+done
+# A disk is announced a moment after its driver is loaded. Without one this ends, and the kernel says so and stops.
+tries=0
+while [ ! -b /dev/vda ] && [ "$tries" -lt 1000 ]; do
+    /bin/busybox usleep 10000
+    tries=$((tries + 1))
+done
+/bin/busybox mount -t ext4 -o rw /dev/vda /root || exit 1
+/bin/busybox mount -o move /dev /root/dev
+exec /bin/busybox switch_root /root /sbin/init
+"""
+
+
+def find_kernel(tree: str) -> str:
+    """Return the path of a tree's newest kernel that has its modules with it.
+
+    Links are not followed: in an imported tree they may point anywhere on the node.
+
+    Raises:
+        Unsupported: the tree holds no kernel.
+    """
+    boot = os.path.join(tree, "boot")
+    found = [
+        name
+        for name in (os.listdir(boot) if os.path.isdir(boot) else [])
+        if name.startswith("vmlinuz-")
+        and not os.path.islink(os.path.join(boot, name))
+        and _modules_directory(tree, name.removeprefix("vmlinuz-")) is not None
+    ]
+    if not found:
+        raise Unsupported(
+            "the template has no kernel to boot",
+            hint="add linux-image-cloud-amd64 to its packages, or use the approach chroot or lxc",
+        )
+    return os.path.join(boot, max(found, key=_version_key))
+
+
+def build_ramdisk(tree: str, out: str) -> None:
+    """Write the initial ramdisk for a tree's newest kernel to ``out``, whole or not at all.
+
+    Raises:
+        Unsupported: the tree has no kernel, its kernel lacks a driver, or the node has no static busybox.
+        OutOfSpace: it could not be written.
+    """
+    version = os.path.basename(find_kernel(tree)).removeprefix("vmlinuz-")
+    directory = _modules_directory(tree, version)
+    assert directory is not None
+    modules = list(_in_order(directory))
+    names = [_module_name(path) for path in modules]
+    entries = [(name, 0o040755, b"") for name in ("bin", "dev", "modules", "root")]
+    entries += [
+        ("init", 0o100755, _INIT.format(modules=" ".join(names)).encode()),
+        ("bin/busybox", 0o100755, _read_busybox()),
+    ]
+    for name, path in zip(names, modules, strict=True):
+        entries.append(
+            (f"modules/{name}.ko", 0o100644, _read_module(os.path.join(directory, path)))
+        )
+    with files.translated(f"write the ramdisk {out}"):
+        files.write_atomically(os.path.abspath(out), build_archive(entries), mode=0o600)
+
+
+def build_archive(entries: list[tuple[str, int, bytes]]) -> bytes:
+    """Return a cpio archive as the kernel unpacks it, of (name, mode, content), directories first.
+
+    Format: "newc", Documentation/driver-api/early-userspace/buffer-format.rst of Linux.
+    """
+    archive = bytearray()
+    for number, (name, mode, content) in enumerate([*entries, ("TRAILER!!!", 0, b"")], start=1):
+        path = name.encode() + b"\0"
+        links = 2 if stat.S_ISDIR(mode) else 1
+        fields = (number, mode, 0, 0, links, 0, len(content), 0, 0, 0, 0, len(path), 0)
+        archive += b"070701" + b"".join(b"%08x" % field for field in fields)
+        archive += path
+        archive += b"\0" * (-len(archive) % 4)
+        archive += content
+        archive += b"\0" * (-len(archive) % 4)
+    return bytes(archive)
+
+
+def _in_order(directory: str) -> Iterator[str]:
+    """Yield the modules to load, each after what it rests on; what is built into the kernel is left out."""
+    needs = _read_dependencies(directory)
+    built_in = {_module_name(path) for path in _lines(os.path.join(directory, "modules.builtin"))}
+    by_name = {_module_name(path): path for path in needs}
+    seen = set()
+    for name in _MODULES:
+        if name not in by_name:
+            if name in _NEEDED and name not in built_in:
+                raise Unsupported(
+                    f"the template's kernel has no driver {name}",
+                    hint="add linux-image-cloud-amd64 to its packages",
+                )
+            continue
+        # modules.dep names what a module rests on the other way round: the last must be loaded first.
+        for path in [*reversed(needs[by_name[name]]), by_name[name]]:
+            if path not in seen:
+                seen.add(path)
+                yield path
+
+
+def _read_dependencies(directory: str) -> dict[str, list[str]]:
+    lines = (line.partition(":") for line in _lines(os.path.join(directory, "modules.dep")))
+    return {path: rest.split() for path, _, rest in lines}
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path) as file:
+            return file.read().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _module_name(path: str) -> str:
+    """Return the kernel's name of a module file, which has no hyphens and no suffix."""
+    return os.path.basename(path).partition(".")[0].replace("-", "_")
+
+
+def _modules_directory(tree: str, version: str) -> str | None:
+    """Return where a kernel's modules lie in the tree; None if nowhere, or if links lead out of it."""
+    real = os.path.realpath(os.path.join(tree, "lib", "modules", version))
+    inside = real.startswith(os.path.realpath(tree) + os.sep)
+    return real if inside and os.path.isdir(real) else None
+
+
+def _read_module(path: str) -> bytes:
+    """Return a module's content, unpacked: a kernel need not be able to unpack it itself."""
+    if path.endswith(".zst"):
+        with tempfile.TemporaryDirectory() as aside:
+            plain = os.path.join(aside, "module")
+            run.check(["zstd", "-q", "-d", path, "-o", plain])
+            with open(plain, "rb") as file:
+                return file.read()
+    with open(path, "rb") as file:
+        content = file.read()
+    if path.endswith(".xz"):
+        return lzma.decompress(content)
+    return gzip.decompress(content) if path.endswith(".gz") else content
+
+
+def _read_busybox() -> bytes:
+    try:
+        with open(_BUSYBOX, "rb") as file:
+            content = file.read()
+    except FileNotFoundError:
+        content = b""
+    # A dynamically linked program names its loader; there is none in the ramdisk.
+    if not content or re.search(rb"/lib(64)?/ld-[\w.-]+", content[:4096]):
+        raise Unsupported("the node has no static busybox", hint="apt-get install busybox-static")
+    return content
+
+
+def _version_key(name: str) -> list[tuple[int, str]]:
+    """Order kernel names as people do: 6.10 after 6.9."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]

@@ -1,0 +1,146 @@
+"""Roots as disk images: a copy-on-write layer on the template's raw image, for guests with a kernel of their own.
+
+QEMU gets a qcow2 file, User-Mode Linux a UBD copy-on-write file; the raw image below is shared by all guests and never
+written to. A clone costs the same whatever the template's size. A UBD layer is made by User-Mode Linux itself at the
+guest's first start, so its clone is an empty directory; it is as large as the image below and cannot be larger.
+"""
+
+import os
+
+from wirt.errors import Failed, InvalidInput, OutOfSpace
+from wirt.host import files, run
+from wirt.model.capability import Capability, no, yes
+from wirt.model.presence import Presence
+from wirt.model.resources import BlockImage, Idmap
+from wirt.units import render_bytes
+
+_SECTOR = 4096
+
+
+class ImagePool:
+    """A pool of disk images in a directory of any file system."""
+
+    name = "image"
+    roots = frozenset({"qcow2", "ubd"})
+    form = "image"
+
+    def __init__(self, directory: str) -> None:
+        """Keep the images below ``directory``, which is made when the first one is."""
+        self._directory = directory
+
+    def probe_capability(self) -> Capability:
+        """Ask whether the program that makes qcow2 files is there; UBD files need none."""
+        if run.find_program("qemu-img") is None:
+            return no(
+                self.name, "the program qemu-img is not installed", "apt-get install qemu-utils"
+            )
+        return yes(self.name, "copy-on-write images; a disk is at least as large as its template's")
+
+    def clone(self, form_path: str, guest_id: str, *, root: str, size: int) -> None:
+        """Make the guest's empty layer, at least as large as the template's image.
+
+        Raises:
+            InvalidInput: a UBD layer larger than the template's image was asked for.
+            OutOfSpace, Failed: the layer could not be written.
+        """
+        least = os.stat(form_path).st_size
+        layer = self._layer(guest_id, root)
+        if root == "ubd":
+            if size > least:
+                raise InvalidInput(
+                    f"a disk of {render_bytes(size)} cannot be given to a User-Mode Linux guest",
+                    hint=f"its template's image has {render_bytes(least)}; ask for no more",
+                )
+            with files.translated(f"make the disk of guest {guest_id}"):
+                os.makedirs(os.path.dirname(layer), exist_ok=True)
+            return
+        if os.path.exists(layer):
+            return
+        with files.translated(f"make the disk of guest {guest_id}"):
+            os.makedirs(os.path.dirname(layer), exist_ok=True)
+            fresh = f"{layer}.new"
+            base = ["-F", "raw", "-b", form_path]
+            length = str(max(size, least))
+            run.check(["qemu-img", "create", "-q", "-f", "qcow2", *base, fresh, length])
+            os.rename(fresh, layer)
+
+    def attach(
+        self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None
+    ) -> BlockImage:
+        """Return the image as it is: nothing has to be mounted on the node."""
+        return BlockImage(path=self._layer(guest_id, root), format=root, backing=form_path)
+
+    def detach(self, guest_id: str) -> None:
+        """Do nothing: nothing was mounted."""
+
+    def remove(self, guest_id: str) -> None:
+        """Delete the guest's layer."""
+        files.remove_tree(self._path(guest_id))
+
+    def probe(self, guest_id: str) -> Presence:
+        """Ask whether the guest's layer is there."""
+        qcow2 = os.path.exists(self._layer(guest_id, "qcow2"))
+        if qcow2 or os.path.isdir(os.path.dirname(self._layer(guest_id, "ubd"))):
+            return Presence.PRESENT
+        return Presence.PARTIAL if os.path.isdir(self._path(guest_id)) else Presence.ABSENT
+
+    def probe_attached(self, guest_id: str) -> Presence:
+        """Return absent: an image is used by its engine alone, which has a probe of its own."""
+        return Presence.ABSENT
+
+    def list_guests(self) -> list[str]:
+        """Return the ids of the guests that have a directory here."""
+        try:
+            return sorted(os.listdir(self._directory))
+        except FileNotFoundError:
+            return []
+
+    def _path(self, guest_id: str) -> str:
+        return os.path.join(self._directory, guest_id)
+
+    def _layer(self, guest_id: str, root: str) -> str:
+        return os.path.join(self._path(guest_id), root, "disk")
+
+
+def build_image(tree: str, out: str, size: int) -> None:
+    """Make a raw ext4 image of ``size`` bytes that holds ``tree``; the file is sparse.
+
+    The same tree gives the same layout every time, so that no two guests differ by where their files lie. ``out``
+    appears complete and on disk, or not at all; a crash leaves a ``.new`` file beside it.
+
+    Raises:
+        OutOfSpace: the tree does not fit, or the disk is full.
+        Failed: mke2fs said something else.
+    """
+    fresh = f"{out}.new"
+    with files.translated(f"make the image {out}"):
+        descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(descriptor, size // _SECTOR * _SECTOR)
+            try:
+                run.check(_mke2fs(tree, fresh))
+            except Failed as error:
+                raise _explained(error, tree, size) from error
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.rename(fresh, out)
+        files.sync_directory(os.path.dirname(os.path.abspath(out)))
+
+
+def _mke2fs(tree: str, image: str) -> list[str]:
+    """Return the command; no space is kept for root, because every process of a measured guest is root's."""
+    fixed = "hash_seed=57697274-0000-4000-8000-000000000001,lazy_itable_init=1,root_owner=0:0"
+    kind = ["-t", "ext4", "-m", "0", "-L", "wirt", "-E", fixed]
+    return ["mke2fs", "-q", "-F", *kind, "-d", tree, image]
+
+
+def _explained(error: Failed, tree: str, size: int) -> Failed:
+    said = f"{error.message} {error.detail or ''}"
+    if "Could not allocate" in said or "No space" in said or "not enough" in said.lower():
+        return OutOfSpace(
+            f"{tree} does not fit into an image of {render_bytes(size)}, or the disk is full",
+            detail=error.detail,
+            hint="free some space or ask for a larger image",
+        )
+    return error

@@ -1,0 +1,330 @@
+"""The cache of templates: built or imported once, packed, and turned into the forms that pools clone from.
+
+A template is the directory ``NAME``: ``template.json``, the packed root and the forms made of it so far. Everything
+is made in ``.tmp-NAME`` beside it, which its maker holds a lock on, and renamed as the last act. A crash therefore
+leaves a ``.tmp-`` directory that nobody holds, and the next one to make anything removes it.
+
+What this module must not know: guests. Whether one still uses a template is for the caller to say. Every command loads
+it, so what makes something (tar, mmdebstrap, images) is imported where it is needed.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from wirt.errors import (
+    Conflict,
+    Corrupt,
+    Error,
+    Failed,
+    InvalidInput,
+    NotFound,
+    NotPermitted,
+    OutOfSpace,
+    WrongState,
+)
+from wirt.host.files import free_bytes, sync_directory, write_atomically
+from wirt.host.run import check
+from wirt.model.names import check_name
+from wirt.model.template import Template, TemplateSpec
+from wirt.storage.workdir import WorkDir, claimed, remove_leftovers
+from wirt.units import MIB, render_bytes
+
+PACKED = "root.tar.zst"
+METADATA = "template.json"
+FORMS = {"tree": "tree", "btrfs": "subvolume", "image": "root.img", "boot": "boot"}
+"""Form -> its name in the template's directory."""
+
+Progress = Callable[[str], None]
+
+
+class TemplateCache:
+    """The templates of one home.
+
+    Args:
+        directory: ``WIRT_HOME/templates``; made when first needed.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def build(self, spec: TemplateSpec, *, progress: Progress) -> Template:
+        """Build a template from its metadata and return it.
+
+        Raises:
+            Conflict: there is a template of that name.
+            Busy: it is being built.
+            Unsupported: this machine's apt has no source for the suite.
+            OutOfSpace, Failed: it could not be built; nothing is left of it.
+        """
+        from wirt.storage.builder import build_root
+
+        started = time.monotonic()
+        with self._making(spec.name, f"build template {spec.name}") as work:
+            root = build_root(spec, work.path, lock=work.lock, progress=progress)
+            os.rename(root, f"{work.path}/{FORMS['tree']}")
+            progress("packing the root")
+            return self._seal(
+                work,
+                Template(
+                    name=spec.name,
+                    description=spec.description,
+                    distribution=spec.distribution,
+                    suite=spec.suite,
+                    packages=spec.packages,
+                    unpacked_bytes=disk_usage(f"{work.path}/{FORMS['tree']}"),
+                    sha256="",
+                    packed_bytes=0,
+                    built=time.time(),
+                    build_seconds=0.0,
+                ),
+                started,
+            )
+
+    def import_tar(self, path: str, name: str) -> Template:
+        """Make a template of the root file system in a tar (plain, gzip, xz or zstd) and return it.
+
+        Raises:
+            Conflict, Busy, OutOfSpace: as ``build``.
+            NotFound: there is no such file.
+            InvalidInput: it is no tar, or one that is refused; names the member and the reason.
+        """
+        from wirt.storage.archive import normalise
+
+        started = time.monotonic()
+        if not os.path.isfile(path):
+            raise NotFound(f"there is no file {path}", hint="give the path of a tar")
+        with self._making(name, f"import {os.path.basename(path)}") as work:
+            room = free_bytes(self._directory)
+            contents = normalise(path, f"{work.path}/{PACKED}", room=room)
+            return self._seal(
+                work,
+                Template(
+                    name=name,
+                    description=f"imported from {os.path.basename(path)}",
+                    distribution=contents.distribution,
+                    suite=contents.suite,
+                    packages=[],
+                    unpacked_bytes=contents.unpacked_bytes,
+                    sha256="",
+                    packed_bytes=0,
+                    built=time.time(),
+                    build_seconds=0.0,
+                    imported=True,
+                ),
+                started,
+            )
+
+    def get(self, name: str) -> Template:
+        """Return a template.
+
+        Raises:
+            NotFound: there is none of that name.
+            Corrupt: what is stored of it cannot be read.
+        """
+        check_name(name, "template")
+        path = self._path(name, METADATA)
+        try:
+            return msgspec.json.decode(Path(path).read_bytes(), type=Template)
+        except FileNotFoundError:
+            raise NotFound(
+                f"no template called {name}",
+                hint=f"build it with wirt template build {name}, or see wirt template list",
+            ) from None
+        except PermissionError as error:
+            raise _for_root_only() from error
+        except msgspec.DecodeError as error:
+            raise self._damage(name, path, str(error)) from error
+
+    def list(self) -> Sequence[Template]:
+        """Return all finished templates, by name."""
+        try:
+            names = sorted(os.listdir(self._directory))
+        except FileNotFoundError:
+            return []
+        except PermissionError as error:
+            raise _for_root_only() from error
+        found = []
+        for name in names:
+            # What is no template's name (a work directory, lost+found) or holds none is not ours to complain about.
+            with suppress(InvalidInput, NotFound):
+                found.append(self.get(name))
+        return found
+
+    def remove(self, name: str, *, used_by: Sequence[str] = ()) -> None:
+        """Delete a template and its forms.
+
+        Args:
+            name: the template's.
+            used_by: names of the guests whose roots rest on it.
+
+        Raises:
+            NotFound: there is none of that name.
+            WrongState: guests use it.
+            Busy: a form of it is being made.
+        """
+        check_name(name, "template")
+        _check_root("remove a template")
+        if used_by:
+            raise WrongState(
+                f"template {name} is used by {_enumerate(used_by)}", hint="destroy them first"
+            )
+        if not os.path.isdir(self._path(name)):
+            self.get(name)
+        with claimed(self._directory, name, wait=False) as work:
+            os.rename(self._path(name), f"{work.path}/removed")
+            sync_directory(self._directory)
+
+    def path_of_form(self, name: str, form: str) -> str:
+        """Return where a form of a template is, making it on first need.
+
+        "tree" is an unpacked directory, "btrfs" the same as a subvolume, "image" a raw ext4 image, "boot" a directory
+        with the kernel (``vmlinuz``) and a small initial ramdisk (``initrd.img``).
+
+        Raises:
+            NotFound: there is no template of that name.
+            Corrupt: the packed root is not what it was when it was made.
+            Unsupported: this template or this disk cannot have that form.
+            OutOfSpace: it does not fit.
+        """
+        final = self._path(name, FORMS[form])
+        if os.path.lexists(final):
+            return final
+        template = self.get(name)
+        # Made of the tree: it must be there before the work directory is claimed for the form.
+        tree = self.path_of_form(name, "tree") if form in ("image", "boot") else ""
+        _check_root(f"make the {form} of template {name}")
+        with claimed(self._directory, name, wait=True) as work, self._explaining_full_disk(name):
+            if not os.path.lexists(final):
+                fresh = f"{work.path}/{FORMS[form]}"
+                self._make_form(template, form, fresh=fresh, tree=tree)
+                check(["sync", "-f", work.path])
+                os.rename(fresh, final)
+                sync_directory(self._path(name))
+        return final
+
+    def _make_form(self, template: Template, form: str, *, fresh: str, tree: str) -> None:
+        from wirt.storage import forms
+
+        packed = self._path(template.name, PACKED)
+        match form:
+            case "tree":
+                forms.make_tree(template, packed, fresh)
+            case "btrfs":
+                forms.make_subvolume(template, packed, fresh)
+            case "image":
+                forms.make_image(template, tree, fresh)
+            case _:
+                forms.make_boot(tree, fresh)
+
+    def _seal(self, work: WorkDir, draft: Template, started: float) -> Template:
+        """Pack the root if it is not yet, write the metadata and give the work directory its name."""
+        from wirt.storage.archive import pack, sha256_of
+
+        packed = f"{work.path}/{PACKED}"
+        if not os.path.exists(packed):
+            pack(f"{work.path}/{FORMS['tree']}", packed)
+        template = msgspec.structs.replace(
+            draft,
+            sha256=sha256_of(packed),
+            packed_bytes=os.path.getsize(packed),
+            build_seconds=round(time.monotonic() - started, 3),
+        )
+        content = msgspec.json.format(msgspec.json.encode(template), indent=2)
+        write_atomically(f"{work.path}/{METADATA}", content + b"\n")
+        # The tree holds set-user-id programs of a foreign system: nobody but root may reach them.
+        os.chmod(work.path, 0o700)
+        check(["sync", "-f", work.path])
+        # A crash before this line leaves nothing that looks finished; after it, all of it.
+        os.rename(work.path, self._path(template.name))
+        sync_directory(self._directory)
+        return template
+
+    @contextmanager
+    def _making(self, name: str, what: str) -> Iterator[WorkDir]:
+        """Give the work directory for a template that is not there yet."""
+        check_name(name, "template")
+        _check_root(what)
+        self._check_absent(name)
+        os.makedirs(self._directory, exist_ok=True)
+        remove_leftovers(self._directory)
+        with claimed(self._directory, name, wait=False) as work, self._explaining_full_disk(name):
+            self._check_absent(name)
+            yield work
+
+    def _check_absent(self, name: str) -> None:
+        if os.path.lexists(self._path(name)):
+            raise Conflict(
+                f"there is a template called {name}",
+                hint=f"take another name, or remove it with wirt template remove {name}",
+            )
+
+    @contextmanager
+    def _explaining_full_disk(self, name: str) -> Iterator[None]:
+        free = free_bytes(self._directory)
+        try:
+            yield
+        except (OSError, Failed) as error:
+            if not (_is_full(error) or free_bytes(self._directory) < 4 * MIB):
+                raise
+            raise OutOfSpace(
+                f"template {name} does not fit into {self._directory}: "
+                f"it needs more than the {render_bytes(free)} that are free there",
+                detail=error.detail if isinstance(error, Error) else str(error),
+                hint="free some space, or set WIRT_HOME to a directory on a larger disk",
+            ) from error
+
+    def _path(self, *parts: str) -> str:
+        return os.path.join(self._directory, *parts)
+
+    @staticmethod
+    def _damage(name: str, path: str, reason: str) -> Corrupt:
+        return Corrupt(
+            f"template {name} is damaged: {path}: {reason}",
+            hint=f"remove it with wirt template remove {name} and make it again",
+        )
+
+
+def disk_usage(tree: str) -> int:
+    """Return the bytes that the files below a directory take on disk, hard links once."""
+    total = 0
+    linked: set[int] = set()
+    pending = [tree]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                elif status.st_nlink > 1:
+                    if status.st_ino in linked:
+                        continue
+                    linked.add(status.st_ino)
+                total += status.st_blocks * 512
+    return total
+
+
+def _is_full(error: OSError | Failed) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    said = f"{error.message}\n{error.detail or ''}"
+    return "No space left on device" in said or "enough free space" in said
+
+
+def _check_root(what: str) -> None:
+    if os.geteuid() != 0:
+        raise NotPermitted(f"only root may {what}", hint="run it with sudo")
+
+
+def _for_root_only() -> NotPermitted:
+    return NotPermitted("only root may read templates", hint="run it with sudo")
+
+
+def _enumerate(names: Sequence[str]) -> str:
+    guests = "guest" if len(names) == 1 else "guests"
+    return f"the {guests} {', '.join(names[:5])}{' and others' if len(names) > 5 else ''}"
