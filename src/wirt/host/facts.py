@@ -235,7 +235,7 @@ def probe_package_versions(packages: Sequence[str]) -> dict[str, str | None]:
     form = "${Package} ${db:Status-Status} ${Version}\n"
     # It ends with status 1 if one of them is unknown, and still lists the others.
     for line in run.run(["dpkg-query", "-W", "-f", form, *packages]).stdout.splitlines():
-        name, status, version = (line.split(" ") + ["", ""])[:3]
+        name, status, version = [*line.split(" "), "", ""][:3]
         if status == "installed":
             versions[name] = version
     return versions

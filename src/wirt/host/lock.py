@@ -4,9 +4,10 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from wirt.errors import Busy
+from wirt.host import interrupts
 
 _PAUSE = 0.02
 
@@ -34,7 +35,8 @@ def hold(path: str, what: str, *, wait: float) -> Iterator[None]:
                 f"{what} is in use by another command (process {holder})",
                 hint="wait for it to end and try again",
             )
-        time.sleep(_PAUSE)
+        with interrupts.allowed():
+            time.sleep(_PAUSE)
     try:
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -42,6 +44,13 @@ def hold(path: str, what: str, *, wait: float) -> Iterator[None]:
     finally:
         os.unlink(path)
         os.close(descriptor)
+
+
+def sweep(directory: str) -> None:
+    """Delete the lock files that dead processes left in a directory; those that are held stay."""
+    for name in os.listdir(directory):
+        with suppress(Busy), hold(os.path.join(directory, name), name, wait=0):
+            pass  # to hold it is to delete it afterwards
 
 
 def _take(descriptor: int) -> bool:

@@ -41,6 +41,22 @@ def find_by_argument(argument: str) -> list[int]:
     return [pid for pid in list_pids() if argument in command_line(pid)]
 
 
+def list_descendants(pid: int) -> list[int]:
+    """Return the children of a process, their children and so on."""
+    children: dict[int, list[int]] = {}
+    for other in list_pids():
+        try:
+            stat = Path(f"/proc/{other}/stat").read_text()
+        except OSError:
+            continue
+        children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(other)
+    found, todo = [], [pid]
+    while todo:
+        todo += children.get(todo[0], [])
+        found.append(todo.pop(0))
+    return found[1:]
+
+
 def end(pid: int, number: signal.Signals = signal.SIGKILL) -> None:
     """Send a signal; no error if the process is gone."""
     try:

@@ -14,6 +14,7 @@ from typing import IO
 import msgspec
 
 from wirt.errors import Failed, TimedOut, Unsupported
+from wirt.host import process
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -79,6 +80,8 @@ def run(
             env={**ENVIRONMENT, **(environment or {})},
             cwd=directory,
             check=False,
+            # Ctrl-C on a terminal is for us: what we need to tidy up must not die of it too.
+            process_group=0,
         )
     except FileNotFoundError:
         raise _missing(argv[0]) from None
@@ -118,19 +121,20 @@ def attach(
 ) -> int:
     """Run a program on the given descriptors and return its exit status.
 
-    An interrupt from the terminal reaches the program as well; it is waited for, so that nothing outlives us.
+    If we are interrupted, the program and all that it has started are asked to end and waited for: nothing outlives us.
 
     Raises:
         Unsupported: the program is not installed.
     """
-    process = spawn(argv, streams=streams, environment=environment, cpus=cpus)
-    while True:
-        try:
-            return exit_status(process.wait())
-        except KeyboardInterrupt:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-            raise
+    started = spawn(argv, streams=streams, environment=environment, cpus=cpus)
+    try:
+        return exit_status(started.wait())
+    except KeyboardInterrupt:
+        # An engine's program passes no signal on to what it runs in a guest.
+        for pid in [*process.list_descendants(started.pid), started.pid]:
+            process.end(pid, signal.SIGTERM)
+        started.wait()
+        raise
 
 
 def spawn(
@@ -141,6 +145,7 @@ def spawn(
     cpus: frozenset[int] | None = None,
     new_session: bool = False,
     keep: Sequence[int] = (),
+    directory: str | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a program and return at once; the caller waits for it.
 
@@ -151,6 +156,7 @@ def spawn(
         cpus: processors it is bound to from its first instruction; None for all.
         new_session: True for a process that goes on when this command ends.
         keep: descriptors that it inherits.
+        directory: where it is started; None: where we are.
 
     Raises:
         Unsupported: the program is not installed.
@@ -165,6 +171,7 @@ def spawn(
             env=dict(environment),
             start_new_session=new_session,
             pass_fds=keep,
+            cwd=directory,
         )
     except FileNotFoundError:
         raise _missing(argv[0]) from None

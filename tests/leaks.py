@@ -1,0 +1,119 @@
+"""What the node's kernel holds, so that a test can see whether something was left behind.
+
+Used by the crash tests: ``before = snapshot_world(...)``, do and kill, then ``snapshot_world(...).difference(before)``.
+Asks the kernel itself and uses no code of the package that is under test. Compares the whole node unless a tag is
+given; on a machine where others work too, give the tag that the names of the test's own things carry.
+"""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+CGROUP_ROOT = "/sys/fs/cgroup"
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """The kernel's objects, each as one readable text; the fields are what a leak is called."""
+
+    mounts: frozenset[str]
+    cgroups: frozenset[str]
+    interfaces: frozenset[str]
+    tables: frozenset[str]
+    """Tables of the packet filter."""
+    loops: frozenset[str]
+    processes: frozenset[str]
+    files: frozenset[str]
+    """All that is below the directories that were asked for."""
+
+    @classmethod
+    def empty(cls) -> "World":
+        """Return a world without anything."""
+        return cls(**{field.name: frozenset() for field in fields(cls)})
+
+    def difference(self, before: "World") -> list[str]:
+        """Return one line for each thing that is here and was not before, or was and is gone."""
+        lines = []
+        for field in fields(self):
+            now, then = getattr(self, field.name), getattr(before, field.name)
+            lines += [f"{field.name}: {thing} was left" for thing in sorted(now - then)]
+            lines += [f"{field.name}: {thing} is gone" for thing in sorted(then - now)]
+        return lines
+
+
+def snapshot_world(tag: str | None = None, *, homes: Sequence[str | Path] = ()) -> World:
+    """Ask the kernel for everything that a guest can leave behind.
+
+    Args:
+        tag: only things whose name, path or command line holds this text or one of ``homes``; None for all.
+        homes: directories whose whole content belongs to the world.
+    """
+    marks = [str(home) for home in homes] + ([tag] if tag else [])
+
+    def ours(things: list[str]) -> frozenset[str]:
+        return frozenset(t for t in things if tag is None or any(mark in t for mark in marks))
+
+    return World(
+        mounts=ours(_mounts()),
+        cgroups=ours(_cgroups()),
+        interfaces=ours(sorted(os.listdir("/sys/class/net"))),
+        tables=ours(_tables()),
+        loops=ours(_loops()),
+        processes=ours(_processes()),
+        files=frozenset(path for home in homes for path in _below(Path(home))),
+    )
+
+
+def _mounts() -> list[str]:
+    # Not the mount's number: it is another one after every mount of the same thing.
+    lines = Path("/proc/self/mountinfo").read_text(errors="replace").splitlines()
+    mounts = []
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        kind, source = after.split(" ")[:2]
+        mounts.append(f"{before.split(' ')[4]} ({kind} of {source})")
+    # Two mounts of the same at one place are two things.
+    return [f"{mount} #{mounts[:i].count(mount) + 1}" for i, mount in enumerate(mounts)]
+
+
+def _cgroups() -> list[str]:
+    # os.walk does not follow links: cpu and cpuacct are often links to cpu,cpuacct.
+    return [os.path.join(above, name) for above, names, _ in os.walk(CGROUP_ROOT) for name in names]
+
+
+def _tables() -> list[str]:
+    try:
+        done = subprocess.run(
+            ["nft", "list", "tables"], capture_output=True, text=True, check=False, timeout=30
+        )
+    except FileNotFoundError:
+        return []
+    return done.stdout.splitlines()
+
+
+def _loops() -> list[str]:
+    used = Path("/sys/block").glob("loop*/loop/backing_file")
+    return [f"{path.parts[3]} of {path.read_text().strip()}" for path in used]
+
+
+def _processes() -> list[str]:
+    """Return pid, start time and command line, but not of kernel threads, this process or zombies of its own."""
+    found = []
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == os.getpid():
+            continue
+        try:
+            arguments = Path(f"/proc/{name}/cmdline").read_bytes().rstrip(b"\0")
+            started = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[19]
+        except OSError:
+            continue
+        if arguments:
+            text = arguments.replace(b"\0", b" ").decode(errors="replace")
+            found.append(f"{name} {text} (started at tick {started})")
+    return found
+
+
+def _below(home: Path) -> list[str]:
+    return [str(path) for path in home.rglob("*")] if home.is_dir() else []
