@@ -6,16 +6,19 @@ from contextlib import contextmanager
 from functools import cache
 from ipaddress import IPv4Network
 
-from wirt.approaches.registry import load_approach
+from wirt.approaches.registry import APPROACHES, load_approach
 from wirt.host import files, links
 from wirt.model.home import Home
+from wirt.model.template import TemplateSpec
 from wirt.network import addresses
 from wirt.network.bridge import BridgeNetwork
 from wirt.ops import guests
 from wirt.ops.context import Context
+from wirt.ops.doctor import Diagnosis, diagnose
 from wirt.state.base import Store
 from wirt.state.sqlite import SqliteStore
 from wirt.storage.registry import POOLS, load_pool
+from wirt.storage.specs import load_specs
 from wirt.storage.templates import TemplateCache
 
 
@@ -61,6 +64,25 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
         store.close()
 
 
+def find_specs(home: Home) -> dict[str, TemplateSpec]:
+    """Return the templates that can be built: those that are shipped, and a person's own, which win.
+
+    Raises:
+        InvalidInput: a file cannot be read as a template.
+    """
+    shipped = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
+    return load_specs([shipped, os.path.join(home.etc, "templates.d")])
+
+
+def diagnose_node(home: Home) -> Diagnosis:
+    """Ask the node what it can do; needs neither root nor a home."""
+    return diagnose(
+        approaches=[load_approach(name) for name in APPROACHES],
+        pools=[load_pool(name, home.pool(name)) for name in POOLS],
+        network=BridgeNetwork(home.tag, addresses.choose_subnet(home.tag, [])),
+    )
+
+
 def _subnet(home: Home, store: Store) -> IPv4Network:
     """Return the home's subnet: chosen once, from what was free on the node then."""
     kept = store.setting("subnet")
@@ -73,3 +95,9 @@ def _subnet(home: Home, store: Store) -> IPv4Network:
 def _boot_id() -> str:
     with open("/proc/sys/kernel/random/boot_id") as file:
         return file.read().strip()
+
+
+def find_workloads() -> str:
+    """Return the directory of the built workloads: WIRT_WORKLOADS, or where ``make`` in a checkout puts them."""
+    checkout = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    return os.environ.get("WIRT_WORKLOADS") or os.path.join(checkout, "build", "workloads")

@@ -4,7 +4,7 @@ A driver gets values and gives values back. It never sees the state, the pools o
 carries ``Place.name``, so that ``probe`` and ``kill`` work without knowing how far a start got.
 """
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -45,7 +45,7 @@ class Approach(Protocol):
         """Start the guest and return as soon as its first process runs.
 
         Raises:
-            Failed: the engine could not start it; nothing of it is left.
+            Failed: the engine could not start it, or it runs already; whatever was made ``kill`` takes away.
         """
         ...
 
@@ -94,4 +94,23 @@ class Approach(Protocol):
 
     def kill(self, place: Place) -> None:
         """End everything of this guest at once and leave nothing; no error if nothing runs."""
+        ...
+
+
+@runtime_checkable
+class HasFiles(Protocol):
+    """A power of approaches whose guests' files the node cannot reach by a path: files are handed in."""
+
+    def copy_in(self, place: Place, handle: Handle, source: str, target: str) -> None:
+        """Copy a file, or what a directory holds, into a running guest.
+
+        Args:
+            place: where the guest's traces are.
+            handle: what ``start`` returned.
+            source: the file or directory on the node.
+            target: the same in the guest; directories on the way are made, what is there is replaced.
+
+        Raises:
+            Failed: the guest could not take it.
+        """
         ...

@@ -9,7 +9,7 @@ from wirt.errors import Error
 from wirt.ops.execute import execute as execute_in_guest
 
 
-@click.command("exec", context_settings={"ignore_unknown_options": True})
+@click.command("exec", context_settings={"allow_interspersed_args": False})
 @click.argument("name")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def execute(name: str, command: tuple[str, ...]) -> int:
@@ -19,7 +19,7 @@ def execute(name: str, command: tuple[str, ...]) -> int:
     """
     try:
         with app.open_context() as context:
-            return execute_in_guest(context, name, list(command))
+            return execute_in_guest(context, name, options.without_marker(command))
     except Error as error:
         output.complain(error)
         return options.EXEC_FAILED

@@ -1,16 +1,15 @@
 """The command ``wirt``: finds the subcommand, and turns errors into one line and an exit status."""
 
 import os
-import signal
 import sys
 from importlib import import_module
-from types import FrameType
 
 import click
 
 from wirt import __version__
 from wirt.console import output
-from wirt.errors import Error
+from wirt.errors import Error, InvalidInput
+from wirt.host import files, interrupts
 
 COMMANDS = {
     "compare": "wirt.cli.compare:compare",
@@ -55,8 +54,7 @@ def wirt() -> None:
 def main() -> int:
     """Run the command line and return its exit status."""
     os.umask(0o022)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    interrupts.install()
     try:
         status = wirt.main(prog_name="wirt", standalone_mode=False)
         return status if isinstance(status, int) else 0
@@ -65,8 +63,11 @@ def main() -> int:
         return error.exit_code
     except click.exceptions.Exit as end:
         return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        output.note(error.format_message())
+        return error.exit_code
     except click.ClickException as error:
-        error.show()
+        output.complain(_as_ours(error))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         output.note("wirt: interrupted")
@@ -75,7 +76,14 @@ def main() -> int:
         # Whoever read our output has had enough; the interpreter must not complain about it when it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        translated = files.translate(error, "go on")
+        output.complain(translated)
+        return translated.exit_code
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _as_ours(error: click.ClickException) -> InvalidInput:
+    """Return what click has to say about a command line in the way of all our errors: one line, with the next step."""
+    said = error.format_message().rstrip(".")
+    path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "wirt"
+    return InvalidInput(f"{said[:1].lower()}{said[1:]}", hint=f"see {path} --help")

@@ -45,6 +45,11 @@ class SecondsType(click.ParamType[float]):
             self.fail(str(error), param, ctx)
 
 
+def without_marker(command: tuple[str, ...]) -> list[str]:
+    """Return a person's command without the ``--`` that may stand before it."""
+    return list(command[1:] if command[0] == "--" else command)
+
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 BYTES = BytesType()

@@ -13,7 +13,7 @@ from wirt.ops.create import CreateRequest
 from wirt.ops.run import run as run_in_guest
 
 
-@click.command(context_settings={"ignore_unknown_options": True})
+@click.command(context_settings={"allow_interspersed_args": False})
 @options.definition
 @click.option("--name", help="The guest's name while it lasts.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)

@@ -1,12 +1,12 @@
 """What a verb is given: the ports, and nothing concrete."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 
 from wirt.approaches.base import Approach
-from wirt.host import lock
+from wirt.host import interrupts, lock
 from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.network.base import Network
@@ -32,16 +32,24 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """The kernel's id of this boot: a guest started under another one does not run."""
     cpus: int
 
-    def guest_lock(
-        self, guest: Guest, *, wait: float = LOCK_SECONDS
-    ) -> AbstractContextManager[None]:
-        """Hold a guest's lock for the length of a verb.
+    @contextmanager
+    def guest_lock(self, guest: Guest, *, wait: float = LOCK_SECONDS) -> Iterator[None]:
+        """Hold a guest's lock for the length of a verb, which is interrupted only where it allows it.
 
         Raises:
             Busy: another command held it for longer than ``wait`` seconds.
         """
-        return lock.hold(self.home.lock(guest.id), f"guest {guest.name}", wait=wait)
+        with (
+            interrupts.held_back(),
+            lock.hold(self.home.lock(guest.id), f"guest {guest.name}", wait=wait),
+        ):
+            yield
 
-    def network_lock(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def network_lock(self) -> Iterator[None]:
         """Hold the lock of the home's bridge: made and taken away by one command at a time."""
-        return lock.hold(self.home.lock("network"), "the network", wait=LOCK_SECONDS)
+        with (
+            interrupts.held_back(),
+            lock.hold(self.home.lock("network"), "the network", wait=LOCK_SECONDS),
+        ):
+            yield

@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from wirt.errors import Unsupported
+from wirt.errors import Conflict, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.limits import Limits, check_limits
 from wirt.model.names import check_name, new_guest_id
@@ -36,7 +36,7 @@ def create(context: Context, request: CreateRequest) -> Guest:
     """
     guest = plan(context, request)
     with context.guest_lock(guest):
-        journal.begin(context, guest, "create")
+        guest = claim(context, request, guest, "create")
         steps = Ladder(context, guest).to_exist()
         journal.build(context, "create", guest, steps, otherwise=None)
         journal.settle(context, "create", guest, guest)
@@ -76,6 +76,27 @@ def plan(context: Context, request: CreateRequest) -> Guest:
     )
 
 
+def claim(context: Context, request: CreateRequest, guest: Guest, verb: str) -> Guest:
+    """Write down that the guest is going to be made, which takes its name and address, and return it.
+
+    An address that was chosen for it may have been taken since by a command beside this one; then another is chosen.
+
+    Raises:
+        Conflict: its name, or the address that was asked for, is taken.
+    """
+    while True:
+        try:
+            journal.begin(context, guest, verb)
+        except Conflict:
+            taken = context.store.addresses()
+            if request.address is not None or guest.address not in taken:
+                raise
+            address = context.network.choose_address(None, taken)
+            guest = msgspec.structs.replace(guest, address=address)
+        else:
+            return guest
+
+
 def _pool_for(context: Context, root: str, wanted: str | None) -> str:
     """Return the pool that is asked for, or the first that works here and hands over this form of root."""
     for name in [wanted] if wanted else context.pools:
@@ -84,6 +105,12 @@ def _pool_for(context: Context, root: str, wanted: str | None) -> str:
         if root in pool.roots and capability.available:
             return name
         if wanted:
-            reason = capability.reason if root in pool.roots else f"it has no {root} roots"
-            raise Unsupported(f"pool {wanted} cannot be used: {reason}", hint=capability.hint)
+            if root not in pool.roots:
+                raise Unsupported(
+                    f"pool {wanted} cannot be used: it has no {root} roots",
+                    hint="leave --pool out, and one that has is chosen",
+                )
+            raise Unsupported(
+                f"pool {wanted} cannot be used: {capability.reason}", hint=capability.hint
+            )
     raise Unsupported(f"no pool of this node has {root} roots", hint="see wirt doctor")

@@ -1,34 +1,39 @@
 """Finding a guest and holding on to it: what every verb on an existing guest begins with."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from wirt.errors import Busy
-from wirt.host import process
+from wirt.errors import Busy, NotFound
+from wirt.host import lock, process
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.ops import journal
-from wirt.ops.context import Context
+from wirt.ops.context import LOCK_SECONDS, Context
 from wirt.ops.steps import Ladder
 
 
 @contextmanager
-def held(context: Context, name: str) -> Iterator[Guest]:
+def held(context: Context, name: str, *, wait: float = LOCK_SECONDS) -> Iterator[Guest]:
     """Hold the lock of the guest called ``name`` and give it as it really is, repaired if need be.
 
     Raises:
         NotFound: there is no such guest, or it was being made by a process that died.
         Busy: another command holds it.
     """
-    found = context.store.find(name)
-    with context.guest_lock(found):
-        # It may have changed, or gone, while we waited for the lock.
-        journal.recover(context, found)
-        guest = context.store.find(name)
-        if guest.state is State.RUNNING and not is_running(context, guest):
-            guest = _bury(context, guest)
-        yield guest
+    while True:
+        found = context.store.find(name)
+        with context.guest_lock(found, wait=wait):
+            # It may have changed, or gone, while we waited for the lock.
+            journal.recover(context, found)
+            guest = context.store.find(name)
+            if guest.id != found.id:
+                continue  # another of the same name has been made meanwhile, and its lock is another
+            if _has_ended(context, guest):
+                guest = _bury(context, guest)
+            yield guest
+            return
 
 
 def is_running(context: Context, guest: Guest) -> bool:
@@ -42,20 +47,24 @@ def is_running(context: Context, guest: Guest) -> bool:
 
 def observed(context: Context, guest: Guest) -> Guest:
     """Return the guest with the state that it really has; changes nothing."""
-    if guest.state is State.RUNNING and not is_running(context, guest):
-        return journal.stopped(guest)
-    return guest
+    return journal.stopped(guest) if _has_ended(context, guest) else guest
 
 
 def clean_up(context: Context) -> None:
     """Repair whatever dead processes left in this home; what living ones are doing is left alone."""
     for intent in context.store.intents():
-        try:
-            with context.guest_lock(intent.guest, wait=0):
-                journal.recover(context, intent.guest)
-        except Busy:
-            continue
+        with suppress(Busy), context.guest_lock(intent.guest, wait=0):
+            journal.recover(context, intent.guest)
+    for guest in context.store.guests():
+        if _has_ended(context, guest):
+            with suppress(Busy, NotFound), held(context, guest.name, wait=0):
+                pass  # to hold it is to bury it
+    lock.sweep(os.path.dirname(context.home.lock("any")))
     journal.remove_idle_network(context)
+
+
+def _has_ended(context: Context, guest: Guest) -> bool:
+    return guest.state is State.RUNNING and not is_running(context, guest)
 
 
 def _bury(context: Context, guest: Guest) -> Guest:

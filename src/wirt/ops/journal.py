@@ -14,6 +14,7 @@ import time
 import msgspec
 
 from wirt.errors import Error, Failed
+from wirt.host import files, interrupts
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
@@ -23,6 +24,9 @@ from wirt.state.base import Intent
 
 KILL_VARIABLE = "WIRT_KILL_AT"
 """Names a trace point at which the process kills itself: how the tests die there."""
+
+TRACE_VARIABLE = "WIRT_TRACE_POINTS"
+"""Names a file that every trace point is added to when it is reached: how the tests know them all."""
 
 _VANISHING = frozenset({"create", "destroy", "run"})
 """Verbs after whose undoing nothing of the guest remains."""
@@ -38,7 +42,7 @@ def begin(context: Context, guest: Guest, verb: str) -> None:
 def build(
     context: Context, verb: str, guest: Guest, steps: list[Step], *, otherwise: Guest | None
 ) -> None:
-    """Do the steps in order; if one fails, or a person interrupts, undo what there is and raise on.
+    """Do the steps in order; if one fails, or a person interrupts it, undo what there is and raise on.
 
     Args:
         context: the home.
@@ -50,15 +54,16 @@ def build(
     Raises:
         Error: what the failing step said.
     """
-    for number, step in enumerate(steps):
-        reached(f"{verb}:before:{step.name}")
-        try:
-            step.do()
-        except BaseException:
-            dismantle(verb, steps[: number + 1])
-            settle(context, verb, guest, otherwise)
-            raise
-        reached(f"{verb}:after:{step.name}")
+    try:
+        for step in steps:
+            reached(f"{verb}:before:{step.name}")
+            with interrupts.allowed(), files.translated(f"{verb} guest {guest.name}"):
+                step.do()
+            reached(f"{verb}:after:{step.name}")
+    except BaseException:
+        dismantle(verb, steps)
+        settle(context, verb, guest, otherwise)
+        raise
 
 
 def dismantle(verb: str, steps: list[Step]) -> None:
@@ -71,7 +76,8 @@ def dismantle(verb: str, steps: list[Step]) -> None:
         reached(f"{verb}:before-undo:{step.name}")
         if step.probe() is not Presence.ABSENT:
             try:
-                step.undo()
+                with files.translated(f"take away the {step.name}"):
+                    step.undo()
             except Error as error:
                 raise Failed(
                     f"cannot undo step {step.name} of {verb}: {error.message}",
@@ -125,5 +131,8 @@ def stopped(guest: Guest) -> Guest:
 
 def reached(point: str) -> None:
     """Mark a trace point; under test the process may end here as by ``kill -9``."""
+    if TRACE_VARIABLE in os.environ:
+        with open(os.environ[TRACE_VARIABLE], "a") as points:
+            points.write(f"{point}\n")
     if os.environ.get(KILL_VARIABLE) == point:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -1,9 +1,10 @@
 """``run``: a guest for one command: made, started, used, gone."""
 
+from wirt.host import interrupts
 from wirt.host.run import STANDARD, Streams
 from wirt.ops import execute, journal
 from wirt.ops.context import Context
-from wirt.ops.create import CreateRequest, plan
+from wirt.ops.create import CreateRequest, claim, plan
 from wirt.ops.start import READY_SECONDS, as_running, wait_ready
 from wirt.ops.steps import Ladder
 
@@ -26,14 +27,15 @@ def run(
     """
     guest = plan(context, request)
     with context.guest_lock(guest):
-        journal.begin(context, guest, "run")
+        guest = claim(context, request, guest, "run")
         ladder = Ladder(context, guest)
         steps = ladder.to_exist() + ladder.to_run()
         journal.build(context, "run", guest, steps, otherwise=None)
         try:
-            running = as_running(context, guest, ladder)
-            wait_ready(context, running, ready_seconds)
-            status = execute.execute_in(context, running, argv, streams=streams)
+            with interrupts.allowed():
+                running = as_running(context, guest, ladder)
+                wait_ready(context, running, ready_seconds)
+                status = execute.execute_in(context, running, argv, streams=streams)
         finally:
             journal.dismantle("run", steps)
             journal.settle(context, "run", guest, None)

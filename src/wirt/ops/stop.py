@@ -1,6 +1,7 @@
 """``stop``: a running guest is shut down, orderly first, then hard."""
 
 from wirt.errors import TimedOut
+from wirt.host import interrupts
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.ops import guests, journal
@@ -30,7 +31,12 @@ def stop(
         journal.begin(context, guest, "stop")
         ladder = Ladder(context, guest)
         if not force:
-            _shut_down(context, guest, ladder, timeout)
+            try:
+                _shut_down(context, guest, ladder, timeout)
+            except KeyboardInterrupt:
+                # It goes on shutting down by itself; the command that finds it ended tidies up.
+                journal.settle(context, "stop", guest, guest)
+                raise
         journal.dismantle("stop", ladder.to_run())
         after = journal.stopped(guest)
         journal.settle(context, "stop", guest, after)
@@ -41,6 +47,7 @@ def _shut_down(context: Context, guest: Guest, ladder: Ladder, timeout: float) -
     """Ask the guest's system to end. A guest that does not is ended by the dismantling that follows."""
     assert guest.handle is not None
     try:
-        context.approach(guest.approach).stop(ladder.place, guest.handle, timeout)
+        with interrupts.allowed():
+            context.approach(guest.approach).stop(ladder.place, guest.handle, timeout)
     except TimedOut:
         return

@@ -1,0 +1,188 @@
+"""What a run will do, as pure values: profiles, cells, and the order of a block."""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from wirt.bench import stats
+from wirt.bench.importers.siege import HTTP_TEST
+from wirt.bench.sample import Planned
+from wirt.bench.workloads import INDEX_4_1, INDEX_5, WORKLOADS, Group
+from wirt.errors import InvalidInput
+
+SUITES = ("unix", "http")
+CPU_TARGET = 0.01
+OTHER_TARGET = 0.03
+"""Half-widths of the 95 % interval of guest/host that the standard profile asks for."""
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """How thoroughly to measure."""
+
+    name: str
+    description: str
+    tests: tuple[str, ...]
+    all_cpus: bool
+    """True to run the tests with one copy per CPU as well."""
+    seconds: float | None
+    """Length of a pass; None for UnixBench's own lengths and numbers of passes."""
+    warmup_seconds: float
+    blocks: int
+    most_blocks: int
+    http_seconds: float
+    http_warmup_seconds: float
+    http_blocks: int
+
+
+_INDEX_TESTS = tuple(test for test in WORKLOADS if test in INDEX_4_1 or test in INDEX_5)
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            name="quick",
+            description="the index tests and Apache, passes of about a second, 3 blocks",
+            tests=_INDEX_TESTS,
+            all_cpus=False,
+            seconds=0.8,
+            warmup_seconds=0.2,
+            blocks=3,
+            most_blocks=3,
+            http_seconds=2,
+            http_warmup_seconds=1,
+            http_blocks=3,
+        ),
+        Profile(
+            name="standard",
+            description="all tests, with one copy and one per CPU, until the intervals are small",
+            tests=tuple(WORKLOADS),
+            all_cpus=True,
+            seconds=3,
+            warmup_seconds=1,
+            blocks=5,
+            most_blocks=20,
+            http_seconds=10,
+            http_warmup_seconds=2,
+            http_blocks=5,
+        ),
+        Profile(
+            name="thesis",
+            description="UnixBench's own durations and passes, 30 minutes of Siege",
+            tests=tuple(WORKLOADS),
+            all_cpus=False,
+            seconds=None,
+            warmup_seconds=1,
+            blocks=10,
+            most_blocks=10,
+            http_seconds=1800,
+            http_warmup_seconds=10,
+            http_blocks=1,
+        ),
+    )
+}
+
+
+def build_cells(
+    profile: Profile,
+    *,
+    suites: Sequence[str],
+    tests: Sequence[str],
+    cpus: int,
+    guests: int,
+    blocks: int | None,
+    seconds: float | None,
+) -> list[Planned]:
+    """Return the cells of a run.
+
+    Args:
+        profile: how thoroughly.
+        suites: of ``SUITES``.
+        tests: tests of the unix suite; empty for the profile's own.
+        cpus: processors of the node.
+        guests: servers in parallel in the http suite.
+        blocks: overrides the profile's number of blocks.
+        seconds: overrides the length of a pass.
+
+    Raises:
+        InvalidInput: there is no such suite or test.
+    """
+    for suite in suites:
+        if suite not in SUITES:
+            raise InvalidInput(
+                f"there is no suite {suite!r}", hint=f"choose of {', '.join(SUITES)}"
+            )
+    for test in tests:
+        if test not in WORKLOADS:
+            raise InvalidInput(
+                f"there is no test {test!r}", hint=f"choose of {', '.join(WORKLOADS)}"
+            )
+    cells: list[Planned] = []
+    if "unix" in suites:
+        numbers = (1, cpus) if profile.all_cpus and cpus > 1 else (1,)
+        cells += [
+            _unix_cell(profile, test, copies, blocks, seconds)
+            for copies in numbers
+            for test in tests or profile.tests
+        ]
+    if "http" in suites:
+        cells += [
+            Planned(
+                suite="http",
+                test=HTTP_TEST,
+                copies=servers,
+                seconds=seconds or profile.http_seconds,
+                warmup_seconds=profile.http_warmup_seconds,
+                blocks=blocks or profile.http_blocks,
+                most_blocks=blocks or profile.http_blocks,
+            )
+            for servers in sorted({1, guests})
+        ]
+    return cells
+
+
+def _unix_cell(
+    profile: Profile, test: str, copies: int, blocks: int | None, seconds: float | None
+) -> Planned:
+    workload = WORKLOADS[test]
+    own = profile.seconds is None
+    adaptive = profile.most_blocks > profile.blocks and blocks is None
+    target = CPU_TARGET if workload.group is Group.CPU else OTHER_TARGET
+    least = blocks or (workload.passes if own else profile.blocks)
+    return Planned(
+        suite="unix",
+        test=test,
+        copies=copies,
+        seconds=seconds or profile.seconds or workload.seconds,
+        warmup_seconds=profile.warmup_seconds,
+        blocks=least,
+        most_blocks=profile.most_blocks if adaptive else least,
+        target=target if adaptive else None,
+    )
+
+
+def is_wanted(cell: Planned, block: int, ratios: Sequence[float]) -> bool:
+    """Say whether a subject runs a cell in this block (counted from 0).
+
+    Args:
+        cell: the cell.
+        block: the block that is about to begin.
+        ratios: guest/host of the blocks so far.
+    """
+    if block < cell.blocks:
+        return True
+    if block >= cell.most_blocks or cell.target is None:
+        return False
+    return stats.needs_more(ratios, cell.target, minimum=cell.blocks)
+
+
+def order_block(
+    wanted: Mapping[str, Iterable[Planned]], *, seed: int, block: int
+) -> list[tuple[str, Planned]]:
+    """Return who runs what in a block, in an order that the seed decides.
+
+    Every subject's passes are spread over the whole block, so that a drift of the machine hits all of them alike.
+    """
+    passes = [(subject, cell) for subject, cells in sorted(wanted.items()) for cell in cells]
+    random.Random(f"{seed}/{block}").shuffle(passes)
+    return passes

@@ -1,0 +1,305 @@
+"""Where workloads run: the host itself, or guests made for the purpose.
+
+A subject is set up once a block and gone at its end, because the start of a guest is the unit that figures are repeated
+by. The host has a user land beside it, a chroot of the template's root: its Apache and its C compiler are then the
+guests' own, and only what is measured differs.
+"""
+
+import os
+import shutil
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from wirt.bench.sample import HOST, HOST_AGAIN, Effort
+from wirt.bench.workloads import Measurement, build_argv, parse_line
+from wirt.errors import Error, Failed, TimedOut
+from wirt.host import run
+from wirt.host.run import Streams
+from wirt.model.guest import Guest
+from wirt.model.limits import Limits
+from wirt.ops import copy_in, execute
+from wirt.ops.context import Context
+from wirt.ops.create import CreateRequest, create
+from wirt.ops.destroy import destroy
+from wirt.ops.start import READY_SECONDS, start, wait_ready
+
+GUEST_PREFIX = "cmp-"
+"""Guests of that name belong to a comparison: one that was killed leaves them to the next."""
+
+BUNDLE = "/opt/wirt-workloads"
+WORK = "/var/tmp"
+HTTP_PORT = 80
+HOST_HTTP_PORT = 8180
+"""Apache that runs among the host's processes keeps clear of the one that the host may have itself."""
+_HTTP_SECONDS = 60.0
+_SETTLE = "systemctl is-system-running --wait"
+_WORKLOAD_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C",
+    "LANG": "C",
+}
+"""The same everywhere: the shell tests depend on the locale by 17 %."""
+
+Note = Callable[[Effort], None]
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """What all guests of a run have in common."""
+
+    run: str
+    template: str
+    limits: Limits
+    bundle: str
+    """Directory of the built workloads on the host."""
+
+
+class GuestSubject:
+    """One guest of one approach, for one block."""
+
+    def __init__(
+        self, context: Context, definition: Definition, *, subject: str, approach: str, number: int
+    ) -> None:
+        """Describe the guest; nothing is made yet."""
+        self._context = context
+        self._definition = definition
+        self.subject = subject
+        self._approach = approach
+        self.name = f"{GUEST_PREFIX}{definition.run}-{subject}-{number}"
+        self._guest: Guest | None = None
+
+    def launch(self, note: Note, block: int) -> None:
+        """Make the guest and start it, without waiting for it.
+
+        Raises:
+            Error: it cannot be made or started.
+        """
+        request = CreateRequest(
+            name=self.name,
+            approach=self._approach,
+            template=self._definition.template,
+            limits=self._definition.limits,
+        )
+        with self._timed(note, block, "create"):
+            create(self._context, request)
+        with self._timed(note, block, "start"):
+            self._guest = start(self._context, self.name, ready_seconds=None)
+
+    def settle(self, note: Note, block: int, *, workloads: bool) -> None:
+        """Wait until the guest answers and its system has come up; copy the workloads in.
+
+        Raises:
+            Error: it does not answer, or its disk is full.
+        """
+        with self._timed(note, block, "ready"):
+            wait_ready(self._context, self.guest, READY_SECONDS)
+        if self._approach != "chroot":
+            with self._timed(note, block, "settle"):
+                self._quietly(["/bin/sh", "-c", _SETTLE])
+        if workloads:
+            with self._timed(note, block, "copy workloads"):
+                copy_in.copy_in(self._context, self.guest, self._definition.bundle, BUNDLE)
+
+    @property
+    def guest(self) -> Guest:
+        """Return the running guest."""
+        if self._guest is None:
+            raise Failed(f"guest {self.name} was not started")
+        return self._guest
+
+    def measure(self, test: str, seconds: float, cpus: frozenset[int] | None) -> Measurement:
+        """Run one pass in the guest.
+
+        Raises:
+            Error: the program could not be run, failed, or said nothing that can be read.
+        """
+        return self.measure_argv(test, build_argv(test, seconds, BUNDLE, WORK), cpus)
+
+    def measure_argv(self, test: str, argv: list[str], cpus: frozenset[int] | None) -> Measurement:
+        """Run a workload's command line in the guest; as ``measure``."""
+        with _captured(test) as (streams, result):
+            status = execute.execute_in(
+                self._context,
+                self.guest,
+                argv,
+                streams=streams,
+                environment=_WORKLOAD_ENVIRONMENT,
+                cpus=cpus,
+            )
+            return result(status)
+
+    def serve(self) -> str:
+        """Make sure that Apache answers and return the address of its page.
+
+        Raises:
+            TimedOut, Failed: it does not.
+        """
+        if self._approach != "chroot":
+            url = f"http://{self.guest.address}:{HTTP_PORT}/"
+        else:
+            listen = f"{self.guest.address}:{HOST_HTTP_PORT}"
+            url = f"http://{listen}/"
+            # Without an init nobody has made the directories below /run that Apache expects.
+            start_apache = "mkdir -p /run/lock && exec apache2ctl start"
+            self._quietly(["/bin/sh", "-c", start_apache], {"WIRT_LISTEN": listen})
+        wait_http(url, _HTTP_SECONDS)
+        return url
+
+    def log_tail(self, lines: int = 40) -> str | None:
+        """Return the end of the guest's log."""
+        if self._guest is None:
+            return None
+        try:
+            with open(self._context.home.place(self._guest.id).log, errors="replace") as log:
+                return "".join(log.readlines()[-lines:])
+        except OSError:
+            return None
+
+    def close(self) -> None:
+        """Destroy the guest; no error if it was never made."""
+        known = {guest.name for guest in self._context.store.guests()}
+        if self.name in known:
+            destroy(self._context, self.name, force=True)
+        self._guest = None
+
+    def _quietly(self, argv: list[str], extra: dict[str, str] | None = None) -> None:
+        execute.execute_in(
+            self._context,
+            self.guest,
+            argv,
+            streams=run.SILENT,
+            environment={**_WORKLOAD_ENVIRONMENT, **(extra or {})},
+        )
+
+    @contextmanager
+    def _timed(self, note: Note, block: int, step: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        note(Effort(subject=self.subject, step=step, seconds=time.monotonic() - began, block=block))
+
+
+class HostSubject:
+    """The host: its own processes, files beside the pools, the template's user land where one is needed."""
+
+    def __init__(self, context: Context, definition: Definition, *, subject: str) -> None:
+        """Describe the host as a subject; ``subject`` is HOST or HOST_AGAIN."""
+        self.subject = subject
+        self._bundle = definition.bundle
+        self._userland = GuestSubject(
+            context, definition, subject=subject, approach="chroot", number=1
+        )
+        self._parent = context.home.data
+        self._work: str | None = None
+
+    def launch(self, note: Note, block: int) -> None:
+        """Make the user land and a directory for working files on the file system of the pools."""
+        self._userland.launch(note, block)
+        self._work = tempfile.mkdtemp(prefix="work-", dir=self._parent)
+
+    def settle(self, note: Note, block: int, *, workloads: bool) -> None:
+        """Copy the workloads into the user land, for the one test that runs there."""
+        self._userland.settle(note, block, workloads=workloads)
+
+    def measure(self, test: str, seconds: float, cpus: frozenset[int] | None) -> Measurement:
+        """Run one pass among the host's processes; the C test in the template's user land.
+
+        Raises:
+            Error: as for a guest.
+        """
+        if test == "C":
+            return self._userland.measure(test, seconds, cpus)
+        assert self._work is not None
+        argv = build_argv(test, seconds, self._bundle, self._work)
+        with _captured(test) as (streams, result):
+            status = run.attach(argv, streams=streams, environment=_WORKLOAD_ENVIRONMENT, cpus=cpus)
+            return result(status)
+
+    def serve(self) -> str:
+        """Make sure that the host's Apache, the template's, answers, and return the address of its page."""
+        return self._userland.serve()
+
+    def log_tail(self, lines: int = 40) -> str | None:
+        """Return nothing: the host keeps no log for us."""
+        return None
+
+    def close(self) -> None:
+        """Take the user land and the working files away."""
+        self._userland.close()
+        if self._work is not None:
+            shutil.rmtree(self._work, ignore_errors=True)
+            self._work = None
+
+
+Subject = GuestSubject | HostSubject
+
+
+def make_subject(context: Context, definition: Definition, name: str, number: int = 1) -> Subject:
+    """Return the subject called ``name``: the host, the host again, or a guest of the approach of that name."""
+    if name in (HOST, HOST_AGAIN):
+        return HostSubject(context, definition, subject=name)
+    return GuestSubject(context, definition, subject=name, approach=name, number=number)
+
+
+def remove_leftovers(context: Context) -> None:
+    """Destroy the guests of comparisons that were killed; the caller knows that none is running."""
+    for guest in context.store.guests():
+        if guest.name.startswith(GUEST_PREFIX):
+            destroy(context, guest.name, force=True)
+    for name in os.listdir(context.home.data):
+        if name.startswith("work-"):
+            shutil.rmtree(os.path.join(context.home.data, name), ignore_errors=True)
+
+
+def wait_http(url: str, timeout: float) -> None:
+    """Return when a page answers with success.
+
+    Raises:
+        TimedOut: it did not within ``timeout`` seconds.
+    """
+    # Proxies are for the world outside; these servers are on our own bridge.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    deadline = time.monotonic() + timeout
+    reason = "no answer"
+    while time.monotonic() < deadline:
+        try:
+            with opener.open(url, timeout=2):
+                return
+        except (urllib.error.URLError, OSError) as error:
+            reason = str(error)
+            time.sleep(0.02)
+    raise TimedOut(f"no page at {url} within {timeout:g} s: {reason}")
+
+
+@contextmanager
+def _captured(
+    test: str,
+) -> Iterator[tuple[Streams, Callable[[int], Measurement]]]:
+    """Give a workload's output a place to go, and a function that reads the measurement from it."""
+    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
+
+        def result(status: int) -> Measurement:
+            for stream in (said, complained):
+                stream.seek(0)
+            if status != 0:
+                lines = complained.read().decode(errors="replace").strip().splitlines()
+                reason = lines[-1] if lines else f"exit status {status}"
+                raise Failed(f"the test {test} failed: {reason}")
+            return parse_line(said.read().decode(errors="replace"), test)
+
+        yield Streams(stdout=said.fileno(), stderr=complained.fileno()), result
+
+
+def close_all(subjects: list[Subject]) -> Error | None:
+    """Close every subject, whatever happens to one, and return the last error."""
+    failed: Error | None = None
+    for subject in subjects:
+        try:
+            subject.close()
+        except Error as error:
+            failed = error
+    return failed

@@ -1,0 +1,1 @@
+"""What a suite does to a subject beyond running a program."""

@@ -1,0 +1,121 @@
+"""``wirt compare``."""
+
+from pathlib import Path
+
+import click
+
+from wirt import app
+from wirt.bench import session
+from wirt.bench.compare import analyse
+from wirt.bench.export import render_json
+from wirt.bench.plan import PROFILES, SUITES
+from wirt.bench.properties import describe_approaches
+from wirt.bench.report import render_report
+from wirt.bench.report.text import answer
+from wirt.bench.runner import Progress
+from wirt.cli import options
+from wirt.console import output
+from wirt.console.progress import progress
+from wirt.host import files
+
+FAILURES = 1
+"""Exit status of a run that came to its end although a subject failed."""
+
+
+@click.command()
+@click.option(
+    "-p",
+    "--profile",
+    default="quick",
+    show_default=True,
+    type=click.Choice(list(PROFILES)),
+    help="How thoroughly to measure.",
+)
+@click.option(
+    "-a", "--approach", "approaches", multiple=True, help="Only this approach; may be repeated."
+)
+@click.option(
+    "--suite",
+    "suites",
+    multiple=True,
+    type=click.Choice(SUITES),
+    help="Only this suite; may be repeated.",
+)
+@click.option("--test", "tests", multiple=True, help="Only this test of unix; may be repeated.")
+@click.option(
+    "--guests", type=int, default=3, show_default=True, help="Web servers loaded in parallel."
+)
+@click.option(
+    "--blocks", type=click.IntRange(1), help="Number of blocks, instead of the profile's."
+)
+@click.option("--seconds", type=options.SECONDS, help="Length of a pass, instead of the profile's.")
+@click.option("--seed", type=int, help="Seed of the order; chosen if left out.")
+@click.option(
+    "-t",
+    "--template",
+    default="debian-12-web",
+    show_default=True,
+    help="What guests are made from.",
+)
+@click.option("--resume", metavar="RUN", help="Go on with an interrupted run.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the results as JSON, and nothing else."
+)
+def compare(
+    profile: str,
+    approaches: tuple[str, ...],
+    suites: tuple[str, ...],
+    tests: tuple[str, ...],
+    guests: int,
+    blocks: int | None,
+    seconds: float | None,
+    seed: int | None,
+    template: str,
+    resume: str | None,
+    as_json: bool,
+) -> int:
+    """Measure every approach against the bare host, and write the report.
+
+    Makes guests for the purpose and destroys them. The exit status is 1 if one of them failed.
+    """
+    request = session.CompareRequest(
+        profile=profile,
+        approaches=approaches,
+        suites=suites or SUITES,
+        tests=tests,
+        guests=guests,
+        blocks=blocks,
+        seconds=seconds,
+        seed=seed,
+        template=template,
+    )
+    with app.open_context() as context, progress(quiet=as_json) as bar:
+
+        def show(progress: Progress) -> None:
+            bar(progress.text, progress.done, progress.seconds_left)
+
+        bundle = app.find_workloads()
+        try:
+            if resume is None:
+                run = session.compare(context, request, bundle=bundle, show=show)
+            else:
+                run = session.resume(context, resume, bundle=bundle, show=show)
+        except session.Interrupted as interrupted:
+            output.note(f"\ngo on with: wirt compare --resume {interrupted.run}")
+            raise
+        directory = Path(context.home.results) / run.header.run
+    analysis = analyse(run)
+    report = directory / "report.html"
+    approaches_described = describe_approaches(run.header)
+    page = render_report(analysis, approaches_described, fmt="html")
+    files.write_atomically(str(report), page, mode=0o644)
+    if as_json:
+        output.say(render_json(analysis))
+    else:
+        for sentence in answer(analysis):
+            output.say(sentence)
+        output.say(f"\nreport: {report}\nrun:    {run.header.run}")
+    for failure in run.failures:
+        test = f", {failure.test}" if failure.test else ""
+        output.note(f"failed: {failure.subject}{test}: {failure.message}")
+    return FAILURES if run.failures else 0

@@ -1,0 +1,163 @@
+"""``wirt results``."""
+
+import time
+from pathlib import Path
+
+import click
+import msgspec
+
+from wirt import __version__, app
+from wirt.bench import export
+from wirt.bench.analysis import Result
+from wirt.bench.compare import analyse, compare_runs
+from wirt.bench.importers.imported import Origin
+from wirt.bench.results import find_run, list_runs, new_run_id, read_run, run_path, write_run
+from wirt.bench.sample import Run
+from wirt.console import output
+from wirt.errors import InvalidInput
+
+
+@click.group()
+def results() -> None:
+    """Keep, show, compare, export and import runs."""
+
+
+@results.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_results(as_json: bool) -> None:
+    """List the runs of this home."""
+    found = list_runs(_directory())
+    if as_json:
+        output.say(msgspec.json.encode(found).decode())
+        return
+    if not found:
+        output.note("no runs yet; make one with: wirt compare")
+        return
+    rows = [
+        (
+            one.run,
+            one.profile or "-",
+            "-"
+            if one.started is None
+            else time.strftime("%Y-%m-%d %H:%M", time.localtime(one.started)),
+            str(one.samples),
+            one.problem or ("complete" if one.complete else "interrupted"),
+            " ".join(one.subjects),
+        )
+        for one in found
+    ]
+    output.say(output.columns(("RUN", "PROFILE", "STARTED", "SAMPLES", "STATE", "SUBJECTS"), rows))
+
+
+@results.command()
+@click.argument("run")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(run: str, as_json: bool) -> None:
+    """Show the figures of RUN, each against the host's."""
+    analysis = analyse(_read(run))
+    if as_json:
+        output.say(export.render_json(analysis))
+    else:
+        output.say(_table(analysis.results))
+
+
+@results.command()
+@click.argument("run")
+@click.argument("other")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def compare(run: str, other: str, as_json: bool) -> None:
+    """Show the figures of OTHER against those of RUN."""
+    comparison = compare_runs(_read(run), _read(other))
+    if as_json:
+        output.say(export.render_comparison_json(comparison))
+        return
+    output.say(_table(comparison.results))
+    for warning in comparison.warnings:
+        output.note(f"note: {warning}")
+
+
+@results.command("export")
+@click.argument("run")
+@click.option(
+    "-f",
+    "--format",
+    "fmt",
+    type=click.Choice(("json", "csv", "samples-csv")),
+    default="json",
+    show_default=True,
+    help="samples-csv has every pass.",
+)
+@click.option(
+    "-o", "--output", "target", default="-", help="File to write; standard output if left out."
+)
+def export_run(run: str, fmt: str, target: str) -> None:
+    """Write the figures of RUN for other programs."""
+    found = _read(run)
+    if fmt == "samples-csv":
+        text = export.render_samples_csv(found)
+    else:
+        analysis = analyse(found)
+        text = (
+            export.render_json(analysis) if fmt == "json" else export.render_csv(analysis.results)
+        )
+    if target == "-":
+        output.say(text.rstrip("\n"))
+    else:
+        Path(target).write_text(text)
+
+
+@results.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--from",
+    "tool",
+    type=click.Choice(("unixbench", "siege")),
+    required=True,
+    help="Which program wrote it.",
+)
+@click.option("--subject", default="host", show_default=True, help="What it was run on.")
+def import_run(file: str, tool: str, subject: str) -> None:
+    """Keep the output of UnixBench or Siege as a run."""
+    from wirt.bench.importers.siege import import_siege
+    from wirt.bench.importers.unixbench import import_unixbench
+
+    started = Path(file).stat().st_mtime
+    run_id = new_run_id(_directory(), started)
+    text = Path(file).read_text(errors="replace")
+    origin = Origin(run=run_id, wirt=__version__, at=started, subject=subject)
+    try:
+        run = import_unixbench(text, origin) if tool == "unixbench" else import_siege(text, origin)
+    except InvalidInput as error:
+        raise InvalidInput(f"{file}: {error.message}", hint=error.hint) from error
+    write_run(run_path(_directory(), run_id), run)
+    output.say(f"run: {run_id}")
+
+
+def _directory() -> Path:
+    return Path(app.find_home().results)
+
+
+def _read(run: str) -> Run:
+    return read_run(find_run(_directory(), run))
+
+
+def _table(found: list[Result]) -> str:
+    heads = ("SUITE", "TEST", "SUBJECT", "COPIES", "VALUE", "UNIT", "N", "RATIO", "95 %", "VERDICT")
+    rows = [
+        (
+            one.suite,
+            one.test,
+            one.subject,
+            str(one.copies),
+            f"{one.value:.6g}",
+            one.unit,
+            str(one.n),
+            "-" if one.ratio is None else f"{one.ratio:.3f}",
+            "-"
+            if one.ci_low is None or one.ci_high is None
+            else f"{one.ci_low:.3f}-{one.ci_high:.3f}",
+            one.verdict.value,
+        )
+        for one in found
+    ]
+    return output.columns(heads, rows)

@@ -1,0 +1,115 @@
+"""``wirt template``."""
+
+import time
+
+import click
+import msgspec
+
+from wirt import app
+from wirt.console import output
+from wirt.errors import NotFound
+from wirt.model.names import check_name
+from wirt.ops.template import prepare_forms, remove_template
+from wirt.units import render_bytes, render_seconds
+
+
+@click.group()
+def template() -> None:
+    """Build, list, show, remove and import templates: what guests are made from."""
+
+
+@template.command()
+@click.argument("name")
+def build(name: str) -> None:
+    """Build the template NAME from its metadata.
+
+    Metadata is shipped (debian-12-web) or a person's own, in templates.d of /etc/wirt.
+    """
+    home = app.find_home()
+    check_name(name, "template")
+    specs = app.find_specs(home)
+    if name not in specs:
+        raise NotFound(
+            f"there is no metadata for a template {name}",
+            hint=f"known are {', '.join(specs)}; write {home.etc}/templates.d/{name}.toml",
+        )
+    with app.open_context(home) as context:
+        built = context.templates.build(specs[name], progress=output.note)
+        prepare_forms(context, name, progress=output.note)
+    output.say(
+        f"template {name} built in {render_seconds(built.build_seconds)}: "
+        f"{render_bytes(built.packed_bytes)} packed, {render_bytes(built.unpacked_bytes)} unpacked"
+    )
+
+
+@template.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_templates(as_json: bool) -> None:
+    """List the templates of this home, and those that can be built."""
+    home = app.find_home()
+    with app.open_context(home) as context:
+        built = context.templates.list()
+    if as_json:
+        output.say(msgspec.json.encode(built).decode())
+        return
+    rows = [
+        (
+            one.name,
+            "built",
+            f"{one.distribution} {one.suite}".strip(),
+            render_bytes(one.packed_bytes),
+            one.description,
+        )
+        for one in built
+    ]
+    known = {one.name for one in built}
+    rows += [
+        (spec.name, "to build", f"{spec.distribution} {spec.suite}", "-", spec.description)
+        for name, spec in sorted(app.find_specs(home).items())
+        if name not in known
+    ]
+    output.say(output.columns(("NAME", "STATE", "SYSTEM", "SIZE", "DESCRIPTION"), rows))
+
+
+@template.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(name: str, as_json: bool) -> None:
+    """Show everything about the template NAME."""
+    with app.open_context() as context:
+        found = context.templates.get(name)
+    if as_json:
+        output.say(msgspec.json.encode(found).decode())
+        return
+    rows = [
+        ("name", found.name),
+        ("description", found.description),
+        ("system", f"{found.distribution} {found.suite}".strip()),
+        ("packages", " ".join(found.packages) or "-"),
+        ("sha256", found.sha256),
+        ("packed", render_bytes(found.packed_bytes)),
+        ("unpacked", render_bytes(found.unpacked_bytes)),
+        ("built", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.built))),
+        ("took", render_seconds(found.build_seconds)),
+        ("origin", "imported" if found.imported else "built from packages"),
+    ]
+    output.say("\n".join(f"{key:<12} {value}" for key, value in rows))
+
+
+@template.command()
+@click.argument("name")
+def remove(name: str) -> None:
+    """Delete the template NAME, if no guest is made from it."""
+    with app.open_context() as context:
+        remove_template(context, name)
+    output.say(f"template {name} removed")
+
+
+@template.command("import")
+@click.argument("tar", type=click.Path())
+@click.argument("name")
+def import_template(tar: str, name: str) -> None:
+    """Make the template NAME of the root file system in TAR (plain, gz, xz or zst)."""
+    with app.open_context() as context:
+        made = context.templates.import_tar(tar, name)
+    output.say(f"template {name} imported: {render_bytes(made.unpacked_bytes)} unpacked")
