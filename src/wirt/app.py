@@ -1,25 +1,30 @@
-"""The one place that names concrete classes and wires them: a home becomes a context for the verbs."""
+"""The one place that names concrete classes and wires them: a home becomes a context for the verbs.
+
+Every command comes through here, so what only some of them need is imported where it is used.
+"""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
 from wirt.approaches.registry import APPROACHES, load_approach
 from wirt.host import files, links
 from wirt.model.home import Home
-from wirt.model.template import TemplateSpec
 from wirt.network import addresses
 from wirt.network.bridge import BridgeNetwork
 from wirt.ops import guests
 from wirt.ops.context import Context
-from wirt.ops.doctor import Diagnosis, diagnose
 from wirt.state.base import Store
 from wirt.state.sqlite import SqliteStore
 from wirt.storage.registry import POOLS, load_pool
-from wirt.storage.specs import load_specs
 from wirt.storage.templates import TemplateCache
+
+if TYPE_CHECKING:
+    from wirt.model.template import TemplateSpec
+    from wirt.ops.doctor import Diagnosis
 
 
 def find_home() -> Home:
@@ -64,18 +69,22 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
         store.close()
 
 
-def find_specs(home: Home) -> dict[str, TemplateSpec]:
+def find_specs(home: Home) -> "dict[str, TemplateSpec]":
     """Return the templates that can be built: those that are shipped, and a person's own, which win.
 
     Raises:
         InvalidInput: a file cannot be read as a template.
     """
+    from wirt.storage.specs import load_specs
+
     shipped = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
     return load_specs([shipped, os.path.join(home.etc, "templates.d")])
 
 
-def diagnose_node(home: Home) -> Diagnosis:
+def diagnose_node(home: Home) -> "Diagnosis":
     """Ask the node what it can do; needs neither root nor a home."""
+    from wirt.ops.doctor import diagnose
+
     return diagnose(
         approaches=[load_approach(name) for name in APPROACHES],
         pools=[load_pool(name, home.pool(name)) for name in POOLS],

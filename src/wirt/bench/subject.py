@@ -38,7 +38,15 @@ HTTP_PORT = 80
 HOST_HTTP_PORT = 8180
 """Apache that runs among the host's processes keeps clear of the one that the host may have itself."""
 _HTTP_SECONDS = 60.0
-_SETTLE = "systemctl is-system-running --wait"
+_SETTLE = """\
+command -v systemctl >/dev/null || exit 0
+for attempt in $(seq 300); do
+    case $(systemctl is-system-running --wait 2>/dev/null) in running|degraded|maintenance) exit 0 ;; esac
+    sleep 0.1
+done
+exit 1
+"""
+"""Waits until a guest's system has come up: at first there is no bus yet to ask about it."""
 _WORKLOAD_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C",

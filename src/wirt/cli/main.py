@@ -1,7 +1,6 @@
 """The command ``wirt``: finds the subcommand, and turns errors into one line and an exit status."""
 
 import os
-import sys
 from importlib import import_module
 
 import click
@@ -63,19 +62,12 @@ def main() -> int:
         return error.exit_code
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        output.note(error.format_message())
-        return error.exit_code
     except click.ClickException as error:
         output.complain(_as_ours(error))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         output.note("wirt: interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has had enough; the interpreter must not complain about it when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         translated = files.translate(error, "go on")
         output.complain(translated)

@@ -13,7 +13,7 @@ EXEC_FAILED = 125
 """Exit status of ``exec`` and ``run`` when Wirt itself failed: all below belong to the command, as with env(1)."""
 
 
-class BytesType(click.ParamType[int]):
+class BytesType(click.ParamType):
     """A size such as 512M."""
 
     name = "size"
@@ -28,7 +28,7 @@ class BytesType(click.ParamType[int]):
             self.fail(str(error), param, ctx)
 
 
-class SecondsType(click.ParamType[float]):
+class SecondsType(click.ParamType):
     """A duration such as 30s."""
 
     name = "duration"

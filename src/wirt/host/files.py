@@ -2,10 +2,8 @@
 
 import errno
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from wirt.errors import Error, Failed, NotPermitted, OutOfSpace
 
@@ -14,13 +12,12 @@ def write_atomically(path: str, content: bytes, *, mode: int = 0o600) -> None:
     """Replace ``path`` with ``content``; a crash leaves a ``.new`` file beside it at most."""
     fresh = f"{path}.new"
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
-    try:
-        os.write(descriptor, content)
+    with open(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
         os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
     os.rename(fresh, path)
-    sync_directory(os.path.dirname(path))
+    sync_directory(os.path.dirname(os.path.abspath(path)))
 
 
 def sync_directory(path: str) -> None:
@@ -38,15 +35,19 @@ def remove_tree(path: str) -> None:
     Symbolic links inside are removed, never followed.
     """
     if os.path.isdir(path) and not os.path.islink(path):
+        # Loaded here: it brings the compression libraries along, and most commands remove nothing.
+        import shutil
+
         shutil.rmtree(path)
 
 
 def free_bytes(path: str) -> int:
     """Return the bytes that may still be written to the file system of ``path`` or its nearest existing parent."""
-    place = Path(path)
-    while not place.exists():
-        place = place.parent
-    return shutil.disk_usage(place).free
+    place = os.path.abspath(path)
+    while not os.path.exists(place):
+        place = os.path.dirname(place)
+    found = os.statvfs(place)
+    return found.f_bavail * found.f_frsize
 
 
 @contextmanager

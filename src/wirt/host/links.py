@@ -1,7 +1,7 @@
 """Network interfaces of the node, changed by ``ip`` in one batch a change."""
 
+import os
 from ipaddress import IPv4Network
-from pathlib import Path
 
 from wirt.errors import Failed
 from wirt.host import run
@@ -11,13 +11,14 @@ _UP = 1
 
 def exists(name: str) -> bool:
     """Return whether there is an interface of this name."""
-    return Path(f"/sys/class/net/{name}").is_dir()
+    return os.path.isdir(f"/sys/class/net/{name}")
 
 
 def is_up(name: str) -> bool:
     """Return whether the interface is there and set up (IFF_UP)."""
     try:
-        flags = int(Path(f"/sys/class/net/{name}/flags").read_text(), 16)
+        with open(f"/sys/class/net/{name}/flags") as file:
+            flags = int(file.read(), 16)
     except OSError:
         return False
     return bool(flags & _UP)
@@ -57,7 +58,9 @@ def routed_networks() -> list[IPv4Network]:
     Source: ``/proc/net/route``, whose addresses are little-endian hexadecimal.
     """
     found = []
-    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+    with open("/proc/net/route") as file:
+        lines = file.readlines()[1:]
+    for line in lines:
         fields = line.split()
         target, mask = (int.from_bytes(bytes.fromhex(fields[n])[::-1]) for n in (1, 7))
         if mask:

@@ -9,7 +9,6 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from wirt.errors import Failed, NotPermitted
 from wirt.host import mountinfo
@@ -190,7 +189,8 @@ def _user_namespace(first: int, size: int) -> Iterator[int]:
         # Root of the node gets the first id beyond the guest's: it writes there too (overlayfs makes its working
         # files as the one who mounted it), and an id without a place on disk would make the mount read-only.
         for kind in ("uid_map", "gid_map"):
-            Path(f"/proc/{child}/{kind}").write_text(f"0 {first} {size}\n{size} 0 1\n")
+            with open(f"/proc/{child}/{kind}", "w") as file:
+                file.write(f"0 {first} {size}\n{size} 0 1\n")
         namespace = os.open(f"/proc/{child}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
         try:
             yield namespace
@@ -203,8 +203,8 @@ def _user_namespace(first: int, size: int) -> Iterator[int]:
 
 
 def _mounts() -> list[mountinfo.Mount]:
-    lines = Path("/proc/self/mountinfo").read_text(errors="surrogateescape").splitlines()
-    return mountinfo.parse_mounts(lines)
+    with open("/proc/self/mountinfo", errors="surrogateescape") as lines:
+        return mountinfo.parse_mounts(line.rstrip("\n") for line in lines)
 
 
 def _mount_points() -> list[str]:

@@ -3,7 +3,6 @@
 import os
 import select
 import signal
-from pathlib import Path
 
 
 def start_time(pid: int) -> int | None:
@@ -12,7 +11,8 @@ def start_time(pid: int) -> int | None:
     Source: proc(5), field 22 of ``/proc/PID/stat``; the command name before it may hold spaces and brackets.
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        with open(f"/proc/{pid}/stat") as file:
+            fields = file.read().rpartition(")")[2].split()
     except OSError:
         return None
     return None if fields[0] in "ZX" else int(fields[19])
@@ -26,7 +26,8 @@ def is_alive(pid: int | None, started: int | None) -> bool:
 def command_line(pid: int) -> list[str]:
     """Return the arguments of a process; empty if it is gone or a kernel thread."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")[:-1]
+        with open(f"/proc/{pid}/cmdline", errors="replace") as file:
+            return file.read().split("\0")[:-1]
     except OSError:
         return []
 
@@ -46,7 +47,8 @@ def list_descendants(pid: int) -> list[int]:
     children: dict[int, list[int]] = {}
     for other in list_pids():
         try:
-            stat = Path(f"/proc/{other}/stat").read_text()
+            with open(f"/proc/{other}/stat") as file:
+                stat = file.read()
         except OSError:
             continue
         children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(other)

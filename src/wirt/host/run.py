@@ -4,11 +4,10 @@
 streams passed through. Neither uses a shell, and a missing program or a failure comes back as one of Wirt's errors.
 """
 
-import shutil
+import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import IO
 
 import msgspec
@@ -46,7 +45,11 @@ SILENT = Streams()
 
 def find_program(name: str) -> str | None:
     """Return the path of a program of the node, or None."""
-    return shutil.which(name, path=ENVIRONMENT["PATH"])
+    for directory in ENVIRONMENT["PATH"].split(":"):
+        path = os.path.join(directory, name)
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    return None
 
 
 def exit_status(code: int) -> int:
@@ -86,7 +89,7 @@ def run(
     except FileNotFoundError:
         raise _missing(argv[0]) from None
     except subprocess.TimeoutExpired:
-        raise TimedOut(f"{Path(argv[0]).name} did not end within {timeout:g} s") from None
+        raise TimedOut(f"{os.path.basename(argv[0])} did not end within {timeout:g} s") from None
     return Completed(status=exit_status(done.returncode), stdout=done.stdout, stderr=done.stderr)
 
 
@@ -108,7 +111,7 @@ def check(
     if done.status != 0:
         said = (done.stderr.strip() or done.stdout.strip()).splitlines()
         last = said[-1] if said else f"exit status {done.status}"
-        raise Failed(f"{Path(argv[0]).name} failed: {last}", detail="\n".join(said[-30:]))
+        raise Failed(f"{os.path.basename(argv[0])} failed: {last}", detail="\n".join(said[-30:]))
     return done.stdout
 
 

@@ -21,9 +21,9 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
 """(state, verb) -> the state after it; None: the guest is gone. A pair that is not here is refused."""
 
 _REFUSALS = {
-    (State.STOPPED, "stop"): ("is not running", None),
+    (State.STOPPED, "stop"): ("is not running", "there is nothing to stop"),
     (State.STOPPED, "exec"): ("is not running", "start it first"),
-    (State.RUNNING, "start"): ("is running already", None),
+    (State.RUNNING, "start"): ("is running already", "to start it anew, stop it first"),
     (State.RUNNING, "destroy"): ("is running", "stop it first or pass --force"),
 }
 

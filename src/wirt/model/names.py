@@ -1,8 +1,8 @@
 """Names that people give, and names that the kernel gets."""
 
-import hashlib
+import os
 import re
-import secrets
+import zlib
 
 from wirt.errors import InvalidInput
 
@@ -33,7 +33,7 @@ def check_name(name: str, what: str = "guest") -> str:
 
 def new_guest_id() -> str:
     """Return a fresh guest id: six hexadecimal digits, short enough for interface names."""
-    return secrets.token_hex(3)
+    return os.urandom(3).hex()
 
 
 def home_tag(home: str) -> str:
@@ -41,8 +41,8 @@ def home_tag(home: str) -> str:
 
     Letters only, so that a tag never looks like a number to ``ip`` or ``nft``.
     """
-    digest = hashlib.sha256(home.encode()).digest()
-    return "".join(chr(ord("a") + byte % 26) for byte in digest[:4])
+    number = zlib.crc32(home.encode())
+    return "".join(chr(ord("a") + number // 26**place % 26) for place in range(4))
 
 
 def kernel_name(tag: str, guest_id: str) -> str:

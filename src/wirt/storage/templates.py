@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import msgspec
 
@@ -130,7 +129,8 @@ class TemplateCache:
         check_name(name, "template")
         path = self._path(name, METADATA)
         try:
-            return msgspec.json.decode(Path(path).read_bytes(), type=Template)
+            with open(path, "rb") as file:
+                return msgspec.json.decode(file.read(), type=Template)
         except FileNotFoundError:
             raise NotFound(
                 f"no template called {name}",
