@@ -17,9 +17,7 @@ class Error(Exception):
     exit_code = 1
     retryable = False
 
-    def __init__(
-        self, message: str, *, detail: str | None = None, hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, detail: str | None = None, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.detail = detail

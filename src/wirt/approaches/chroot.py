@@ -38,6 +38,8 @@ class Chroot:
         """Mount the kernel's file systems in the root."""
         if not isinstance(launch.root, RootTree):
             raise Failed(f"{self.name} needs a tree, not an image")
+        if self.probe(launch.place) is Presence.PRESENT:
+            raise Failed(f"{launch.place.name} is started already")
         root = launch.root.path
         link = _link(launch.place)
         if not os.path.islink(link):
@@ -58,10 +60,13 @@ class Chroot:
         root = _root(place)
         if root is None:
             return Presence.ABSENT
-        return Presence.PRESENT if mount.is_mounted(f"{root}/proc") else Presence.PARTIAL
+        # Asked of this one directory, not of the list of all mounts, which is as long as there are guests.
+        return Presence.PRESENT if os.path.ismount(f"{root}/proc") else Presence.PARTIAL
 
     def wait_ready(self, place: Place, handle: Handle, timeout: float) -> None:
-        """Return: there is nothing to wait for."""
+        """Return if the root is mounted: there is nothing to wait for."""
+        if self.probe(place) is not Presence.PRESENT:
+            raise Failed(f"chroot {place.name} has ended")
 
     def exec(
         self,

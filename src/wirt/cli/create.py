@@ -14,7 +14,7 @@ from wirt.ops.create import create as create_guest
 @click.argument("name")
 @options.definition
 @click.option(
-    "--address", help="IPv4 address on the home's bridge; the lowest free one if left out."
+    "--address", help="IPv4 address on the home's bridge; chosen if left out."
 )
 def create(
     name: str,

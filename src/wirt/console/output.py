@@ -8,8 +8,8 @@ from wirt.errors import Error
 
 
 def say(text: str) -> None:
-    """Print a line of result."""
-    print(text)
+    """Print a line of result, at once: if nobody reads it, that must show here and not when the process has ended."""
+    print(text, flush=True)
 
 
 def complain(error: Error) -> None:

@@ -59,15 +59,19 @@ def check_address(text: str, subnet: IPv4Network) -> str:
     return text
 
 
-def next_free(subnet: IPv4Network, taken: set[str]) -> str:
-    """Return the lowest address that no guest has.
+def free_address(subnet: IPv4Network, taken: set[str], guest_id: str) -> str:
+    """Return the address that the guest's id stands for, or the next one that no guest has.
+
+    Not the lowest: an address that is given again at once has another card behind it, and for half a minute the node
+    would send to the old one (its neighbour table).
 
     Raises:
         Failed: all are taken.
     """
     first = int(subnet.network_address) + 2
-    for number in range(first, int(subnet.broadcast_address)):
-        address = str(IPv4Address(number))
+    count = int(subnet.broadcast_address) - first
+    for step in range(count):
+        address = str(IPv4Address(first + (int(guest_id, 16) + step) % count))
         if address not in taken:
             return address
     raise Failed(f"every address of {subnet} is taken", hint="destroy a guest that is not needed")

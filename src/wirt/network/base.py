@@ -22,8 +22,8 @@ class Network(Protocol):
         """Take the bridge and the filter away; no error if they are gone."""
         ...
 
-    def choose_address(self, wanted: str | None, taken: set[str]) -> str:
-        """Return the address that is asked for, or the lowest free one.
+    def choose_address(self, wanted: str | None, taken: set[str], guest_id: str) -> str:
+        """Return the address that is asked for, or the one that the guest's id stands for, or the next free one.
 
         Raises:
             InvalidInput: it is no address, or none of this network's.

@@ -52,10 +52,10 @@ class BridgeNetwork:
         """Take the bridge away; no error if it is gone."""
         links.delete(self.bridge)
 
-    def choose_address(self, wanted: str | None, taken: set[str]) -> str:
-        """Return the address that is asked for, or the lowest free one."""
+    def choose_address(self, wanted: str | None, taken: set[str], guest_id: str) -> str:
+        """Return the address that is asked for, or the one that the guest's id stands for."""
         if wanted is None:
-            return addresses.next_free(self._subnet, taken)
+            return addresses.free_address(self._subnet, taken, guest_id)
         return addresses.check_address(wanted, self._subnet)
 
     def mac(self, guest_id: str) -> str:

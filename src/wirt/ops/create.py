@@ -70,7 +70,9 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         template_sha256=template.sha256,
         pool=_pool_for(context, approach.needs.root, request.pool),
         limits=request.limits,
-        address=context.network.choose_address(request.address, context.store.addresses()),
+        address=context.network.choose_address(
+            request.address, context.store.addresses(), guest_id
+        ),
         mac=context.network.mac(guest_id),
         created=time.time(),
     )
@@ -91,7 +93,7 @@ def claim(context: Context, request: CreateRequest, guest: Guest, verb: str) -> 
             taken = context.store.addresses()
             if request.address is not None or guest.address not in taken:
                 raise
-            address = context.network.choose_address(None, taken)
+            address = context.network.choose_address(None, taken, guest.id)
             guest = msgspec.structs.replace(guest, address=address)
         else:
             return guest

@@ -28,7 +28,6 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 PROGRAMS = (
     Program(name="lxc-start", package="lxc", purpose="containers"),
-    Program(name="newuidmap", package="uidmap", purpose="unprivileged containers"),
     Program(name="linux.uml", package="user-mode-linux", purpose="User-Mode Linux guests"),
     Program(
         name="qemu-system-x86_64",

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import msgspec
 
 from wirt.errors import Conflict, Corrupt, Failed, NotFound, NotPermitted, OutOfSpace
+from wirt.host import files
 from wirt.model.guest import Guest
 from wirt.state.base import Intent
 
@@ -24,6 +25,8 @@ CREATE TABLE journal (guest_id TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 _BUSY_SECONDS = 10.0
+_TOO_LITTLE = 64 * 1024
+"""Bytes; opening a state needs half of that for its log's index."""
 
 _encode = msgspec.json.Encoder().encode
 _guest = msgspec.json.Decoder(Guest).decode
@@ -70,7 +73,7 @@ class SqliteStore:
                 "SELECT body FROM guests WHERE id NOT IN (SELECT guest_id FROM journal WHERE "
                 "json_extract(body, '$.verb') IN ('create', 'run')) ORDER BY name"
             ).fetchall()
-        return [_guest(row[0]) for row in rows]
+            return [_guest(row[0]) for row in rows]
 
     def find(self, name: str) -> Guest:
         """Return a guest by name.
@@ -80,15 +83,15 @@ class SqliteStore:
         """
         with self._translated():
             row = self._db.execute("SELECT body FROM guests WHERE name = ?", (name,)).fetchone()
-        if row is None:
-            raise NotFound(f"there is no guest {name}", hint="see wirt list")
-        return _guest(row[0])
+            if row is None:
+                raise NotFound(f"there is no guest {name}", hint="see wirt list")
+            return _guest(row[0])
 
     def intents(self) -> list[Intent]:
         """Return what is under way, or was when its process died."""
         with self._translated():
             rows = self._db.execute("SELECT body FROM journal").fetchall()
-        return [_intent(row[0]) for row in rows]
+            return [_intent(row[0]) for row in rows]
 
     def intent(self, guest_id: str) -> Intent | None:
         """Return what is under way for one guest."""
@@ -96,7 +99,7 @@ class SqliteStore:
             row = self._db.execute(
                 "SELECT body FROM journal WHERE guest_id = ?", (guest_id,)
             ).fetchone()
-        return None if row is None else _intent(row[0])
+            return None if row is None else _intent(row[0])
 
     def begin(self, intent: Intent) -> None:
         """Write down what is going to be done; a new guest takes its name and address with it.
@@ -191,9 +194,11 @@ class SqliteStore:
             yield
         except sqlite3.OperationalError as error:
             said = str(error)
-            if "full" in said:
+            # On a full disk the log's index cannot be made either, which SQLite calls an I/O error.
+            if "full" in said or ("I/O" in said and files.free_bytes(self._path) < _TOO_LITTLE):
                 raise OutOfSpace(
-                    f"cannot write {self._path}: the disk is full", hint="free some space"
+                    f"cannot write {self._path}: the disk is full",
+                    hint="free some space and try again",
                 ) from error
             if "unable to open" in said or "readonly" in said:
                 raise NotPermitted(

@@ -3,7 +3,7 @@
 import os
 
 from wirt.errors import Failed
-from wirt.host import run
+from wirt.host import process, run
 from wirt.host.run import ENVIRONMENT, Streams
 
 _ENGINE_PATH = {"PATH": "/usr/sbin:/sbin"}
@@ -12,6 +12,9 @@ _ENGINE_PATH = {"PATH": "/usr/sbin:/sbin"}
 newuidmap (package uidmap, there wherever rootless containers are) would refuse every range that /etc/subuid does not
 give to root, and that file is not ours to change.
 """
+
+_START = "/usr/bin/lxc-start"
+_GONE_SECONDS = 5.0
 
 
 def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> None:
@@ -22,7 +25,7 @@ def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> Non
     """
     done = run.run(
         [
-            "/usr/bin/lxc-start",
+            _START,
             f"--lxcpath={lxc_path}",
             f"--name={name}",
             f"--rcfile={config}",
@@ -39,6 +42,26 @@ def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> Non
             detail=done.stderr.strip(),
             hint=f"see {log}",
         )
+
+
+def end_starting(name: str) -> None:
+    """End every process of an ``lxc-start`` that has lost its caller; the container it may have made is not ended.
+
+    It forks a daemon, which becomes the monitor: whoever is seen is killed until nobody is.
+    """
+    while found := [pid for pid in process.list_pids() if _is_starting(pid, name)]:
+        for pid in found:
+            process.end(pid)
+            process.wait_gone(pid, _GONE_SECONDS)
+
+
+def _is_starting(pid: int, name: str) -> bool:
+    said = process.command_line(pid)
+    if not said:
+        return False
+    as_program = said[0] == _START and f"--name={name}" in said
+    as_monitor = said[0].startswith("[lxc monitor] ") and said[0].endswith(f" {name}")
+    return as_program or as_monitor
 
 
 def attach(

@@ -5,6 +5,7 @@ and its interface carry the guest's kernel name.
 """
 
 import os
+from contextlib import suppress
 
 from wirt.approaches.base import Needs
 from wirt.approaches.lxc import build, control
@@ -57,6 +58,10 @@ class Lxc:
         if not isinstance(launch.root, RootTree):
             raise Failed(f"{self.name} needs a tree, not an image")
         place = launch.place
+        if (
+            self.probe(place) is Presence.PRESENT
+        ):  # lxc-start would say so in its log, and end with 0
+            raise Failed(f"container {place.name} is started already")
         config = os.path.join(place.run_dir, place.name, "config")
         os.makedirs(os.path.dirname(config), mode=0o711, exist_ok=True)
         text = build.build_config(
@@ -65,7 +70,11 @@ class Lxc:
         # The configuration is made anew at every start: it need not survive a power cut.
         files.write(config, text)
         pid_file = os.path.join(place.run_dir, "monitor.pid")
+        # If we die while lxc-start is at work, it goes on without us and makes a container that nobody knows of: the
+        # mark tells the next command to look for it.
+        files.write(_starting(place), "")
         control.start(place.run_dir, place.name, config, place.log, pid_file)
+        os.unlink(_starting(place))
         with open(pid_file) as said:
             monitor = int(said.read())
         return Handle(pid=monitor, started=process.start_time(monitor))
@@ -75,7 +84,8 @@ class Lxc:
         group = cgroup.Cgroup(place.name)
         if group.pids():
             return Presence.PRESENT
-        return Presence.PARTIAL if group.exists() else Presence.ABSENT
+        half = group.exists() or os.path.exists(_starting(place))
+        return Presence.PARTIAL if half else Presence.ABSENT
 
     def wait_ready(self, place: Place, handle: Handle, timeout: float) -> None:
         """Return: a command can be run as soon as there is an init."""
@@ -107,6 +117,8 @@ class Lxc:
 
     def kill(self, place: Place) -> None:
         """End the container at once, then whatever LXC left: processes, cgroups."""
+        if os.path.exists(_starting(place)):
+            control.end_starting(place.name)
         if self.probe(place) is Presence.PRESENT:
             control.kill(place.run_dir, place.name)
         self._clean(place)
@@ -116,3 +128,10 @@ class Lxc:
         group = cgroup.Cgroup(place.name)
         group.kill()
         group.remove()
+        with suppress(FileNotFoundError):
+            os.unlink(_starting(place))
+
+
+def _starting(place: Place) -> str:
+    """Return the path of the mark that is there while lxc-start is at work."""
+    return os.path.join(place.run_dir, "starting")

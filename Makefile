@@ -1,0 +1,41 @@
+# Wirt's own errands; run as root (sudo make ...), because packages and guests need it.
+
+# The quick ones first: a slip shows within seconds. Directories that are not named here come last.
+QUICK := tests/unit tests/contract tests/docs
+SLOW := tests/host tests/cli tests/bench tests/crash tests/guest
+OTHERS := $(filter-out $(QUICK) $(SLOW) tests/golden tests/__pycache__,$(patsubst %/,%,$(wildcard tests/*/)))
+
+BIN := .venv/bin
+
+help: ## say what there is
+	@awk -F '## ' '/^[a-z-]+:.*## / { split($$1, name, ":"); printf "  make %-8s  %s\n", name[1], $$2 }' Makefile
+
+compare: set-up ## set the machine up, measure every approach (a quick run) and write the report
+	$(BIN)/wirt compare --profile quick
+
+test: set-up check ## set the machine up and run every test; one that cannot run here counts as failed
+	WIRT_REQUIRE=1 $(BIN)/pytest $(QUICK)
+	WIRT_REQUIRE=1 $(BIN)/pytest --durations=10 $(SLOW) $(OTHERS)
+
+set-up: ## Debian packages, virtual environment, workloads, template; what is done already takes no time
+	@scripts/set-up
+
+lint: ## style, types and layers (needs no root once the packages are there)
+	@scripts/set-up packages venv
+	@$(MAKE) --no-print-directory check
+
+check:
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: set-up ## set Wirt's speed and memory beside other tools' and print the table (see docs/performance.md)
+	$(BIN)/python bench/ratios.py
+
+clean: ## remove what was built in the checkout; guests, templates and results stay
+	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
+
+.PHONY: help compare test set-up lint check bench clean
+.NOTPARALLEL:

@@ -1,0 +1,114 @@
+"""``fake``: an approach without virtualization, for tests and for trying things out.
+
+It has a memory: a started guest is a directory below one that the node's kernel is played by, so that the guests of a
+process that was killed are found by the next. It refuses what a real engine refuses, and fails when it is told to,
+leaving the work half done. Commands run on the node itself.
+"""
+
+import os
+
+from wirt.approaches.base import Needs
+from wirt.errors import Failed
+from wirt.host import files, run
+from wirt.host.run import Streams
+from wirt.model.capability import Capability, yes
+from wirt.model.guest import Handle
+from wirt.model.launch import Launch, Place
+from wirt.model.presence import Presence
+from wirt.model.resources import NicKind
+from wirt.units import MIB
+
+_AS_A_SHELL_WOULD = ["/bin/sh", "-c", 'exec "$@"', "sh"]
+"""What cannot be run is 127 or 126, as in every guest."""
+
+
+class FakeApproach:
+    """Guests that are directories.
+
+    Args:
+        directory: what plays the kernel; shared by all processes of a test.
+        fail_at: number of the call (the first is 1) to ``start``, ``exec``, ``stop`` or ``kill`` that fails.
+    """
+
+    name = "fake"
+    needs = Needs(
+        root="tree", idmap=None, nic=NicKind.TAP, smallest_memory=16 * MIB, own_kernel=False
+    )
+
+    def __init__(self, directory: str, *, fail_at: int | None = None) -> None:
+        self._directory = directory
+        self._fail_at = fail_at
+        self.calls: list[str] = []
+        """The names of the calls so far that change something."""
+
+    def probe_capability(self) -> Capability:
+        """Say yes."""
+        return yes(self.name, "it needs nothing")
+
+    def start(self, launch: Launch) -> Handle:
+        """Make the guest's directory, then its init in it."""
+        if self.probe(launch.place) is not Presence.ABSENT:
+            raise Failed(f"{launch.place.name} is started already")
+        os.makedirs(self._path(launch.place))
+        self._count("start")
+        files.write(self._init(launch.place), launch.hostname)
+        return Handle()
+
+    def probe(self, place: Place) -> Presence:
+        """Look for the guest's directory and its init."""
+        if os.path.exists(self._init(place)):
+            return Presence.PRESENT
+        return Presence.PARTIAL if os.path.isdir(self._path(place)) else Presence.ABSENT
+
+    def wait_ready(self, place: Place, handle: Handle, timeout: float) -> None:
+        """Return if the guest runs: it is ready from the start."""
+        self._check_running(place)
+
+    def exec(
+        self,
+        place: Place,
+        handle: Handle,
+        argv: list[str],
+        *,
+        streams: Streams,
+        environment: dict[str, str],
+        cpus: frozenset[int] | None = None,
+    ) -> int:
+        """Run a command on the node."""
+        self._check_running(place)
+        self._count("exec")
+        return run.attach(
+            [*_AS_A_SHELL_WOULD, *argv], streams=streams, environment=environment, cpus=cpus
+        )
+
+    def stop(self, place: Place, handle: Handle, timeout: float) -> None:
+        """Take the guest away."""
+        self._count("stop")
+        self._remove(place)
+
+    def kill(self, place: Place) -> None:
+        """Take away what there is of the guest."""
+        self._count("kill")
+        self._remove(place)
+
+    def end(self, place: Place) -> None:
+        """Let the init end of itself, as by a power cut in the guest: the engine's directory stays behind."""
+        os.unlink(self._init(place))
+
+    def _check_running(self, place: Place) -> None:
+        if self.probe(place) is not Presence.PRESENT:
+            raise Failed(f"{place.name} has ended")
+
+    def _count(self, call: str) -> None:
+        self.calls.append(call)
+        if len(self.calls) == self._fail_at:
+            raise Failed(f"{call} was told to fail")
+
+    def _remove(self, place: Place) -> None:
+        files.remove_tree(self._path(place))
+
+    def _path(self, place: Place) -> str:
+        return os.path.join(self._directory, place.name)
+
+    def _init(self, place: Place) -> str:
+        return os.path.join(self._path(place), "init")

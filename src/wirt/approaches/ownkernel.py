@@ -1,0 +1,269 @@
+"""What guests with a kernel of their own share: an engine in the background, and the channel to the agent in the guest.
+
+Wirt has no daemon, so whatever connects the node with a guest must outlive the command that started the guest and be
+found by the next one. It is two named pipes in a private directory: the engine holds both ends of both open, and any
+command opens them by name, writes a request and reads the answer. Nobody ever sees a hang-up, so neither the engine nor
+the agent in the guest notices that one command ends and another comes, and a lock gives the line to one of them at a time.
+
+Nothing here knows which engine it is.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import msgspec
+
+from wirt.approaches.agent import Agent, GuestGone
+from wirt.errors import Busy, Failed, TimedOut
+from wirt.host import files, lock, process, run
+from wirt.host.run import Streams
+from wirt.model.guest import Handle
+from wirt.model.launch import Launch, Place
+
+TO_AGENT, FROM_AGENT, SIGNALS = "agent.in", "agent.out", "signals"
+"""Names in the private directory: the pipes, and the file that the second serial line is appended to."""
+
+_ENGINE_SECONDS = 20.0
+_GONE_SECONDS = 10.0
+_LOOK_SECONDS = 0.004
+_GONE_LOOKS = 50
+"""An engine that executes itself anew has no command line for an instant: it is gone when it is missed this often."""
+_LOOKS = 5
+_SHUTDOWN_SECONDS = 5.0
+_TAIL_LINES = 15
+
+_ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|c)|[\x00-\x08\x0b-\x1f]")
+
+
+def private_directory(place: Place) -> str:
+    """Return the directory of a guest's sockets and pipes, which only root may enter."""
+    return os.path.join(place.run_dir, "engine")
+
+
+def make_channel(place: Place) -> str:
+    """Make the private directory with fresh pipes and return its path."""
+    directory = private_directory(place)
+    files.remove_tree(directory)
+    os.mkdir(directory, 0o700)
+    for name in (TO_AGENT, FROM_AGENT):
+        os.mkfifo(os.path.join(directory, name), 0o600)
+    os.close(_open(os.path.join(directory, SIGNALS), os.O_WRONLY | os.O_CREAT))
+    return directory
+
+
+def _find(identity: str) -> list[int]:
+    """Return the processes with this argument; one that is just being executed has none for a moment."""
+    for _ in range(_LOOKS):
+        if pids := process.find_by_argument(identity):
+            return pids
+        time.sleep(_LOOK_SECONDS)
+    return []
+
+
+class Ends(msgspec.Struct, frozen=True, kw_only=True):
+    """Descriptors of the channel, for an engine that wants to inherit them."""
+
+    to_agent: int
+    from_agent: int
+    signals: int
+
+
+@contextmanager
+def open_channel(directory: str) -> Iterator[Ends]:
+    """Open the channel as an engine needs it for as long as the block runs."""
+    with ExitStack() as stack:
+        opened = []
+        for name, flags in (
+            (TO_AGENT, os.O_RDWR),
+            (FROM_AGENT, os.O_RDWR),
+            (SIGNALS, os.O_WRONLY | os.O_APPEND),
+        ):
+            opened.append(_open(os.path.join(directory, name), flags))
+            stack.callback(os.close, opened[-1])
+        yield Ends(to_agent=opened[0], from_agent=opened[1], signals=opened[2])
+
+
+def start_engine(
+    argv: list[str],
+    identity: str,
+    is_up: Callable[[], bool],
+    *,
+    what: str,
+    directory: str,
+    log: str,
+    environment: dict[str, str],
+    keep: list[int] | None = None,
+) -> None:
+    """Start an engine in the background and return once it is up; what it says goes to the log.
+
+    ``setsid`` starts it as nobody's child, so that it neither ends with this command nor stays as a zombie.
+
+    Args:
+        argv: the engine's command line.
+        identity: the argument by which its processes are found.
+        is_up: asked again and again.
+        what: the engine's name for people.
+        directory: where it is started.
+        log: the file it writes to.
+        environment: its whole environment.
+        keep: descriptors that it inherits.
+
+    Raises:
+        Failed: it ended instead, or was not up in time; the message ends with what it said last.
+    """
+    said = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        before = os.fstat(said).st_size
+        run.spawn(
+            ["/usr/bin/setsid", "--fork", *argv],
+            streams=Streams(stdout=said, stderr=said),
+            environment=environment,
+            directory=directory,
+            keep=keep or (),
+        ).wait()
+        deadline = time.monotonic() + _ENGINE_SECONDS
+        missed = 0
+        while not is_up():
+            missed = 0 if process.find_by_argument(identity) else missed + 1
+            if missed >= _GONE_LOOKS or time.monotonic() > deadline:
+                text = os.pread(said, 65536, before).decode(errors="replace").strip()
+                last = (text.splitlines() or ["it did not say why"])[-1]
+                raise Failed(f"{what} did not start: {last}", detail=text, hint=f"see {log}")
+            time.sleep(_LOOK_SECONDS)
+    finally:
+        os.close(said)
+
+
+def kill_engine(identity: str) -> None:
+    """End every process that has this argument at once; no error if there is none.
+
+    Raises:
+        Failed: one of them does not end.
+    """
+    deadline = time.monotonic() + _GONE_SECONDS
+    # Again and again: one that is ended may have been starting another.
+    while pids := _find(identity):
+        if time.monotonic() > deadline:
+            raise Failed(f"processes {pids} of {identity} do not end")
+        for pid in pids:
+            process.end(pid)
+        for pid in pids:
+            process.wait_gone(pid, max(0.0, deadline - time.monotonic()))
+
+
+def network_argument(launch: Launch, interface: str) -> str:
+    """Return the kernel's ``ip=`` argument; systemd-network-generator in the guest acts on it."""
+    nic = launch.nic
+    mask = ((1 << 32) - 1) ^ ((1 << (32 - nic.prefix)) - 1)
+    netmask = ".".join(str(mask >> shift & 255) for shift in (24, 16, 8, 0))
+    return f"ip={nic.address}::{nic.gateway}:{netmask}:{launch.hostname}:{interface}:off"
+
+
+def wait_ready(place: Place, handle: Handle, timeout: float) -> None:
+    """Return once the guest's agent answers.
+
+    Raises:
+        TimedOut: it did not within ``timeout`` seconds; names the log.
+        Failed: the guest ended meanwhile; says why if its log does.
+    """
+    deadline = time.monotonic() + timeout
+    try:
+        with open_agent(place, handle, timeout) as agent:
+            agent.call("guest-ping", timeout=max(1.0, deadline - time.monotonic()))
+    except GuestGone as error:
+        reason, tail = read_log(place.log)
+        raise Failed(
+            f"the guest ended while it started: {reason}", detail=tail, hint=f"see {place.log}"
+        ) from error
+    except TimedOut as error:
+        _, tail = read_log(place.log)
+        raise TimedOut(
+            f"the guest was not ready within {timeout:g} s", detail=tail, hint=f"see {place.log}"
+        ) from error
+
+
+def stop(
+    place: Place, handle: Handle, timeout: float, *, otherwise: Callable[[], None] | None = None
+) -> None:
+    """Ask the guest's system to power down and wait until its engine has ended.
+
+    Args:
+        place: where the guest's traces are.
+        handle: its engine.
+        timeout: seconds for all of it.
+        otherwise: asks in another way, for the case that the agent does not answer.
+
+    Raises:
+        TimedOut: it still ran after ``timeout`` seconds.
+    """
+    deadline = time.monotonic() + timeout
+    try:
+        with open_agent(place, handle, min(timeout, _SHUTDOWN_SECONDS)) as agent:
+            agent.shut_down()
+    except GuestGone:
+        return
+    except (TimedOut, Busy):
+        if otherwise is not None:
+            otherwise()
+    left = max(0.0, deadline - time.monotonic())
+    if handle.pid is not None and not process.wait_gone(handle.pid, left):
+        raise TimedOut(
+            f"the guest did not shut down within {timeout:g} s", hint="pass --force to end it"
+        )
+
+
+@contextmanager
+def open_agent(place: Place, handle: Handle, timeout: float) -> Iterator[Agent]:
+    """Hold the line to the agent for as long as the block runs; at its start the agent has answered."""
+    directory = private_directory(place)
+    deadline = time.monotonic() + timeout
+    died = watch(handle)
+    try:
+        with lock.hold(os.path.join(directory, "agent.lock"), "the guest's agent", wait=timeout):
+            # Open for both, so that opening waits for nobody and a dead engine is no end of file.
+            writer = _open(os.path.join(directory, TO_AGENT), os.O_RDWR)
+            reader = _open(os.path.join(directory, FROM_AGENT), os.O_RDWR)
+            try:
+                agent = Agent(reader, writer, died=died)
+                agent.synchronise(max(0.5, deadline - time.monotonic()))
+                yield agent
+            finally:
+                os.close(writer)
+                os.close(reader)
+    except FileNotFoundError as error:
+        raise GuestGone("the guest ended") from error
+    finally:
+        os.close(died)
+
+
+def watch(handle: Handle) -> int:
+    """Return a descriptor that becomes readable when the engine's process ends."""
+    if handle.pid is None or not process.is_alive(handle.pid, handle.started):
+        raise GuestGone("the guest ended")
+    try:
+        return os.pidfd_open(handle.pid)
+    except ProcessLookupError:
+        raise GuestGone("the guest ended") from None
+
+
+def read_log(path: str) -> tuple[str, str]:
+    """Return why the guest ended, as its log tells it, and the log's last lines."""
+    try:
+        with open(path, "rb") as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - 65536))
+            text = _ESCAPES.sub("", log.read().decode(errors="replace"))
+    except FileNotFoundError:
+        text = ""
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    tail = "\n".join(lines[-_TAIL_LINES:])
+    for text in lines:
+        if "Kernel panic" in text:
+            return text[text.index("Kernel panic") :], tail
+    return "its log does not say why" if not lines else f"its last words were: {lines[-1]}", tail
+
+
+def _open(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)

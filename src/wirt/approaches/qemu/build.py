@@ -1,0 +1,138 @@
+"""The command line of a QEMU guest, made from values alone.
+
+Options and their meaning: qemu-system-x86_64(1) of QEMU 7.2. Every line is here on purpose. QEMU is run in the guest's
+private directory, so the names of its sockets are short, whatever the home's path (a socket's may have 107 bytes).
+"""
+
+from wirt.approaches import ownkernel
+from wirt.model.launch import Launch
+from wirt.model.resources import BlockImage
+from wirt.units import MIB
+
+PROGRAM = "qemu-system-x86_64"
+INTERFACE = "eth0"
+SIGNAL_DEVICE = "/dev/ttyS1"
+FILES_DEVICE = "/dev/virtio-ports/wirt.files.0"
+
+QMP_SOCKET, FILES_SOCKET, PID_FILE = "qmp.sock", "files.sock", "pid"
+"""Names in the private directory."""
+
+_AGENT_PORT = "org.qemu.guest_agent.0"
+"""The name by which the agent's package in the guest knows its port."""
+
+
+def identity(name: str) -> str:
+    """Return the argument by which a guest's process is known."""
+    return f"guest={name}"
+
+
+def build_argv(
+    launch: Launch, root: BlockImage, *, accelerator: str, kernel: str, ramdisk: str, grow: bool
+) -> list[str]:
+    """Return the command line.
+
+    Args:
+        launch: the guest.
+        root: its disk.
+        accelerator: "tcg" or "kvm".
+        kernel: the template's kernel.
+        ramdisk: what it reaches the disk with.
+        grow: whether the disk is larger than the file system on it, which is to fill it.
+    """
+    return [
+        PROGRAM,
+        *("-name", identity(launch.place.name)),
+        # Nothing that is not asked for here: no screen, no floppy, no configuration of this node's.
+        *("-nodefaults", "-no-user-config", "-display", "none"),
+        *_machine(launch, accelerator),
+        *("-kernel", kernel, "-initrd", ramdisk),
+        *("-append", build_kernel_arguments(launch, emulated=accelerator == "tcg", grow=grow)),
+        *_disk(root),
+        *_network(launch),
+        *_channels(launch),
+        # A guest that restarts, or whose kernel gives up, is a guest that has ended.
+        "-no-reboot",
+        *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
+        *("-pidfile", PID_FILE),
+    ]
+
+
+def build_kernel_arguments(launch: Launch, *, emulated: bool, grow: bool) -> str:
+    """Return what the guest's kernel is told."""
+    arguments = [
+        "root=/dev/vda",
+        "rw",
+        "console=ttyS0",
+        "quiet",
+        "panic=-1",
+        "net.ifnames=0",
+        ownkernel.network_argument(launch, INTERFACE),
+        f"systemd.hostname={launch.hostname}",
+        # No login prompt on a console that is only a log.
+        "systemd.getty_auto=0",
+    ]
+    if grow:
+        arguments.append("systemd.wants=systemd-growfs-root.service")
+    if emulated:
+        # An emulated processor does not speculate: the patches against that only cost it time.
+        arguments.append("mitigations=off")
+    return " ".join(arguments)
+
+
+def _machine(launch: Launch, accelerator: str) -> list[str]:
+    limits = launch.limits
+    emulated = accelerator == "tcg"
+    return [
+        *("-machine", "q35"),
+        *("-accel", "tcg,thread=multi" if emulated else accelerator),
+        *("-cpu", "max" if emulated else "host"),
+        *("-smp", str(limits.cpus)),
+        *("-m", f"{limits.memory // MIB}M"),
+    ]
+
+
+def _disk(root: BlockImage) -> list[str]:
+    """Return the disk, with QEMU's durable default: what the guest flushes is on the node's disk.
+
+    The template's image is named with its format, so that QEMU trusts nothing that a guest could write there, and it is
+    not locked: nobody ever writes to it, and User-Mode Linux holds a lock of another kind on it that QEMU would refuse.
+    """
+    return [
+        "-blockdev",
+        "driver=qcow2,node-name=root,discard=unmap"
+        f",file.driver=file,file.filename={_quote(root.path)}"
+        f",backing.driver=raw,backing.file.driver=file,backing.file.locking=off"
+        f",backing.file.filename={_quote(root.backing)}",
+        *("-device", "virtio-blk-pci,drive=root"),
+    ]
+
+
+def _network(launch: Launch) -> list[str]:
+    nic = launch.nic
+    return [
+        *("-netdev", f"tap,id=network,ifname={nic.interface},script=no,downscript=no"),
+        # No ROM: nothing is booted from the network.
+        *("-device", f"virtio-net-pci,netdev=network,mac={nic.mac},romfile="),
+    ]
+
+
+def _channels(launch: Launch) -> list[str]:
+    """Return the console's log, the agent's pipes, the second serial line, the port for files and QEMU's monitor."""
+    log = _quote(launch.place.log)
+    agent = ownkernel.TO_AGENT.removesuffix(".in")
+    return [
+        *("-chardev", f"file,id=console,path={log},append=on", "-serial", "chardev:console"),
+        *("-chardev", f"file,id=signals,path={ownkernel.SIGNALS},append=on"),
+        *("-serial", "chardev:signals"),
+        *("-device", "virtio-serial-pci"),
+        *("-chardev", f"pipe,id=agent,path={agent}"),
+        *("-device", f"virtserialport,chardev=agent,name={_AGENT_PORT}"),
+        *("-chardev", f"socket,id=files,path={FILES_SOCKET},server=on,wait=off"),
+        *("-device", f"virtserialport,chardev=files,name={FILES_DEVICE.rpartition('/')[2]}"),
+        *("-qmp", f"unix:{QMP_SOCKET},server=on,wait=off"),
+    ]
+
+
+def _quote(path: str) -> str:
+    """Return a path for one of QEMU's option lists, where a comma is written twice."""
+    return path.replace(",", ",,")

@@ -1,0 +1,178 @@
+"""``qemu`` and ``kvm``: an unmodified guest on a machine that QEMU provides.
+
+Both are the same machine and the same guest; only who executes its instructions differs: QEMU's translator, or the
+processor itself. The kernel of the guest is the template's own, booted directly. The machine is q35 and not microvm,
+which starts a second sooner but cannot power off.
+"""
+
+import os
+import socket
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+
+from wirt.approaches import guestcommand, ownkernel
+from wirt.approaches.base import Needs
+from wirt.approaches.qemu import build, control, probe
+from wirt.errors import Failed
+from wirt.host import affinity, files, lock, process, run
+from wirt.host.run import SILENT, Streams
+from wirt.model.capability import Capability, no, yes
+from wirt.model.guest import Handle
+from wirt.model.launch import Launch, Place
+from wirt.model.presence import Presence
+from wirt.model.resources import BlockImage, NicKind
+from wirt.units import MIB
+
+_LINE = guestcommand.Line(signal_device=build.SIGNAL_DEVICE, longest_request=1 << 20)
+
+_COPY_SECONDS = 600.0
+_STALL_SECONDS = 30.0
+
+_UNPACK = """\
+mkdir -p "$1" && tar -x -C "$1" -f "$2" && exit
+# Read the rest, or the node would wait for ever to write it.
+cat "$2" >/dev/null
+exit 1
+"""
+
+
+class Qemu:
+    """Guests whose processor is emulated."""
+
+    name = "qemu"
+    accelerator = "tcg"
+    needs = Needs(
+        root="qcow2",
+        idmap=None,
+        nic=NicKind.TAP,
+        smallest_memory=128 * MIB,
+        own_kernel=True,
+        kernel_image=True,
+    )
+
+    def probe_capability(self) -> Capability:
+        """Ask whether QEMU is installed and a guest can be joined to the bridge."""
+        if run.find_program(build.PROGRAM) is None:
+            return no(self.name, "QEMU is not installed", "apt-get install qemu-system-x86")
+        if not os.path.exists("/dev/net/tun"):
+            return no(self.name, "there is no /dev/net/tun", "load the module: modprobe tun")
+        if os.geteuid() != 0:
+            return no(self.name, "joining a guest to the bridge needs root", "run it as root")
+        return yes(self.name, "QEMU's translator (TCG) emulates the processor")
+
+    def start(self, launch: Launch) -> Handle:
+        """Make the channel and start the machine."""
+        if not isinstance(launch.root, BlockImage) or not launch.kernel or not launch.initrd:
+            raise Failed(f"{self.name} needs an image, a kernel and a ramdisk")
+        place = launch.place
+        if self.probe(place) is not Presence.ABSENT:
+            raise Failed(f"{place.name} is started already")
+        directory = ownkernel.make_channel(place)
+        argv = build.build_argv(
+            launch,
+            launch.root,
+            accelerator=self.accelerator,
+            kernel=launch.kernel,
+            ramdisk=launch.initrd,
+            grow=launch.limits.disk > os.stat(launch.root.backing).st_size,
+        )
+        try:
+            pid = control.start(
+                argv, build.identity(place.name), directory=directory, log=place.log
+            )
+        except BaseException:
+            self.kill(place)
+            raise
+        return Handle(pid=pid, started=process.start_time(pid))
+
+    def probe(self, place: Place) -> Presence:
+        """Ask the kernel for the guest's process."""
+        found = process.find_by_argument(build.identity(place.name))
+        return Presence.PRESENT if found else Presence.ABSENT
+
+    def wait_ready(self, place: Place, handle: Handle, timeout: float) -> None:
+        """Wait for the guest's agent."""
+        ownkernel.wait_ready(place, handle, timeout)
+
+    def exec(
+        self,
+        place: Place,
+        handle: Handle,
+        argv: list[str],
+        *,
+        streams: Streams,
+        environment: dict[str, str],
+        cpus: frozenset[int] | None = None,
+    ) -> int:
+        """Run a command in the guest, whose machine is bound to ``cpus`` meanwhile."""
+        with affinity.bound(lambda: process.find_by_argument(build.identity(place.name)), cpus):
+            return guestcommand.run_command(
+                place, handle, argv, line=_LINE, streams=streams, environment=environment
+            )
+
+    def copy_in(self, place: Place, handle: Handle, source: str, target: str) -> None:
+        """Copy files into the guest: as an archive through a port of their own, ten times faster than the agent's."""
+        directory = ownkernel.private_directory(place)
+        into = guestcommand.tar_directory(source, target)
+
+        def unpack() -> int:
+            return self.exec(
+                place,
+                handle,
+                ["/bin/sh", "-c", _UNPACK, "sh", into, build.FILES_DEVICE],
+                streams=SILENT,
+                environment=run.ENVIRONMENT,
+            )
+
+        busy = lock.hold(f"{directory}/files.lock", "the guest's file port", wait=_COPY_SECONDS)
+        with (
+            busy,
+            files.translated(f"copy {source} into {place.name}"),
+            ThreadPoolExecutor(max_workers=1) as worker,
+            control.connect(directory, build.FILES_SOCKET) as connection,
+        ):
+            connection.settimeout(_STALL_SECONDS)
+            unpacking = worker.submit(unpack)
+            with (
+                connection.makefile("wb") as stream,
+                tarfile.open(fileobj=stream, mode="w|") as archive,
+            ):
+                guestcommand.write_tar(source, target, archive)
+            # Only our half: what is still on its way would be dropped with the connection.
+            connection.shutdown(socket.SHUT_WR)
+            status = unpacking.result()
+        if status != 0:
+            raise Failed(f"the guest could not take {source} as {target}", hint=f"see {place.log}")
+
+    def stop(self, place: Place, handle: Handle, timeout: float) -> None:
+        """Ask the guest's system to power down, by its agent or else by the power button, and wait for QEMU's end."""
+        directory = ownkernel.private_directory(place)
+        ownkernel.stop(place, handle, timeout, otherwise=lambda: control.power_down(directory))
+        self.kill(place)
+
+    def kill(self, place: Place) -> None:
+        """End the machine at once, and remove its channel."""
+        ownkernel.kill_engine(build.identity(place.name))
+        files.remove_tree(ownkernel.private_directory(place))
+
+
+class Kvm(Qemu):
+    """Guests whose instructions the processor executes itself.
+
+    Args:
+        directory: where the probe's answer is kept until the next boot of the node; None: nowhere.
+    """
+
+    name = "kvm"
+    accelerator = "kvm"
+
+    def __init__(self, directory: str | None = None) -> None:
+        self._directory = directory
+
+    def probe_capability(self) -> Capability:
+        """Let KVM run what a stock kernel does first: that /dev/kvm opens proves nothing."""
+        if run.find_program(build.PROGRAM) is None:
+            return super().probe_capability()
+        answer = probe.probe_kvm(self._directory)
+        basis = super().probe_capability()
+        return answer if basis.available or not answer.available else basis

@@ -1,0 +1,78 @@
+"""The command line of a User-Mode Linux guest, made from values alone.
+
+What each argument means: ``linux.uml --help`` and Documentation/virt/uml/user_mode_linux_howto_v2.rst of Linux 6.1.
+"""
+
+from wirt.approaches import ownkernel
+from wirt.errors import InvalidInput
+from wirt.model.launch import Launch
+from wirt.model.resources import BlockImage
+from wirt.units import MIB
+
+INTERFACE = "vec0"
+"""The guest's network card: the vector driver, built into the kernel, on a tap device."""
+
+AGENT_DEVICE, SIGNAL_DEVICE = "/dev/ttyS1", "/dev/ttyS2"
+
+
+def identity(name: str) -> str:
+    """Return the argument by which all processes of a guest are known."""
+    return f"umid={name}"
+
+
+def build_argv(
+    launch: Launch,
+    root: BlockImage,
+    *,
+    program: str,
+    to_agent: int,
+    from_agent: int,
+    signals: int,
+    shared: str,
+) -> list[str]:
+    """Return the command line; it is run in the guest's private directory.
+
+    Args:
+        launch: the guest.
+        root: its disk.
+        program: path of the kernel.
+        to_agent: inherited descriptor that the agent's requests come from.
+        from_agent: inherited descriptor that its answers go to.
+        signals: inherited descriptor that the second serial line's output goes to.
+        shared: the only directory of the node that the guest may mount (through hostfs).
+
+    Raises:
+        InvalidInput: a path holds what separates arguments; User-Mode Linux has no way to quote it.
+    """
+    for path in (root.path, root.backing, shared):
+        if set(path) & set(" ,:\t\n"):
+            raise InvalidInput(
+                f"User-Mode Linux cannot be given the path {path!r}",
+                hint="choose a home without spaces, commas and colons in its path",
+            )
+    return [
+        program,
+        identity(launch.place.name),
+        "uml_dir=.",
+        f"mem={launch.limits.memory // MIB}M",
+        f"ubd0={root.path},{root.backing}",
+        "root=/dev/ubda",
+        "rw",
+        # The console is a log: written, never read. The second line is the agent's, the third says when commands end.
+        "con=null",
+        "con0=null,fd:1",
+        "ssl=null",
+        f"ssl1=fd:{to_agent},fd:{from_agent}",
+        f"ssl2=null,fd:{signals}",
+        f"{INTERFACE}:transport=tap,ifname={launch.nic.interface},mac={launch.nic.mac}",
+        # Without this a guest's root user could mount any directory of the node.
+        f"hostfs={shared}",
+        # A guest that restarts is a guest that has ended: its engine goes, and Wirt sees it.
+        "noreboot",
+        "quiet",
+        "net.ifnames=0",
+        ownkernel.network_argument(launch, INTERFACE),
+        f"systemd.hostname={launch.hostname}",
+        # No login prompt on a console that is only a log.
+        "systemd.getty_auto=0",
+    ]

@@ -1,0 +1,182 @@
+"""``uml``: a guest with its own, adapted kernel, which runs as ordinary processes of the node.
+
+The channel to the agent is two named pipes on a serial line (see ``ownkernel``). What was weighed for it: ``port:``
+listens on TCP, open to every user of the node; a socket pair needs a process of ours to hold its other end; a pseudo
+terminal (``pts``) hangs up between two commands, has a name that must be asked for, and echoes until it is set raw.
+
+Requests to the agent are kept short. Linux 6.1's serial line driver stops reading its descriptor when the guest's
+terminal buffer (4 KiB) is full, and never starts again (``line_throttle`` takes the descriptor out of epoll,
+``line_unthrottle`` does not put it back). Files go in through hostfs instead, confined to one directory of this guest.
+
+A guest has one processor: User-Mode Linux 6.1 knows no more, whatever its limits say.
+"""
+
+import os
+import secrets
+import tarfile
+
+from wirt.approaches import guestcommand, ownkernel
+from wirt.approaches.base import Needs
+from wirt.approaches.uml import build, control
+from wirt.errors import Failed
+from wirt.host import affinity, files, process, run
+from wirt.host.run import SILENT, Streams
+from wirt.model.capability import Capability, no, yes
+from wirt.model.guest import Handle
+from wirt.model.launch import Launch, Place
+from wirt.model.presence import Presence
+from wirt.model.resources import BlockImage, NicKind
+from wirt.units import MIB
+
+PROGRAM_VARIABLE = "WIRT_UML"
+"""Environment variable that names another kernel than the distribution's, such as a newer one."""
+
+_PROGRAM = "linux.uml"
+_SHARED = "shared"
+_LINE = guestcommand.Line(signal_device=build.SIGNAL_DEVICE, longest_request=2048)
+
+_UNPACK = """\
+mkdir -p "$2" /run/wirt-files && mount -t hostfs -o ro none /run/wirt-files || exit 1
+tar -x -C "$2" -f "/run/wirt-files/$1"; s=$?
+umount /run/wirt-files
+exit $s
+"""
+
+
+class Uml:
+    """Guests on User-Mode Linux."""
+
+    name = "uml"
+    needs = Needs(
+        root="ubd",
+        idmap=None,
+        nic=NicKind.TAP,
+        smallest_memory=64 * MIB,
+        own_kernel=True,
+    )
+
+    def probe_capability(self) -> Capability:
+        """Ask whether the kernel is installed and the node can hold a guest's memory."""
+        if _program() is None:
+            return no(
+                self.name, "User-Mode Linux is not installed", "apt-get install user-mode-linux"
+            )
+        try:
+            memory = os.statvfs("/dev/shm")
+        except FileNotFoundError:
+            return no(
+                self.name,
+                "there is no /dev/shm to hold a guest's memory",
+                "mount it: mkdir -p /dev/shm && mount -t tmpfs tmpfs /dev/shm",
+            )
+        if memory.f_flag & os.ST_NOEXEC:
+            return no(
+                self.name,
+                "/dev/shm is mounted noexec, and a guest's programs run from it",
+                "allow it: mount -o remount,exec /dev/shm",
+            )
+        if not os.path.exists("/dev/net/tun"):
+            return no(self.name, "there is no /dev/net/tun", "load the module: modprobe tun")
+        if os.geteuid() != 0:
+            return no(self.name, "joining a guest to the bridge needs root", "run it as root")
+        return yes(self.name, "User-Mode Linux; a guest has one processor")
+
+    def start(self, launch: Launch) -> Handle:
+        """Make the channel and start the kernel."""
+        program = _program()
+        if not isinstance(launch.root, BlockImage) or program is None:
+            raise Failed(f"{self.name} needs its kernel and an image, not a tree")
+        place = launch.place
+        if self.probe(place) is not Presence.ABSENT:
+            raise Failed(f"{place.name} is started already")
+        directory = ownkernel.make_channel(place)
+        shared = os.path.join(directory, _SHARED)
+        os.mkdir(shared, 0o700)
+        with ownkernel.open_channel(directory) as ends:
+            argv = build.build_argv(
+                launch,
+                launch.root,
+                program=program,
+                to_agent=ends.to_agent,
+                from_agent=ends.from_agent,
+                signals=ends.signals,
+                shared=shared,
+            )
+            try:
+                pid = control.start(
+                    argv,
+                    build.identity(place.name),
+                    directory=directory,
+                    log=place.log,
+                    keep=[ends.to_agent, ends.from_agent, ends.signals],
+                )
+            except BaseException:
+                self.kill(place)
+                raise
+        return Handle(pid=pid, started=process.start_time(pid))
+
+    def probe(self, place: Place) -> Presence:
+        """Ask the kernel for the guest's processes; without the first of them the others are a leftover."""
+        pids = process.find_by_argument(build.identity(place.name))
+        if not pids:
+            return Presence.ABSENT
+        pid_file = os.path.join(ownkernel.private_directory(place), place.name, "pid")
+        return Presence.PRESENT if control.read_pid(pid_file) in pids else Presence.PARTIAL
+
+    def wait_ready(self, place: Place, handle: Handle, timeout: float) -> None:
+        """Wait for the guest's agent."""
+        ownkernel.wait_ready(place, handle, timeout)
+
+    def exec(
+        self,
+        place: Place,
+        handle: Handle,
+        argv: list[str],
+        *,
+        streams: Streams,
+        environment: dict[str, str],
+        cpus: frozenset[int] | None = None,
+    ) -> int:
+        """Run a command in the guest, whose processes are bound to ``cpus`` meanwhile."""
+        with affinity.bound(lambda: process.find_by_argument(build.identity(place.name)), cpus):
+            return guestcommand.run_command(
+                place, handle, argv, line=_LINE, streams=streams, environment=environment
+            )
+
+    def copy_in(self, place: Place, handle: Handle, source: str, target: str) -> None:
+        """Copy files into the guest: as an archive in the one directory that it may mount."""
+        name = f"{secrets.token_hex(6)}.tar"
+        path = os.path.join(ownkernel.private_directory(place), _SHARED, name)
+        try:
+            with (
+                files.translated(f"copy {source} for {place.name}"),
+                tarfile.open(path, "w") as archive,
+            ):
+                guestcommand.write_tar(source, target, archive)
+            into = guestcommand.tar_directory(source, target)
+            status = self.exec(
+                place,
+                handle,
+                ["/bin/sh", "-c", _UNPACK, "sh", name, into],
+                streams=SILENT,
+                environment=run.ENVIRONMENT,
+            )
+        finally:
+            if os.path.exists(path):
+                os.unlink(path)
+        if status != 0:
+            raise Failed(f"the guest could not take {source} as {target}", hint=f"see {place.log}")
+
+    def stop(self, place: Place, handle: Handle, timeout: float) -> None:
+        """Ask the guest's system to power down and wait until its kernel has ended."""
+        ownkernel.stop(place, handle, timeout)
+        self.kill(place)
+
+    def kill(self, place: Place) -> None:
+        """End all processes of the guest at once, and remove its channel."""
+        ownkernel.kill_engine(build.identity(place.name))
+        files.remove_tree(ownkernel.private_directory(place))
+
+
+def _program() -> str | None:
+    return run.find_program(os.environ.get(PROGRAM_VARIABLE) or _PROGRAM)

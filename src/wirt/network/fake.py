@@ -1,0 +1,106 @@
+"""A network without interfaces, for tests and for trying things out.
+
+The bridge and every card are files below one directory, there for the next process when one is killed. It fails when
+it is told to, before it has done anything.
+"""
+
+import os
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from wirt.errors import Failed
+from wirt.host import files
+from wirt.model.capability import Capability, yes
+from wirt.model.names import interface_name
+from wirt.model.presence import Presence
+from wirt.model.resources import Nic, NicKind
+from wirt.network import addresses
+
+
+class FakeNetwork:
+    """Interfaces that are files.
+
+    Args:
+        directory: what plays the kernel.
+        tag: the home's.
+        subnet: where the guests' addresses are from.
+        fail_at: number of the call (the first is 1) to ``ensure_up``, ``attach``, ``detach`` or ``remove`` that fails.
+    """
+
+    def __init__(
+        self, directory: str, tag: str, subnet: IPv4Network, *, fail_at: int | None = None
+    ) -> None:
+        self._directory = directory
+        self._tag = tag
+        self._subnet = subnet
+        self._fail_at = fail_at
+        self.bridge = f"wirt-{tag}"
+        self.calls: list[str] = []
+        """The names of the calls so far that change something."""
+
+    def probe_capability(self) -> Capability:
+        """Say yes."""
+        return yes("fake", f"guests get addresses of {self._subnet}")
+
+    def ensure_up(self) -> None:
+        """Make the bridge's file."""
+        self._count("ensure_up")
+        os.makedirs(self._directory, exist_ok=True)
+        files.write(self._path(self.bridge), "")
+
+    def remove(self) -> None:
+        """Delete the bridge's file; no error if it is gone."""
+        self._count("remove")
+        Path(self._path(self.bridge)).unlink(missing_ok=True)
+
+    def choose_address(self, wanted: str | None, taken: set[str], guest_id: str) -> str:
+        """Return the address that is asked for, or the one that the guest's id stands for."""
+        if wanted is None:
+            return addresses.free_address(self._subnet, taken, guest_id)
+        return addresses.check_address(wanted, self._subnet)
+
+    def mac(self, guest_id: str) -> str:
+        """Return the MAC of a guest's card."""
+        return addresses.mac_of(self._tag, guest_id)
+
+    def nic(self, guest_id: str, address: str, mac: str, kind: NicKind) -> Nic:
+        """Return the card of a guest as a value."""
+        alias = kind is NicKind.ALIAS
+        return Nic(
+            kind=kind,
+            interface=self.bridge if alias else interface_name(self._tag, guest_id),
+            bridge=self.bridge,
+            mac=mac,
+            address=address,
+            prefix=addresses.PREFIX,
+            gateway=addresses.gateway(self._subnet),
+        )
+
+    def attach(self, nic: Nic) -> None:
+        """Make the card's file; for veth the engine would make the card."""
+        self._count("attach")
+        if not os.path.exists(self._path(self.bridge)):
+            raise Failed(f"there is no bridge {self.bridge}")
+        if nic.kind is not NicKind.VETH:
+            files.write(self._card(nic), nic.address)
+
+    def detach(self, nic: Nic) -> None:
+        """Delete the card's file; no error if it is gone."""
+        self._count("detach")
+        Path(self._card(nic)).unlink(missing_ok=True)
+
+    def probe(self, nic: Nic) -> Presence:
+        """Look for the card's file."""
+        return Presence.PRESENT if os.path.exists(self._card(nic)) else Presence.ABSENT
+
+    def _count(self, call: str) -> None:
+        self.calls.append(call)
+        if len(self.calls) == self._fail_at:
+            raise Failed(f"{call} was told to fail")
+
+    def _card(self, nic: Nic) -> str:
+        own = nic.address if nic.kind is NicKind.ALIAS else nic.interface
+        return self._path(f"{self.bridge}-{own}")
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._directory, name)

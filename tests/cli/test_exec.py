@@ -1,0 +1,78 @@
+"""``wirt exec`` and ``wirt run`` are the command that they run: its input, output, arguments and exit status."""
+
+from collections.abc import Callable, Iterator
+from subprocess import CompletedProcess
+
+import pytest
+from tests.conftest import TINY
+from tests.homes import HomeUnderTest
+
+Runner = Callable[..., "CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def running(module_home: HomeUnderTest) -> HomeUnderTest:
+    """Give a home with a running guest, web."""
+    module_home.wirt("create", "-t", TINY, "web", status=0)
+    module_home.wirt("start", "web", status=0)
+    module_home.wirt("exec", "web", "true", status=0)  # LXC makes a cgroup in the guest's for it
+    return module_home
+
+
+@pytest.fixture(params=["exec", "run-lxc", "run-chroot"])
+def runner(request: pytest.FixtureRequest, running: HomeUnderTest) -> Iterator[Runner]:
+    """Give what runs a command in a guest, and see that nothing of that is left."""
+    before = running.world()
+
+    def execute(*command: str, stdin: str = "") -> "CompletedProcess[str]":
+        if request.param == "exec":
+            return running.wirt("exec", "web", *command, stdin=stdin)
+        approach = request.param.removeprefix("run-")
+        return running.wirt("run", "-t", TINY, "-a", approach, *command, stdin=stdin)
+
+    yield execute
+    assert running.world().difference(before) == []
+
+
+def test_command_passes_output_errors_and_success(runner: Runner) -> None:
+    done = runner("sh", "-c", "echo out; echo err >&2")
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "out\n", "err\n")
+
+
+def test_command_passes_its_exit_status(runner: Runner) -> None:
+    assert runner("sh", "-c", "exit 7").returncode == 7
+
+
+def test_command_killed_ends_with_128_and_the_signal(runner: Runner) -> None:
+    assert runner("sh", "-c", "kill -15 $$").returncode == 143
+
+
+def test_command_reads_our_input(runner: Runner) -> None:
+    assert runner("cat", stdin="a\nb").stdout == "a\nb"
+
+
+def test_command_keeps_options_of_its_own(runner: Runner) -> None:
+    assert runner("echo", "--help", "-t", "x", "--", "--name").stdout == "--help -t x -- --name\n"
+
+
+def test_command_after_a_marker_is_the_same(runner: Runner) -> None:
+    assert runner("--", "echo", "-t").stdout == "-t\n"
+
+
+def test_command_that_does_not_exist_ends_with_127(runner: Runner) -> None:
+    assert runner("no-such-command").returncode == 127
+
+
+def test_command_gets_the_guests_environment_not_ours(runner: Runner) -> None:
+    said = runner("env").stdout.splitlines()
+
+    assert "HOME=/root" in said
+    assert not any(line.startswith("WIRT_") for line in said)
+
+
+def test_memory_of_a_container_is_bounded(running: HomeUnderTest) -> None:
+    asked = ["run", "-t", TINY, "--memory", "64M"]
+    done = running.wirt(*asked, "dd", "if=/dev/zero", "of=/dev/null", "bs=200M", "count=1")
+
+    assert done.returncode == 137

@@ -1,0 +1,134 @@
+"""What ``create``, ``list``, ``show``, ``start``, ``stop`` and ``destroy`` print when all is well."""
+
+import json
+import re
+import subprocess
+
+import pytest
+from tests.conftest import TINY
+from tests.homes import BUSYBOX, HomeUnderTest
+
+from wirt.cli.main import COMMANDS
+
+
+def test_life_of_a_guest_is_told_a_line_a_step(home: HomeUnderTest) -> None:
+    said = [
+        home.wirt(*command, status=0).stdout
+        for command in (
+            ["create", "-t", TINY, "--memory", "64M", "web"],
+            ["list"],
+            ["start", "web"],
+            ["list"],
+            ["stop", "web"],
+            ["destroy", "web"],
+        )
+    ]
+    subnet = said[0].rpartition(", ")[2].strip().removesuffix(".2")
+    head = (
+        "NAME  STATE    APPROACH  ADDRESS" + " " * len(f"{subnet}.2") + "CPUS  MEMORY  TEMPLATE\n"
+    )
+    head = head.replace(" " * len(f"{subnet}.2") + "CPUS", " " * (len(subnet) - 3) + "CPUS")
+
+    assert said == [
+        f"guest web created: lxc, {subnet}.2\n",
+        f"{head}web   stopped  lxc       {subnet}.2  1     64 MiB  tiny\n",
+        f"guest web started: {subnet}.2\n",
+        f"{head}web   running  lxc       {subnet}.2  1     64 MiB  tiny\n",
+        "guest web stopped\n",
+        "guest web destroyed\n",
+    ]
+
+
+def test_list_of_an_empty_home_says_what_to_do(home: HomeUnderTest) -> None:
+    done = home.wirt("list", status=0)
+
+    assert (done.stdout, done.stderr) == ("", "no guests yet; make one with: wirt create NAME\n")
+
+
+def test_list_as_json_of_an_empty_home_is_an_empty_list(home: HomeUnderTest) -> None:
+    assert json.loads(home.wirt("list", "--json", status=0).stdout) == []
+
+
+def test_show_tells_everything_and_as_json_the_same(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "web", status=0)
+    rows = dict(
+        line.split(maxsplit=1) for line in home.wirt("show", "web", status=0).stdout.splitlines()
+    )
+    guest = json.loads(home.wirt("show", "--json", "web", status=0).stdout)
+
+    assert rows["name"] == guest["name"] == "web"
+    assert rows["state"] == guest["state"] == "stopped"
+    assert rows["memory"] == "512 MiB"
+    assert rows["mac"] == guest["mac"]
+    assert re.fullmatch(r"[0-9a-f]{6}", guest["id"])
+
+
+def test_destroy_with_force_ends_a_running_guest(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "web", status=0)
+    home.wirt("start", "web", status=0)
+    home.wirt("destroy", "--force", "web", status=0)
+
+    assert home.guests() == []
+
+
+def test_start_and_stop_again_keep_what_the_guest_wrote(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "web", status=0)
+    home.wirt("start", "web", status=0)
+    home.wirt("exec", "web", "sh", "-c", "echo kept > /root/note", status=0)
+    home.wirt("stop", "web", status=0)
+    home.wirt("start", "web", status=0)
+
+    assert home.wirt("exec", "web", "cat", "/root/note", status=0).stdout == "kept\n"
+
+
+def test_guests_reach_the_node_and_each_other(home: HomeUnderTest) -> None:
+    for name in ("one", "two"):
+        home.wirt("create", "-t", TINY, name, status=0)
+        home.wirt("start", name, status=0)
+    one, two = (guest.address for guest in home.guests())
+    gateway = f"{one.rpartition('.')[0]}.1"
+
+    for address in (two, gateway):
+        home.wirt("exec", "one", "ping", "-c", "1", "-W", "5", address, status=0)
+    subprocess.run([BUSYBOX, "ping", "-c", "1", "-W", "5", one], check=True, capture_output=True)
+
+
+def test_root_of_a_container_is_nobody_on_the_node(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "web", status=0)
+    home.wirt("start", "web", status=0)
+
+    said = home.wirt("exec", "web", "cat", "/proc/self/uid_map", status=0).stdout.split()
+    assert said == ["0", "1000000", "65536"]
+
+
+def test_usage_is_shown_when_nothing_is_asked(home: HomeUnderTest) -> None:
+    done = home.wirt()
+
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("Usage: wirt [OPTIONS] COMMAND [ARGS]...\n")
+    assert all(f"\n  {name} " in done.stderr for name in COMMANDS)
+
+
+def test_version_is_printed(home: HomeUnderTest) -> None:
+    assert re.fullmatch(r"wirt, version \d+\.\d+\S*\n", home.wirt("--version", status=0).stdout)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_every_command_begins_with_its_usage(home: HomeUnderTest, command: str) -> None:
+    said = home.wirt(command, "--help", status=0).stdout
+
+    assert said.startswith(f"Usage: wirt {command} ")
+
+
+@pytest.mark.parametrize("command", ["--help", "list"])
+def test_reader_that_leaves_early_hears_no_complaint(home: HomeUnderTest, command: str) -> None:
+    home.wirt("create", "-t", TINY, "web", status=0)
+    done = home.spawn(command)
+    assert done.stdout is not None
+    done.stdout.close()
+    assert done.stderr is not None
+    said = done.stderr.read()
+    done.stderr.close()
+
+    assert (done.wait(), said) == (1, "")

@@ -1,0 +1,148 @@
+"""What every network promises, asked of the fake and of the bridge."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+from tests.leaks import snapshot_world
+
+from wirt.errors import Failed, InvalidInput
+from wirt.model.presence import Presence
+from wirt.model.resources import Nic, NicKind
+from wirt.network.base import Network
+from wirt.network.bridge import BridgeNetwork
+from wirt.network.fake import FakeNetwork
+
+SUBNET = IPv4Network("10.127.240.0/20")
+"""The last that a home would take."""
+
+NETWORKS: dict[str, Callable[[Path, str], Network]] = {
+    "fake": lambda directory, tag: FakeNetwork(str(directory / "net"), tag, SUBNET),
+    "bridge": lambda directory, tag: BridgeNetwork(tag, SUBNET),
+}
+MADE_HERE = pytest.mark.parametrize("kind", [NicKind.TAP, NicKind.ALIAS])
+
+
+@pytest.fixture
+def tag() -> str:
+    return "".join(secrets.choice("qxz") for _ in range(4))
+
+
+@pytest.fixture(params=NETWORKS)
+def network(
+    request: pytest.FixtureRequest, tmp_path: Path, tag: str, root_user: None
+) -> Iterator[Network]:
+    before = snapshot_world(tag)
+    made = NETWORKS[request.param](tmp_path, tag)
+    yield made
+    for kind in NicKind:
+        made.detach(card(made, kind))
+    made.remove()
+    assert snapshot_world(tag).difference(before) == []
+
+
+def card(network: Network, kind: NicKind, guest_id: str = "0000aa") -> Nic:
+    return network.nic(guest_id, "10.127.240.9", network.mac(guest_id), kind)
+
+
+def test_capability_of_a_network_on_this_node_is_yes(network: Network) -> None:
+    assert network.probe_capability().available
+
+
+@MADE_HERE
+def test_attach_makes_the_nodes_side_and_detach_takes_it_away(
+    network: Network, kind: NicKind
+) -> None:
+    nic = card(network, kind)
+    network.ensure_up()
+
+    assert network.probe(nic) is Presence.ABSENT
+    network.attach(nic)
+    assert network.probe(nic) is Presence.PRESENT
+    network.detach(nic)
+    assert network.probe(nic) is Presence.ABSENT
+
+
+@MADE_HERE
+def test_every_change_can_be_made_again(network: Network, kind: NicKind) -> None:
+    nic = card(network, kind)
+    for _ in range(2):
+        network.ensure_up()
+    for _ in range(2):
+        network.attach(nic)
+    present = network.probe(nic)
+    for _ in range(2):
+        network.detach(nic)
+    for _ in range(2):
+        network.remove()
+
+    assert present is Presence.PRESENT
+    assert network.probe(nic) is Presence.ABSENT
+
+
+@MADE_HERE
+def test_attach_without_the_bridge_is_refused_and_leaves_nothing_after_detach(
+    network: Network, kind: NicKind
+) -> None:
+    nic = card(network, kind)
+    with pytest.raises(Failed):
+        network.attach(nic)
+    network.detach(nic)
+
+    assert network.probe(nic) is Presence.ABSENT
+
+
+@MADE_HERE
+def test_detach_after_the_bridge_is_gone_is_no_error(network: Network, kind: NicKind) -> None:
+    nic = card(network, kind)
+    network.ensure_up()
+    network.attach(nic)
+    network.remove()
+    network.detach(nic)
+
+    assert network.probe(nic) is Presence.ABSENT
+
+
+def test_attach_of_veth_leaves_the_making_to_the_engine(network: Network) -> None:
+    nic = card(network, NicKind.VETH)
+    network.ensure_up()
+    network.attach(nic)
+
+    assert network.probe(nic) is Presence.ABSENT
+
+
+def test_nic_names_differ_by_guest_and_fit_the_kernel(network: Network) -> None:
+    one, other = (card(network, NicKind.TAP, guest_id) for guest_id in ("0000aa", "0000bb"))
+
+    assert one.interface != other.interface
+    assert one.mac != other.mac
+    assert max(len(nic.interface) for nic in (one, other)) <= 15
+    assert one.gateway == "10.127.240.1"
+
+
+def test_choose_address_without_a_wish_takes_the_next_free_by_the_id(network: Network) -> None:
+    chosen = network.choose_address(None, {"10.127.240.2", "10.127.240.3"}, "000000")
+
+    assert chosen == "10.127.240.4"
+
+
+def test_choose_address_with_one_of_ours_takes_it(network: Network) -> None:
+    assert network.choose_address("10.127.250.1", set(), "000000") == "10.127.250.1"
+
+
+@pytest.mark.parametrize("text", ["10.1.1.1", "10.127.240.1", "10.127.240.0", "x", "::1"])
+def test_choose_address_with_none_of_ours_is_refused(network: Network, text: str) -> None:
+    with pytest.raises(InvalidInput):
+        network.choose_address(text, set(), "000000")
+
+
+def test_call_told_to_fail_fails_once(tmp_path: Path) -> None:
+    network = FakeNetwork(str(tmp_path), "abcd", SUBNET, fail_at=2)
+    network.ensure_up()
+    with pytest.raises(Failed, match="attach was told to fail"):
+        network.attach(card(network, NicKind.TAP))
+    network.attach(card(network, NicKind.TAP))
+
+    assert network.probe(card(network, NicKind.TAP)) is Presence.PRESENT

@@ -1,0 +1,260 @@
+"""What every pool promises, asked of the fake and of each kind that this node has."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests import homes
+from tests.conftest import TINY
+
+from wirt.host import mount
+from wirt.model.presence import Presence
+from wirt.model.resources import BlockImage, Idmap, Root, RootTree
+from wirt.storage.base import Pool
+from wirt.storage.btrfs import BtrfsPool
+from wirt.storage.directory import DirectoryPool
+from wirt.storage.fake import FakePool
+from wirt.storage.image import ImagePool
+from wirt.storage.templates import TemplateCache
+from wirt.units import GIB, MIB
+
+GUEST, OTHER = "0000aa", "0000bb"
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool and what it clones from."""
+
+    pool: Pool
+    form_path: str
+    root: str
+    directory: str
+
+    def clone(self, guest_id: str = GUEST) -> None:
+        self.pool.clone(self.form_path, guest_id, root=self.root, size=GIB)
+
+    def attach(self, guest_id: str = GUEST, *, idmap: Idmap | None = None) -> Root:
+        return self.pool.attach(self.form_path, guest_id, root=self.root, idmap=idmap)
+
+    def attach_tree(self, guest_id: str = GUEST, *, idmap: Idmap | None = None) -> RootTree:
+        found = self.attach(guest_id, idmap=idmap)
+        assert isinstance(found, RootTree)
+        return found
+
+
+KINDS: dict[str, tuple[Callable[[str], Pool], str]] = {
+    "fake": (FakePool, "tree"),
+    "directory": (DirectoryPool, "tree"),
+    "btrfs": (BtrfsPool, "tree"),
+    "image-qcow2": (ImagePool, "qcow2"),
+    "image-ubd": (ImagePool, "ubd"),
+}
+TREES = [name for name, (_, root) in KINDS.items() if root == "tree"]
+SHIFTING = [name for name in TREES if name != "fake"]
+
+
+@pytest.fixture(scope="module")
+def cache(tiny_templates: Path) -> TemplateCache:
+    return TemplateCache(str(tiny_templates))
+
+
+@pytest.fixture(scope="module")
+def btrfs(busybox_tar: Path) -> Iterator[tuple[Path, TemplateCache]]:
+    """Give a btrfs file system on a loop file, with a cache of templates on it."""
+    with homes.open_base() as base:
+        volume = base / "volume"
+        volume.mkdir()
+        with (base / "disk").open("wb") as disk:
+            disk.truncate(256 * MIB)
+        subprocess.run(["mkfs.btrfs", "--quiet", base / "disk"], check=True)
+        subprocess.run(["mount", "-o", "loop", base / "disk", volume], check=True)
+        volume.chmod(0o711)
+        templates = TemplateCache(str(volume / "templates"))
+        templates.import_tar(str(busybox_tar), TINY)
+        yield volume, templates
+        # Not the lazy way: the loop device must be free when this returns.
+        subprocess.run(["umount", volume], check=True)
+
+
+@pytest.fixture(params=KINDS)
+def made(request: pytest.FixtureRequest, root_user: None) -> Iterator[Made]:
+    make, root = KINDS[request.param]
+    with homes.open_base() as base:
+        directory, templates = base / "pool", request.getfixturevalue("cache")
+        if request.param == "btrfs":
+            volume, templates = request.getfixturevalue("btrfs")
+            directory = volume / "pool"
+        pool = make(str(directory))
+        yield Made(
+            pool=pool,
+            form_path=templates.path_of_form(TINY, pool.form),
+            root=root,
+            directory=str(directory),
+        )
+        for guest_id in pool.list_guests():
+            pool.remove(guest_id)
+
+
+def only(kinds: list[str]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("made", kinds, indirect=True)
+
+
+def test_capability_of_a_pool_on_this_node_is_yes(made: Made) -> None:
+    capability = made.pool.probe_capability()
+
+    assert capability.available, capability.reason
+    assert capability.reason
+
+
+def test_probe_of_an_unknown_guest_is_absent(made: Made) -> None:
+    assert made.pool.probe(GUEST) is Presence.ABSENT
+    assert made.pool.probe_attached(GUEST) is Presence.ABSENT
+    assert made.pool.list_guests() == []
+
+
+def test_clone_makes_a_root_that_is_not_attached(made: Made) -> None:
+    made.clone()
+
+    assert made.pool.probe(GUEST) is Presence.PRESENT
+    assert made.pool.probe_attached(GUEST) is Presence.ABSENT
+    assert made.pool.list_guests() == [GUEST]
+
+
+def test_clone_called_again_keeps_what_is_there(made: Made) -> None:
+    made.clone()
+    first = made.attach()
+    made.clone()
+
+    assert made.attach() == first
+
+
+def test_remove_leaves_nothing(made: Made) -> None:
+    made.clone()
+    made.attach()
+    made.pool.remove(GUEST)
+
+    assert made.pool.probe(GUEST) is Presence.ABSENT
+    assert made.pool.list_guests() == []
+    assert mount.mounts_below(made.directory) == []
+    assert os.listdir(made.directory) == []
+
+
+def test_remove_and_detach_of_what_is_gone_are_no_errors(made: Made) -> None:
+    made.clone()
+    for _ in range(2):
+        made.pool.detach(GUEST)
+    for _ in range(2):
+        made.pool.remove(GUEST)
+    made.pool.detach(GUEST)
+
+    assert made.pool.probe(GUEST) is Presence.ABSENT
+
+
+def test_remove_of_one_guest_leaves_the_other(made: Made) -> None:
+    made.clone()
+    made.clone(OTHER)
+    made.pool.remove(GUEST)
+
+    assert made.pool.list_guests() == [OTHER]
+    assert made.pool.probe(OTHER) is Presence.PRESENT
+
+
+@only(TREES)
+def test_attach_shows_the_template(made: Made) -> None:
+    made.clone()
+    root = made.attach_tree()
+
+    assert made.pool.probe_attached(GUEST) is Presence.PRESENT
+    assert Path(root.path, "sbin/init").read_text().startswith("#!/bin/sh")
+
+
+@only(TREES)
+def test_attach_called_again_gives_the_same_root(made: Made) -> None:
+    made.clone()
+    first = made.attach()
+
+    assert made.attach() == first
+    assert len(mount.mounts_below(made.directory)) <= 1
+
+
+@only(TREES)
+def test_changes_outlast_detach_and_touch_neither_template_nor_other_guest(made: Made) -> None:
+    made.clone()
+    made.clone(OTHER)
+    Path(made.attach_tree().path, "etc/new").write_text("ours")
+    Path(made.attach_tree().path, "sbin/init").unlink()
+    made.pool.detach(GUEST)
+
+    again, other = Path(made.attach_tree().path), Path(made.attach_tree(OTHER).path)
+    assert (again / "etc/new").read_text() == "ours"
+    assert not (again / "sbin/init").exists()
+    for untouched in (other, Path(made.form_path)):
+        assert not (untouched / "etc/new").exists()
+        assert (untouched / "sbin/init").exists()
+
+
+@only(TREES)
+def test_remove_while_attached_leaves_the_template_whole(made: Made) -> None:
+    made.clone()
+    made.attach()
+    before = sorted(os.listdir(f"{made.form_path}/bin"))
+    made.pool.remove(GUEST)
+
+    assert sorted(os.listdir(f"{made.form_path}/bin")) == before
+
+
+@only(SHIFTING)
+def test_attach_with_an_idmap_shows_shifted_ids_both_ways(made: Made) -> None:
+    made.clone()
+    root = made.attach_tree(idmap=Idmap(first=1_000_000, size=65_536))
+    inside = Path(root.path, "etc/from-inside")
+    inside.touch()
+    os.chown(inside, 1_000_033, 1_000_033)
+    made.pool.detach(GUEST)
+
+    assert root.idmap == Idmap(first=1_000_000, size=65_536)
+    assert Path(made.attach_tree().path, "etc/from-inside").stat().st_uid == 33
+
+
+@only(SHIFTING)
+def test_attach_with_an_idmap_shows_the_templates_root_as_the_guests_first_id(made: Made) -> None:
+    made.clone()
+    root = made.attach_tree(idmap=Idmap(first=1_000_000, size=65_536))
+
+    assert Path(root.path, "sbin/init").stat().st_uid == 1_000_000
+    assert Path(made.form_path, "sbin/init").stat().st_uid == 0
+
+
+@only(SHIFTING)
+def test_detach_takes_away_what_an_attach_that_died_left(made: Made) -> None:
+    made.clone()
+    half = Path(made.directory, GUEST, "root")
+    mount.bind(made.form_path, str(half))
+    mount.bind(made.form_path, str(half))
+    made.pool.detach(GUEST)
+
+    assert made.pool.probe_attached(GUEST) is Presence.ABSENT
+    assert mount.mounts_below(made.directory) == []
+
+
+@only([name for name in KINDS if name not in TREES])
+def test_attach_of_an_image_names_its_own_layer_above_the_templates(made: Made) -> None:
+    made.clone()
+    image = made.attach()
+
+    assert isinstance(image, BlockImage)
+    assert image.path.startswith(f"{made.directory}/{GUEST}/")
+    assert (image.format, image.backing) == (made.root, made.form_path)
+
+
+@only(["fake"])
+def test_clone_told_to_fail_leaves_a_part_that_remove_takes_away(made: Made) -> None:
+    pool = FakePool(made.directory, fail_at=1)
+    with pytest.raises(Exception, match="clone was told to fail"):
+        pool.clone(made.form_path, GUEST, root="tree", size=GIB)
+
+    assert pool.probe(GUEST) is Presence.PARTIAL
+    pool.remove(GUEST)
+    assert pool.probe(GUEST) is Presence.ABSENT

@@ -1,0 +1,157 @@
+"""What every store promises, asked of each."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.guests import make_guest
+
+from wirt.errors import Conflict, NotFound
+from wirt.model.guest import Handle
+from wirt.model.lifecycle import State
+from wirt.state.base import Intent, Store
+from wirt.state.memory import MemoryStore
+from wirt.state.sqlite import SqliteStore
+
+STORES: dict[str, Callable[[Path], Store]] = {
+    "memory": lambda directory: MemoryStore(),
+    "sqlite": lambda directory: SqliteStore(str(directory / "wirt.db")),
+}
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    opened = STORES[request.param](tmp_path)
+    yield opened
+    opened.close()
+
+
+def intent(verb: str, number: int = 1, **changes: object) -> Intent:
+    return Intent(guest=make_guest(number, **changes), verb=verb, began=1.0)
+
+
+def test_guests_of_a_new_store_are_none(store: Store) -> None:
+    assert store.guests() == []
+    assert store.intents() == []
+    assert store.is_empty()
+
+
+def test_begin_of_create_hides_the_guest_but_takes_its_name_and_address(store: Store) -> None:
+    store.begin(intent("create"))
+
+    assert store.guests() == []
+    assert store.find("web-1") == make_guest(1)
+    assert store.addresses() == {"10.64.0.1"}
+    assert not store.is_empty()
+
+
+def test_begin_of_run_hides_the_guest(store: Store) -> None:
+    store.begin(intent("run"))
+
+    assert store.guests() == []
+
+
+def test_settle_of_create_shows_the_guest_and_strikes_the_intent(store: Store) -> None:
+    store.begin(intent("create"))
+    store.settle("000001", make_guest(1))
+
+    assert store.guests() == [make_guest(1)]
+    assert store.intents() == []
+    assert store.intent("000001") is None
+
+
+def test_settle_with_none_forgets_the_guest(store: Store) -> None:
+    store.begin(intent("create"))
+    store.settle("000001", None)
+
+    assert store.is_empty()
+    assert store.addresses() == set()
+
+
+def test_settle_of_nothing_known_is_no_error(store: Store) -> None:
+    store.settle("00dead", None)
+
+    assert store.is_empty()
+
+
+def test_begin_of_a_later_verb_keeps_the_guest_as_it_was(store: Store) -> None:
+    store.begin(intent("create"))
+    store.settle("000001", make_guest(1))
+    store.begin(intent("start", state=State.RUNNING))
+
+    assert store.guests() == [make_guest(1)]
+    assert [found.verb for found in store.intents()] == ["start"]
+
+
+def test_begin_twice_for_one_guest_keeps_the_later(store: Store) -> None:
+    store.begin(intent("create"))
+    store.settle("000001", make_guest(1))
+    store.begin(intent("start"))
+    store.begin(intent("destroy"))
+
+    assert store.intent("000001") == intent("destroy")
+
+
+def test_begin_with_a_taken_name_is_refused_and_changes_nothing(store: Store) -> None:
+    store.begin(intent("create"))
+    store.settle("000001", make_guest(1))
+    with pytest.raises(Conflict) as caught:
+        store.begin(intent("create", 2, name="web-1"))
+
+    assert str(caught.value) == (
+        "there is a guest web-1 already; choose another name or destroy it first: "
+        "wirt destroy web-1"
+    )
+    assert store.intents() == []
+    assert store.guests() == [make_guest(1)]
+
+
+def test_begin_with_a_taken_address_is_refused_and_names_its_holder(store: Store) -> None:
+    store.begin(intent("create"))
+    with pytest.raises(Conflict) as caught:
+        store.begin(intent("create", 2, address="10.64.0.1"))
+
+    assert str(caught.value) == (
+        "address 10.64.0.1 is in use by guest web-1; choose another or leave --address out"
+    )
+    assert store.addresses() == {"10.64.0.1"}
+
+
+def test_guests_are_sorted_by_name(store: Store) -> None:
+    for number, name in ((1, "c"), (2, "a"), (3, "b")):
+        store.begin(intent("create", number, name=name))
+        store.settle(f"{number:06x}", make_guest(number, name=name))
+
+    assert [guest.name for guest in store.guests()] == ["a", "b", "c"]
+
+
+def test_settle_with_a_handle_gives_it_back(store: Store) -> None:
+    running = make_guest(1, state=State.RUNNING, handle=Handle(pid=7, started=9), boot="b")
+    store.begin(intent("create"))
+    store.settle("000001", running)
+
+    assert store.find("web-1") == running
+
+
+def test_find_of_an_unknown_name_says_where_to_look(store: Store) -> None:
+    with pytest.raises(NotFound) as caught:
+        store.find("web-9")
+
+    assert str(caught.value) == "there is no guest web-9; see wirt list"
+
+
+def test_keep_keeps_the_first_value(store: Store) -> None:
+    kept = [store.keep("subnet", "10.64.0.0/20"), store.keep("subnet", "10.65.0.0/20")]
+
+    assert kept == ["10.64.0.0/20", "10.64.0.0/20"]
+    assert store.setting("subnet") == "10.64.0.0/20"
+    assert store.setting("other") is None
+
+
+def test_values_of_a_store_are_whole(store: Store) -> None:
+    everything = make_guest(1)
+    store.begin(intent("create"))
+    store.settle("000001", everything)
+
+    assert msgspec.json.encode(store.find("web-1")) == msgspec.json.encode(everything)

@@ -1,0 +1,162 @@
+"""Two nodes to die on: one played by files, and this one with LXC."""
+
+import dataclasses
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from tests import fakes, homes
+from tests.conftest import TINY
+from tests.homes import HomeUnderTest
+from tests.leaks import World
+
+from wirt.cli.main import main
+from wirt.host import interrupts
+from wirt.ops import guests
+from wirt.ops.context import Context
+from wirt.ops.create import CreateRequest, create
+from wirt.ops.destroy import destroy
+from wirt.ops.run import run
+from wirt.ops.start import start
+from wirt.ops.stop import stop
+from wirt.state.sqlite import SqliteStore
+
+_PROCESS = re.compile(r"^\d+ (.*) \(started at tick \d+\)$")
+
+
+class Node(Protocol):
+    """Where commands are killed."""
+
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> int:
+        """Run a command to its end and return its exit status, minus the signal if it was killed."""
+        ...
+
+    def world(self) -> World:
+        """Return what there is, without what differs between two guests of one definition."""
+        ...
+
+
+def alike(world: World, tag: str) -> World:
+    """Return a world in which every guest has the same id and every process the same number."""
+    guest_id = re.compile(rf"((?<=/)|(?<=w{tag})|(?<=w{tag}-))[0-9a-f]{{6}}(?![0-9a-z])")
+    return World(
+        **{
+            field.name: frozenset(
+                guest_id.sub("ID", _PROCESS.sub(r"\1", thing))
+                for thing in getattr(world, field.name)
+            )
+            for field in dataclasses.fields(world)
+        }
+    )
+
+
+def run_forked(command: Callable[[], int], environment: Mapping[str, str]) -> int:
+    """Run a command in a forked child: all that a process of its own does, without its start-up time.
+
+    Returns:
+        Its exit status, minus the signal if it was killed.
+    """
+    child = os.fork()
+    if child == 0:
+        status = 70
+        try:
+            with open(os.devnull, "r+") as nothing:
+                for descriptor in range(3):
+                    os.dup2(nothing.fileno(), descriptor)
+            os.environ.clear()
+            os.environ.update(environment)
+            status = command()
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+class LxcNode:
+    """This node: the command line, and containers."""
+
+    def __init__(self, home: HomeUnderTest) -> None:
+        self.home = home
+
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> int:
+        def command() -> int:
+            sys.argv = ["wirt", *arguments]
+            return main()
+
+        return run_forked(command, {**self.home.environment, **(environment or {})})
+
+    def world(self) -> World:
+        return alike(self.home.world(), self.home.home.tag)
+
+
+class FakeNode:
+    """A node whose kernel is a directory; a command is a forked child of the test's."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        self._home = fakes.home_in(base)
+
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> int:
+        return run_forked(lambda: self._command(*arguments), environment or {})
+
+    def world(self) -> World:
+        below = frozenset(str(path) for path in self._base.rglob("*"))
+        return alike(dataclasses.replace(World.empty(), files=below), self._home.tag)
+
+    def _command(self, verb: str, *arguments: str) -> int:
+        interrupts.install()
+        os.makedirs(self._home.data, exist_ok=True)
+        with closing(SqliteStore(self._home.database)) as store:
+            self._do(fakes.open_context(self._base, store), verb, *arguments)
+        return 0
+
+    def _do(self, context: Context, verb: str, *arguments: str) -> None:
+        name, force = arguments[-1] if arguments else "", "--force" in arguments
+        guests.clean_up(context)
+        request = CreateRequest(name=name, template=TINY, approach="fake")
+        match verb:
+            case "create":
+                create(context, request)
+            case "start":
+                start(context, name)
+            case "stop":
+                stop(context, name, force=force)
+            case "destroy":
+                destroy(context, name, force=force)
+            case "run":
+                run(context, CreateRequest(name="brief", template=TINY, approach="fake"), ["true"])
+
+
+@contextmanager
+def open_node(kind: str, templates: Path) -> Iterator[Node]:
+    """Give a node on which every directory that outlasts a guest has been made."""
+    if kind == "fake":
+        # In memory: a command's two synced writes would take most of the time.
+        with homes.open_base("/dev/shm") as base:
+            node: Node = FakeNode(base)
+            warm_up(node)
+            yield node
+    else:
+        with homes.open_home(templates) as home:
+            node = LxcNode(home)
+            warm_up(node)
+            yield node
+
+
+def warm_up(node: Node) -> None:
+    for command in (
+        ["create", "-t", TINY, "web"],
+        ["start", "web"],
+        ["stop", "web"],
+        ["destroy", "web"],
+    ):
+        must(node, *command)
+
+
+def must(node: Node, *arguments: str) -> None:
+    """Run a command that must succeed."""
+    status = node.run(*arguments)
+    assert status == 0, f"{' '.join(arguments)} ended {status}"

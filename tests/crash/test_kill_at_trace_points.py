@@ -1,0 +1,163 @@
+"""Whatever a command was doing when it was killed: after the next command the node is as before it, or as after it."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.conftest import TINY
+from tests.crash import nodes
+from tests.crash.nodes import LxcNode, Node, must
+from tests.leaks import World
+
+from wirt.host import process
+from wirt.ops.journal import KILL_VARIABLE, TRACE_VARIABLE
+
+KILLED = -signal.SIGKILL
+
+
+class Case(msgspec.Struct, frozen=True):
+    """A command, those that lead to the state it starts from, and those that lead back there."""
+
+    before: list[list[str]]
+    command: list[str]
+    back: list[list[str]]
+
+
+CREATE = ["create", "-t", TINY, "web"]
+START = ["start", "web"]
+# Started once, a guest has its log: so the worlds before and after are the same in that, too.
+END, DESTROY = ["stop", "--force", "web"], ["destroy", "web"]
+CASES = {
+    "create": Case([], CREATE, [DESTROY]),
+    "start": Case([CREATE, START, END], START, [END]),
+    "stop": Case([CREATE, START], ["stop", "web"], [START]),
+    "stop-force": Case([CREATE, START], END, [START]),
+    "destroy": Case([CREATE], DESTROY, [CREATE]),
+    "destroy-force": Case([CREATE, START], ["destroy", "--force", "web"], [CREATE, START]),
+    "run": Case([], ["run", "-t", TINY, "true"], []),
+}
+UNDONE = frozenset({"create", "start", "run"})
+"""Verbs that are undone if they are killed; the others are finished."""
+
+
+@pytest.fixture(scope="module", params=["fake", "lxc"])
+def node(request: pytest.FixtureRequest, tiny_templates: Path) -> Iterator[Node]:
+    with nodes.open_node(request.param, tiny_templates) as opened:
+        yield opened
+
+
+class Scene:
+    """A node that is brought into the state before a command, again and again."""
+
+    def __init__(self, node: Node, case: Case, trace: Path) -> None:
+        self.node = node
+        self.case = case
+        self.trace = trace
+        # "destroy" of a guest that is not there is an error, and that is fine here.
+        node.run("destroy", "--force", "web")
+        self._must(case.before)
+        self.before = node.world()
+        self.points = self.points_of(*case.command)
+        self.after = node.world()
+
+    def prepare(self) -> None:
+        """Bring the node into the state before the command, the short way if it is in it."""
+        if self.node.world() != self.before:
+            self._must(self.case.back)
+            assert self.node.world().difference(self.before) == []
+
+    def points_of(self, *command: str) -> list[str]:
+        """Run a command and return the trace points that it reached, in order, each once."""
+        self.trace.unlink(missing_ok=True)
+        self.trace.touch()
+        status = self.node.run(*command, environment={TRACE_VARIABLE: str(self.trace)})
+        assert status == 0, f"{command} ended {status}"
+        return list(dict.fromkeys(self.trace.read_text().split()))
+
+    def run_killed(self, point: str, *command: str) -> list[str]:
+        status = self.node.run(*command, environment={KILL_VARIABLE: point})
+        return [] if status == KILLED else [f"{point}: ended {status} and was not killed"]
+
+    def judge(self, what: str, expected: World) -> list[str]:
+        """Return what is wrong after the next command."""
+        must(self.node, "list")
+        return [f"{what}: {line}" for line in self.node.world().difference(expected)]
+
+    def _must(self, commands: list[list[str]]) -> None:
+        for command in commands:
+            must(self.node, *command)
+
+
+@pytest.mark.parametrize("verb", CASES)
+def test_command_killed_at_every_point_leaves_before_or_after(
+    node: Node, verb: str, tmp_path: Path
+) -> None:
+    scene = Scene(node, CASES[verb], tmp_path / "points")
+    problems = []
+    for point in scene.points:
+        scene.prepare()
+        problems += scene.run_killed(point, *scene.case.command)
+        begun = not point.endswith(":before-intent")
+        settled = point.endswith(":after-settle")
+        done = settled or (begun and verb not in UNDONE)
+        problems += scene.judge(point, scene.after if done else scene.before)
+
+    assert problems == []
+    assert len(scene.points) >= 8
+
+
+@pytest.mark.parametrize(
+    ("verb", "point"),
+    [
+        ("create", "create:after:root"),
+        ("start", "start:after:engine"),
+        ("stop", "stop:after-intent"),
+        ("destroy", "destroy:after-undo:engine"),
+        ("run", "run:after:engine"),
+    ],
+)
+def test_recovery_killed_at_every_point_is_finished_by_the_next(
+    node: Node, verb: str, point: str, tmp_path: Path
+) -> None:
+    scene = Scene(node, CASES[verb], tmp_path / "points")
+    expected = scene.before if verb in UNDONE else scene.after
+    scene.prepare()
+    problems = scene.run_killed(point, *scene.case.command)
+    recovery = scene.points_of("list")
+    for inner in recovery:
+        scene.prepare()
+        problems += scene.run_killed(point, *scene.case.command)
+        problems += scene.run_killed(inner, "list")
+        problems += scene.judge(f"{point}, then {inner}", expected)
+
+    assert problems == []
+    assert len(recovery) >= 6
+
+
+def test_burial_killed_at_every_point_is_finished_by_the_next(node: Node, tmp_path: Path) -> None:
+    if not isinstance(node, LxcNode):
+        return
+    scene = Scene(node, CASES["stop-force"], tmp_path / "points")
+
+    def end_engine() -> None:
+        handle = node.home.guests()[0].handle
+        assert handle is not None
+        assert handle.pid is not None
+        os.kill(handle.pid, signal.SIGKILL)
+        assert process.wait_gone(handle.pid, 10)
+
+    scene.prepare()
+    end_engine()
+    problems = []
+    burial = scene.points_of("list")
+    for point in burial:
+        scene.prepare()
+        end_engine()
+        problems += scene.run_killed(point, "list")
+        problems += scene.judge(point, scene.after)
+
+    assert problems == []
+    assert any(point.startswith("bury:") for point in burial)

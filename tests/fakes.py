@@ -1,0 +1,83 @@
+"""A whole node of fakes, for tests of the verbs."""
+
+import os
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from wirt.approaches.fake import FakeApproach
+from wirt.model.home import Home
+from wirt.model.template import Template
+from wirt.network.fake import FakeNetwork
+from wirt.ops.context import Context
+from wirt.state.base import Store
+from wirt.storage.fake import FakePool
+
+SUBNET = IPv4Network("10.64.0.0/20")
+
+
+class OneTemplate:
+    """The templates of a home that has every template asked for, as one tree."""
+
+    def __init__(self, tree: str) -> None:
+        self._tree = tree
+
+    def get(self, name: str) -> Template:
+        return Template(
+            name=name,
+            description="",
+            distribution="",
+            suite="",
+            packages=[],
+            sha256="0" * 64,
+            packed_bytes=0,
+            unpacked_bytes=0,
+            built=0.0,
+            build_seconds=0.0,
+        )
+
+    def list(self) -> list[Template]:
+        return [self.get("tiny")]
+
+    def path_of_form(self, name: str, form: str) -> str:
+        return self._tree
+
+
+def home_in(base: Path) -> Home:
+    """Return the home of the node whose everything is below ``base``."""
+    return Home(data=f"{base}/home", run=f"{base}/run")
+
+
+def open_context(
+    base: Path, store: Store, *, fail: str = "", fail_at: int | None = None, boot_id: str = "one"
+) -> Context:
+    """Return a context of fakes; what they made for an earlier one is still there.
+
+    Args:
+        base: directory that plays the node.
+        store: the state.
+        fail: "approach", "pool" or "network": the one that is told to fail.
+        fail_at: number of its call that fails.
+        boot_id: another one after the node was started anew.
+    """
+    home = home_in(base)
+    for directory in (home.data, os.path.dirname(home.lock("any")), f"{base}/template"):
+        os.makedirs(directory, exist_ok=True)
+    Path(base, "template", "init").touch()
+
+    def at(port: str) -> int | None:
+        return fail_at if fail == port else None
+
+    network = FakeNetwork(f"{base}/kernel/net", home.tag, SUBNET, fail_at=at("network"))
+    approach = FakeApproach(f"{base}/kernel/guests", fail_at=at("approach"))
+    pool = FakePool(home.pool("fake"), fail_at=at("pool"))
+    return Context(
+        home=home,
+        store=store,
+        network=network,
+        templates=OneTemplate(f"{base}/template"),
+        approach=lambda name: approach,
+        pool=lambda name: pool,
+        pools=("fake",),
+        boot_id=boot_id,
+        cpus=2,
+    )

@@ -1,0 +1,58 @@
+"""The template that is shipped, built once by ``make test`` and only read here."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests import homes
+from tests.homes import HomeUnderTest
+
+from wirt.model.home import Home
+from wirt.ops.create import DEFAULT_TEMPLATE
+from wirt.storage.forms import KERNEL, RAMDISK
+from wirt.storage.templates import TemplateCache
+
+
+class ShippedTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """The forms of the shipped template: paths."""
+
+    name: str
+    directory: str
+    """Where this template and the others are."""
+    tree: str
+    image: str
+    kernel: str
+    initrd: str
+
+
+@pytest.fixture(scope="session")
+def shared_templates() -> Path:
+    """Give the directory of the templates that ``make test`` has built, or the one that the environment names."""
+    directory = Path(os.environ.get("WIRT_TEST_TEMPLATES") or Home().templates)
+    if not (directory / DEFAULT_TEMPLATE).is_dir():
+        pytest.skip(f"there is no template {DEFAULT_TEMPLATE} in {directory}; run make set-up")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def template(root_user: None, shared_templates: Path) -> ShippedTemplate:
+    """Give the shipped template in every form that a root is made from."""
+    cache = TemplateCache(str(shared_templates))
+    boot = cache.path_of_form(DEFAULT_TEMPLATE, "boot")
+    return ShippedTemplate(
+        name=DEFAULT_TEMPLATE,
+        directory=str(shared_templates),
+        tree=cache.path_of_form(DEFAULT_TEMPLATE, "tree"),
+        image=cache.path_of_form(DEFAULT_TEMPLATE, "image"),
+        kernel=f"{boot}/{KERNEL}",
+        initrd=f"{boot}/{RAMDISK}",
+    )
+
+
+@pytest.fixture
+def guest_home(template: ShippedTemplate) -> Iterator[HomeUnderTest]:
+    """Give a home of this test's own with the shipped template."""
+    with homes.open_home(Path(template.directory)) as fresh:
+        yield fresh

@@ -1,0 +1,163 @@
+"""Whole guests with a kernel of their own, on a bridge of their own, for the tests of their drivers."""
+
+import os
+import signal
+import threading
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from tests import homes
+from tests.contract.approach_contract import ApproachContract, Prepared, Started, ended
+
+from wirt.approaches.base import HasFiles
+from wirt.approaches.registry import load_approach
+from wirt.host import links, process
+from wirt.model.home import Home
+from wirt.model.launch import Launch
+from wirt.model.limits import Limits
+from wirt.model.names import new_guest_id
+from wirt.network import addresses
+from wirt.network.bridge import BridgeNetwork
+from wirt.storage.image import ImagePool
+from wirt.units import GIB, MIB
+
+IMAGE_BYTES = 4 * GIB
+
+
+class BootableTemplate(Protocol):
+    """A built template's forms, as the fixture ``template`` gives them: paths."""
+
+    tree: str
+    image: str
+    kernel: str
+    initrd: str
+
+
+@contextmanager
+def prepared_guest(name: str, template: BootableTemplate) -> Iterator[Prepared]:
+    """Give a guest of the whole template, ready to be started."""
+    with homes.open_base() as base, ExitStack() as stack:
+        home = Home(data=f"{base}/home", run=f"{base}/run")
+        approach = load_approach(name)
+        guest_id = new_guest_id()
+        place = home.place(guest_id)
+        os.makedirs(place.run_dir, mode=0o711)
+        os.makedirs(os.path.dirname(place.log))
+        pool = ImagePool(home.pool("image"))
+        pool.clone(template.image, guest_id, root=approach.needs.root, size=IMAGE_BYTES)
+        stack.callback(pool.remove, guest_id)
+        subnet = addresses.choose_subnet(home.tag, links.routed_networks())
+        network = BridgeNetwork(home.tag, subnet)
+        network.ensure_up()
+        stack.callback(network.remove)
+        address = network.choose_address(None, set(), "000000")
+        nic = network.nic(guest_id, address, network.mac(guest_id), approach.needs.nic)
+        network.attach(nic)
+        stack.callback(network.detach, nic)
+        launch = Launch(
+            place=place,
+            hostname="web-1",
+            limits=Limits(memory=256 * MIB, disk=IMAGE_BYTES),
+            root=pool.attach(template.image, guest_id, root=approach.needs.root, idmap=None),
+            nic=nic,
+            kernel=template.kernel,
+            initrd=template.initrd,
+        )
+        with ended(Prepared(approach=approach, launch=launch, mark=home.tag)) as prepared:
+            yield prepared
+
+
+class OwnKernelContract(ApproachContract):
+    """What guests with a kernel of their own promise beyond the contract of all."""
+
+    identity = ""
+    """What the argument that names the guest's processes begins with."""
+
+    def threads_allowed(self, started: Started) -> set[frozenset[int]]:
+        """Return the sets of processors that the engine's threads may use: one, if all may use the same."""
+        found = set()
+        for pid in process.find_by_argument(self.identity + started.prepared.launch.place.name):
+            # One that is gone meanwhile was a process of the guest.
+            with suppress(FileNotFoundError, ProcessLookupError):
+                for thread in os.listdir(f"/proc/{pid}/task"):
+                    found.add(frozenset(os.sched_getaffinity(int(thread))))
+        return found
+
+    def test_guest_has_a_kernel_of_its_own(self, started: Started) -> None:
+        assert started.exec("cat", "/proc/version")[1] != Path("/proc/version").read_text()
+
+    def test_guest_has_its_name_and_its_address_and_serves_the_node(self, started: Started) -> None:
+        nic = started.prepared.launch.nic
+        started.exec("systemctl", "is-system-running", "--wait")
+
+        with urllib.request.urlopen(f"http://{nic.address}/", timeout=10) as answer:
+            assert answer.status == 200
+        assert started.exec("cat", "/proc/sys/kernel/hostname")[1] == "web-1\n"
+        assert nic.gateway in started.exec("ip", "route", "show", "default")[1]
+
+    def test_systemd_is_up_without_a_failed_unit(self, started: Started) -> None:
+        assert started.exec("systemctl", "is-system-running", "--wait")[1] == "running\n"
+
+    def test_exec_bound_to_one_cpu_binds_the_engine_for_that_time(self, started: Started) -> None:
+        allowed = frozenset(os.sched_getaffinity(0))
+        one = frozenset({max(allowed)})
+        with ThreadPoolExecutor(max_workers=1) as worker:
+            running = worker.submit(started.exec, "sleep", "1", cpus=one)
+            during = set()
+            while one not in during and not running.done():
+                during = self.threads_allowed(started)
+
+            assert running.result()[0] == 0
+        assert during == {one}
+        assert self.threads_allowed(started) == {allowed}
+
+    def test_long_arguments_and_long_output_come_through(self, started: Started) -> None:
+        long = "x" * 20_000
+
+        assert started.exec("sh", "-c", 'echo "$1"; seq 1 20000', "sh", long)[1] == (
+            f"{long}\n" + "".join(f"{number}\n" for number in range(1, 20_001))
+        )
+
+    def test_command_that_leaves_a_process_behind_gives_its_own_status(
+        self, started: Started
+    ) -> None:
+        assert started.exec("sh", "-c", "sleep 60 >/dev/null 2>&1 & exit 3")[0] == 3
+
+    def test_directory_is_copied_into_the_guest(self, started: Started, tmp_path: Path) -> None:
+        (tmp_path / "bin").mkdir()
+        (tmp_path / "bin" / "program").write_text("#!/bin/sh\necho ran\n")
+        (tmp_path / "bin" / "program").chmod(0o755)
+        (tmp_path / "large").write_bytes(os.urandom(4 * MIB))
+        copy_in(started, str(tmp_path), "/opt/new/bundle")
+
+        assert started.exec("/opt/new/bundle/bin/program")[1] == "ran\n"
+        assert started.exec("stat", "-c", "%s %u", "/opt/new/bundle/large")[1] == "4194304 0\n"
+
+    def test_file_is_copied_into_the_guest_under_its_new_name(
+        self, started: Started, tmp_path: Path
+    ) -> None:
+        for content in ("old\n", "new\n"):
+            (tmp_path / "file").write_text(content)
+            copy_in(started, str(tmp_path / "file"), "/opt/other")
+
+        assert started.exec("cat", "/opt/other")[1] == "new\n"
+
+    def test_command_broken_off_ends_in_the_guest_too(self, started: Started) -> None:
+        timer = threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT])
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            started.exec("sleep", "4321")
+        timer.join()
+
+        assert "4321" not in started.exec("sh", "-c", "cat /proc/[0-9]*/cmdline")[1]
+
+
+def copy_in(started: Started, source: str, target: str) -> None:
+    approach = started.prepared.approach
+    assert isinstance(approach, HasFiles)
+    approach.copy_in(started.prepared.launch.place, started.handle, source, target)

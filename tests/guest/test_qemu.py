@@ -1,0 +1,64 @@
+"""Emulated guests of the whole template."""
+
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.contract.approach_contract import READY_SECONDS, Prepare, Started
+from tests.guest.ownkernel import BootableTemplate, OwnKernelContract, prepared_guest
+
+from wirt.approaches import ownkernel
+from wirt.approaches.qemu import control
+from wirt.errors import Failed
+from wirt.host import process
+from wirt.model.presence import Presence
+
+
+class TestQemu(OwnKernelContract):
+    identity = "guest="
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def prepare(cls, template: BootableTemplate) -> Prepare:
+        return partial(prepared_guest, "qemu", template)
+
+    def test_power_button_shuts_the_guest_down(self, prepare: Prepare) -> None:
+        with prepare() as prepared:
+            handle = prepared.start()
+            assert handle.pid is not None
+            # logind is among the last to come up, and it is who watches the button.
+            Started(prepared=prepared, handle=handle).exec(
+                "systemctl", "is-system-running", "--wait"
+            )
+
+            control.power_down(ownkernel.private_directory(prepared.launch.place))
+
+            assert process.wait_gone(handle.pid, READY_SECONDS)
+
+
+def test_guest_without_a_disk_driver_fails_with_the_kernels_reason(
+    template: BootableTemplate, tmp_path: Path
+) -> None:
+    empty = tmp_path / "initrd.img"
+    empty.write_bytes(b"")
+    with prepared_guest("qemu", template) as prepared:
+        launch = msgspec.structs.replace(prepared.launch, initrd=str(empty))
+        handle = prepared.approach.start(launch)
+
+        with pytest.raises(Failed, match="Kernel panic - not syncing: VFS: Unable to mount root"):
+            prepared.approach.wait_ready(launch.place, handle, READY_SECONDS)
+
+
+def test_machine_that_cannot_be_made_fails_in_qemus_words_and_leaves_nothing(
+    template: BootableTemplate,
+) -> None:
+    with prepared_guest("qemu", template) as prepared:
+        before = prepared.world()
+        launch = msgspec.structs.replace(prepared.launch, kernel="/nowhere/vmlinuz")
+
+        with pytest.raises(Failed, match=r"QEMU did not start: .*could not open kernel file"):
+            prepared.approach.start(launch)
+
+        assert prepared.world().difference(before) == []
+        assert prepared.probe() is Presence.ABSENT

@@ -1,0 +1,81 @@
+"""User-Mode Linux guests of the whole template."""
+
+import os
+import subprocess
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.contract.approach_contract import Prepare, Started
+from tests.guest.ownkernel import BootableTemplate, OwnKernelContract, prepared_guest
+
+from wirt.approaches.uml import driver
+from wirt.errors import Failed
+from wirt.model.presence import Presence
+from wirt.units import MIB
+
+
+class TestUml(OwnKernelContract):
+    identity = "umid="
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def prepare(cls, template: BootableTemplate) -> Prepare:
+        return partial(prepared_guest, "uml", template)
+
+    def test_node_is_out_of_the_guests_reach(self, started: Started) -> None:
+        script = (
+            "mkdir -p /tmp/node && mount -t hostfs none /tmp/node -o /etc; "
+            "ls -A /tmp/node; umount /tmp/node"
+        )
+
+        assert started.exec("sh", "-c", script)[1] == ""
+
+    def test_guest_without_its_kernel_process_is_partial_until_it_is_killed(
+        self, prepare: Prepare
+    ) -> None:
+        with prepare() as prepared:
+            handle = prepared.approach.start(prepared.launch)
+            assert handle.pid is not None
+            os.kill(handle.pid, 9)
+
+            assert prepared.probe() is not Presence.PRESENT
+            prepared.approach.kill(prepared.launch.place)
+            assert prepared.probe() is Presence.ABSENT
+
+
+def test_guest_with_too_little_memory_fails_with_the_kernels_reason(
+    template: BootableTemplate,
+) -> None:
+    with prepared_guest("uml", template) as prepared:
+        limits = msgspec.structs.replace(prepared.launch.limits, memory=40 * MIB)
+        launch = msgspec.structs.replace(prepared.launch, limits=limits)
+        handle = prepared.approach.start(launch)
+
+        with pytest.raises(Failed, match="Kernel panic - not syncing: System is deadlocked"):
+            prepared.approach.wait_ready(launch.place, handle, 60)
+
+
+def test_kernel_that_cannot_be_run_fails_with_its_words_and_leaves_nothing(
+    template: BootableTemplate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = tmp_path / "linux"
+    broken.write_text("#!/bin/sh\necho no such luck\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv(driver.PROGRAM_VARIABLE, str(broken))
+    with prepared_guest("uml", template) as prepared:
+        before = prepared.world()
+
+        with pytest.raises(Failed) as caught:
+            prepared.approach.start(prepared.launch)
+
+        log = prepared.launch.place.log
+        assert str(caught.value) == f"User-Mode Linux did not start: no such luck; see {log}"
+        assert prepared.world().difference(before) == []
+
+
+def test_kernel_is_the_one_that_is_installed() -> None:
+    said = subprocess.run(["linux.uml", "--version"], capture_output=True, text=True, check=True)
+
+    assert said.stdout.startswith("6.")

@@ -1,0 +1,110 @@
+"""The rules of the house, executable: layers, what a command imports, that every declared name is there."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from wirt.approaches.registry import APPROACHES
+from wirt.cli.main import COMMANDS
+from wirt.storage.registry import POOLS
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"asyncio", "jinja2", "matplotlib", "numpy", "qemu", "rich", "scipy", "weasyprint"}
+SECTION_LINES = 500
+
+
+def test_layers_are_as_the_design_draws_them() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("target", [*COMMANDS.values()])
+def test_every_declared_command_is_there(target: str) -> None:
+    module, _, name = target.partition(":")
+
+    assert isinstance(getattr(import_module(module), name), click.Command)
+
+
+@pytest.mark.parametrize("target", [*APPROACHES.values(), *POOLS.values()])
+def test_every_declared_adapter_is_there(target: str) -> None:
+    module, _, name = target.partition(":")
+
+    assert isinstance(getattr(import_module(module), name), type)
+
+
+def modules_after(*arguments: str, directory: Path) -> set[str]:
+    """Return the top-level modules that a command has imported when it is done."""
+    program = (
+        "import json, sys; from wirt.cli.main import main; sys.argv = ['wirt', *sys.argv[1:]]; "
+        "status = main(); print(json.dumps(sorted(sys.modules)), file=sys.stderr); sys.exit(status)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            "PATH": os.environ["PATH"],
+            "WIRT_HOME": str(directory / "home"),
+            "WIRT_RUN": str(directory / "run"),
+        },
+    )
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+def test_list_imports_nothing_heavy(tmp_path: Path) -> None:
+    modules = modules_after("list", directory=tmp_path)
+
+    assert {name.partition(".")[0] for name in modules} & HEAVY == set()
+    assert not any(name.startswith("wirt.bench") for name in modules)
+    adapters = {name for name in modules if name.startswith("wirt.approaches.")}
+    assert adapters == {"wirt.approaches.base", "wirt.approaches.registry"}
+
+
+def sources() -> list[Path]:
+    return [path for top in ("src", "tests", "bench") for path in (ROOT / top).rglob("*.py")]
+
+
+def test_no_module_is_longer_than_a_person_reads() -> None:
+    long = [str(p) for p in sources() if len(p.read_text().splitlines()) > SECTION_LINES]
+
+    assert long == []
+
+
+def test_nothing_is_left_to_be_done_later() -> None:
+    later = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b|NotImpl" + r"ementedError")
+    found = [str(path) for path in sources() if later.search(path.read_text())]
+
+    assert found == []
+
+
+def test_nothing_in_the_package_is_imported_for_its_types_alone() -> None:
+    hidden = "TYPE_" + "CHECKING"
+
+    assert [str(path) for path in sources() if hidden in path.read_text()] == []
+
+
+def test_no_module_of_the_package_imports_its_root() -> None:
+    # Only the command line says the version.
+    root = re.compile(r"^(import wirt$|from wirt import (?!__version__$)(?!app$))", re.MULTILINE)
+    found = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "src").rglob("*.py")
+        if root.search(path.read_text())
+    }
+
+    assert found == set()

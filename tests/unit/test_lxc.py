@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from wirt.approaches.lxc.build import build_config
+from wirt.model.home import Home
+from wirt.model.launch import Launch
+from wirt.model.limits import Limits
+from wirt.model.resources import Idmap, Nic, NicKind, RootTree
+from wirt.units import MIB
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+ROOT = RootTree(path="/d/pools/directory/12ab34/root", idmap=Idmap())
+LAUNCH = Launch(
+    place=Home(data="/d", run="/r").place("12ab34"),
+    hostname="web-1",
+    limits=Limits(cpus=2, memory=256 * MIB),
+    root=ROOT,
+    nic=Nic(
+        kind=NicKind.VETH,
+        interface="wabcd12ab34",
+        bridge="wirt-abcd",
+        mac="02:0a:bc:12:ab:34",
+        address="10.64.16.2",
+        prefix=20,
+        gateway="10.64.16.1",
+    ),
+)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_config_of_an_unprivileged_container_is_the_golden_one(version: int) -> None:
+    text = build_config(LAUNCH, ROOT, cgroup_version=version, init="/sbin/init")
+
+    assert text == (GOLDEN / f"lxc-cgroup{version}.config").read_text()
+
+
+def test_config_without_an_idmap_maps_nothing() -> None:
+    plain = msgspec.structs.replace(ROOT, idmap=None)
+
+    assert "idmap" not in build_config(LAUNCH, plain, cgroup_version=2, init="/sbin/init")

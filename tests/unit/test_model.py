@@ -1,0 +1,128 @@
+import itertools
+
+import msgspec
+import pytest
+
+from tests.guests import make_guest
+from wirt.errors import InvalidInput, WrongState
+from wirt.model import lifecycle, names
+from wirt.model.guest import Guest, Handle
+from wirt.model.home import Home
+from wirt.model.lifecycle import State, next_state
+from wirt.model.limits import Limits, check_limits
+from wirt.units import MIB
+
+VERBS = ["start", "stop", "destroy", "exec"]
+OUTCOMES: dict[tuple[State, str], State | None | str] = {
+    (State.STOPPED, "start"): State.RUNNING,
+    (State.STOPPED, "stop"): "guest web is not running; there is nothing to stop",
+    (State.STOPPED, "destroy"): None,
+    (State.STOPPED, "exec"): "guest web is not running; start it first",
+    (State.RUNNING, "start"): "guest web is running already; to start it anew, stop it first",
+    (State.RUNNING, "stop"): State.STOPPED,
+    (State.RUNNING, "destroy"): "guest web is running; stop it first or pass --force",
+    (State.RUNNING, "exec"): State.RUNNING,
+}
+
+
+@pytest.mark.parametrize(("state", "verb"), list(itertools.product(State, VERBS)))
+def test_next_state_of_every_pair_is_a_state_or_a_refusal(state: State, verb: str) -> None:
+    outcome = OUTCOMES[(state, verb)]
+    try:
+        reached = next_state(state, verb, "web")
+    except WrongState as error:
+        assert str(error) == outcome
+    else:
+        assert reached == outcome
+
+
+def test_table_of_states_knows_no_other_verbs() -> None:
+    assert {verb for _, verb in lifecycle.TRANSITIONS} == set(VERBS)
+
+
+@pytest.mark.parametrize("name", ["a", "web-1", "0", "a" * 40, "a--b"])
+def test_check_name_of_a_dns_label_returns_it(name: str) -> None:
+    assert names.check_name(name) == name
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-a", "a-", "A", "a.b", "a/b", "..", "a b", "a\n", "ä", "a_b", "٣", "a\0"]
+)
+def test_check_name_of_anything_else_says_what_to_use(name: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        names.check_name(name, "template")
+
+    assert str(caught.value) == (
+        f"{name!r} is not a template name; use a-z, 0-9 and inner hyphens, such as web-1"
+    )
+
+
+def test_check_name_that_is_too_long_is_cut_in_the_message() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        names.check_name("b" * 4000)
+
+    assert str(caught.value) == (
+        "guest name 'bbbbbbbbbbbbbbbbbbbb'... has 4000 characters; use at most 40"
+    )
+
+
+def test_names_for_the_kernel_fit_and_keep_homes_apart() -> None:
+    tags = {names.home_tag(home) for home in ("/var/lib/wirt", "/tmp/a", "/tmp/b")}
+    one = names.interface_name(names.home_tag("/var/lib/wirt"), names.new_guest_id())
+
+    assert len(tags) == 3
+    assert all(len(tag) == 4 and tag.isalpha() and tag.islower() for tag in tags)
+    assert len(one) <= 15
+    assert names.kernel_name("abcd", "12ab34") == "wabcd-12ab34"
+
+
+def test_home_tag_of_one_home_never_changes() -> None:
+    # Kernel objects of a running installation carry it: another algorithm would lose them.
+    assert names.home_tag("/var/lib/wirt") == "cppy"
+
+
+def test_home_keeps_what_lasts_apart_from_what_may_vanish() -> None:
+    home = Home(data="/d", run="/r")
+    place = home.place("12ab34")
+
+    assert place.name == f"w{home.tag}-12ab34"
+    assert place.run_dir == "/r/guests/12ab34"
+    assert place.log == "/d/guests/12ab34/console.log"
+    assert home.lock("12ab34") == "/r/locks/12ab34"
+    assert home.pool("btrfs") == "/d/pools/btrfs"
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(cpus=3), "3 CPUs cannot be given; this node has 2; ask for 1 to 2"),
+        (Limits(cpus=-1), "-1 CPUs cannot be given; this node has 2; ask for 1 to 2"),
+        (
+            Limits(memory=31 * MIB),
+            "31 MiB of memory are too little to boot; give at least 32 MiB",
+        ),
+        (Limits(disk=0), "a disk of 0 B is too small; give at least 64 MiB"),
+    ],
+)
+def test_check_limits_names_the_limit_and_its_bound(limits: Limits, message: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_limits(limits, smallest_memory=32 * MIB, node_cpus=2)
+
+    assert str(caught.value) == message
+
+
+def test_check_limits_at_the_bounds_passes() -> None:
+    check_limits(
+        Limits(cpus=2, memory=32 * MIB, disk=64 * MIB), smallest_memory=32 * MIB, node_cpus=2
+    )
+
+
+def test_guest_survives_json() -> None:
+    guest = make_guest(1, state=State.RUNNING, handle=Handle(pid=7, started=9), boot="x")
+
+    assert msgspec.json.decode(msgspec.json.encode(guest), type=Guest) == guest
+
+
+def test_guest_cannot_be_changed_in_place() -> None:
+    with pytest.raises(AttributeError):
+        make_guest(1).name = "other"  # type: ignore[misc]

@@ -1,0 +1,111 @@
+"""Command lines of own-kernel guests, compared with files; WIRT_GOLDEN=write writes them anew."""
+
+import os
+import shlex
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from wirt.approaches.qemu import build as qemu
+from wirt.approaches.uml import build as uml
+from wirt.errors import InvalidInput
+from wirt.model.launch import Launch, Place
+from wirt.model.limits import Limits
+from wirt.model.resources import BlockImage, Nic, NicKind
+from wirt.units import GIB, MIB
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+LAUNCH = Launch(
+    place=Place(
+        name="wabcd-12ab34",
+        run_dir="/run/wirt/guests/12ab34",
+        log="/var/lib/wirt/guests/12ab34/console.log",
+    ),
+    hostname="web-1",
+    limits=Limits(cpus=2, memory=512 * MIB, disk=4 * GIB),
+    root=BlockImage(
+        path="/var/lib/wirt/pools/image/12ab34/qcow2/disk",
+        format="qcow2",
+        backing="/var/lib/wirt/templates/debian-12-web/root.img",
+    ),
+    nic=Nic(
+        kind=NicKind.TAP,
+        interface="wabcd12ab34",
+        bridge="wirt-abcd",
+        mac="02:00:0a:00:00:05",
+        address="10.77.3.5",
+        prefix=22,
+        gateway="10.77.0.1",
+    ),
+)
+
+
+def check_golden(name: str, argv: list[str]) -> None:
+    path = GOLDEN / name
+    text = "\n".join(shlex.quote(argument) for argument in argv) + "\n"
+    if os.environ.get("WIRT_GOLDEN") == "write":
+        path.write_text(text)
+
+    assert text == path.read_text()
+
+
+def qemu_argv(launch: Launch, *, accelerator: str = "tcg", grow: bool = False) -> list[str]:
+    assert isinstance(launch.root, BlockImage)
+    return qemu.build_argv(
+        launch,
+        launch.root,
+        accelerator=accelerator,
+        kernel="/var/lib/wirt/templates/debian-12-web/boot/vmlinuz",
+        ramdisk="/var/lib/wirt/templates/debian-12-web/boot/initrd.img",
+        grow=grow,
+    )
+
+
+def uml_argv(launch: Launch) -> list[str]:
+    assert isinstance(launch.root, BlockImage)
+    return uml.build_argv(
+        launch,
+        launch.root,
+        program="/usr/bin/linux.uml",
+        to_agent=5,
+        from_agent=6,
+        signals=7,
+        shared="/run/wirt/guests/12ab34/engine/shared",
+    )
+
+
+def with_disk(path: str) -> Launch:
+    assert isinstance(LAUNCH.root, BlockImage)
+    root = msgspec.structs.replace(LAUNCH.root, path=path)
+    return msgspec.structs.replace(LAUNCH, root=root)
+
+
+def test_qemu_argv_for_an_emulated_guest() -> None:
+    check_golden("qemu/tcg.txt", qemu_argv(LAUNCH))
+
+
+def test_qemu_argv_for_a_virtualized_guest_with_a_larger_disk() -> None:
+    check_golden("qemu/kvm-grow.txt", qemu_argv(LAUNCH, accelerator="kvm", grow=True))
+
+
+def test_qemu_argv_doubles_commas_in_paths() -> None:
+    argv = qemu_argv(with_disk("/srv/a,b/disk"))
+
+    assert any("file.filename=/srv/a,,b/disk" in argument for argument in argv)
+
+
+def test_uml_argv() -> None:
+    check_golden("uml/argv.txt", uml_argv(LAUNCH))
+
+
+@pytest.mark.parametrize("path", ["/srv/a b/disk", "/srv/a,b/disk", "/srv/a:b/disk"])
+def test_uml_argv_with_a_path_that_cannot_be_quoted_is_refused(path: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        uml_argv(with_disk(path))
+
+    assert str(caught.value) == (
+        f"User-Mode Linux cannot be given the path {path!r}; "
+        "choose a home without spaces, commas and colons in its path"
+    )
