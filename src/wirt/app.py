@@ -57,7 +57,7 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
             store=store,
             network=BridgeNetwork(place.tag, _subnet(place, store)),
             templates=TemplateCache(place.templates),
-            approach=cache(load_approach),
+            approach=cache(lambda name: load_approach(name, place.run)),
             pool=cache(lambda name: load_pool(name, place.pool(name))),
             pools=tuple(POOLS),
             boot_id=_boot_id(),
@@ -86,7 +86,7 @@ def diagnose_node(home: Home) -> "Diagnosis":
     from wirt.ops.doctor import diagnose
 
     return diagnose(
-        approaches=[load_approach(name) for name in APPROACHES],
+        approaches=[load_approach(name, home.run) for name in APPROACHES],
         pools=[load_pool(name, home.pool(name)) for name in POOLS],
         network=BridgeNetwork(home.tag, addresses.choose_subnet(home.tag, [])),
     )

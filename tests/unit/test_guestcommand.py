@@ -137,6 +137,23 @@ def test_input_of_an_idle_pipe_is_none(guest: Guest) -> None:
     assert said == (0, "", "")
 
 
+def test_input_that_comes_after_the_start_is_an_error_and_not_lost_in_silence(guest: Guest) -> None:
+    reader, writer = os.pipe()
+    late = subprocess.Popen(["/bin/sh", "-c", "sleep 0.5; echo late"], stdout=writer)
+    os.close(writer)
+    try:
+        with pytest.raises(Failed) as caught:
+            guest.run("/bin/sh", "-c", "sleep 1.5", stdin=reader)
+    finally:
+        late.wait()
+        os.close(reader)
+
+    assert str(caught.value) == (
+        "/bin/sh ran without the input that came after its start; put the input into a file and "
+        "pass that: wirt exec ... <FILE"
+    )
+
+
 def test_input_larger_than_allowed_is_refused_before_anything_runs(guest: Guest) -> None:
     with tempfile.TemporaryFile() as given:
         given.truncate(guestcommand.MOST_INPUT + 1)

@@ -75,6 +75,9 @@ class Approach(Protocol):
         """Run a command in the guest and return its exit status (128 + signal if it was killed).
 
         Args:
+            place: where the guest's traces are.
+            handle: what its start gave back.
+            argv: the program, looked for in the guest's PATH, and its arguments.
             streams: where its input comes from and its output goes.
             environment: the whole environment of the command.
             cpus: processors of the node that the work is bound to; None for all.

@@ -6,13 +6,17 @@ engine appends to a file on the node, and that file is watched. (The agent is st
 the wrapper was killed.)
 """
 
+import fcntl
 import os
 import secrets
 import select
 import shlex
 import stat
+import sys
 import tarfile
+import termios
 import time
+from typing import TypeGuard
 
 import msgspec
 
@@ -71,7 +75,8 @@ def run_command(
 
     Raises:
         InvalidInput: there is more input than ``MOST_INPUT``.
-        Failed: the command could not be run at all, the guest ended, or there was more output than the agent keeps.
+        Failed: the command could not be run at all, the guest ended, there was more output than the agent keeps, or input
+            came only after the command had started, which it never saw.
     """
     stdin = _read_input(streams.stdin)
     try:
@@ -90,6 +95,11 @@ def run_command(
         )
     _write_all(streams.stdout, ended.stdout)
     _write_all(streams.stderr, ended.stderr)
+    if not stdin and _has_waiting_input(streams.stdin):
+        raise Failed(
+            f"{argv[0]} ran without the input that came after its start",
+            hint="put the input into a file and pass that: wirt exec ... <FILE",
+        )
     return ended.status
 
 
@@ -205,12 +215,25 @@ def _end_command(place: Place, handle: Handle, pid: int) -> None:
         agent.start_command(["/bin/sh", "-c", _KILL_CHILDREN, "sh", str(pid)], environment={})
 
 
-def _read_input(descriptor: int | None) -> bytes:
-    """Return all input there is, of a file or a pipe; a terminal or another device gives none."""
+def _is_stream(descriptor: int | None) -> TypeGuard[int]:
+    """Return whether input can come from there: of a file or a pipe, but not of a terminal or another device."""
     if descriptor is None:
-        return b""
+        return False
     mode = os.fstat(descriptor).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+    return stat.S_ISREG(mode) or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def _has_waiting_input(descriptor: int | None) -> bool:
+    """Return whether bytes wait in a pipe, which nobody has read."""
+    if not _is_stream(descriptor) or stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return False
+    count = fcntl.ioctl(descriptor, termios.FIONREAD, b"\0" * 4)
+    return int.from_bytes(count, sys.byteorder) > 0
+
+
+def _read_input(descriptor: int | None) -> bytes:
+    """Return all input there is."""
+    if not _is_stream(descriptor):
         return b""
     if not select.select([descriptor], [], [], _FIRST_INPUT_SECONDS)[0]:
         return b""

@@ -15,8 +15,16 @@ APPROACHES = {
 """In the order of the source's table 1.1: from the least to the most between guest and node."""
 
 
-def load_approach(name: str) -> Approach:
+_REMEMBERING = frozenset({"kvm"})
+"""Approaches whose probe takes seconds: they keep its answer in a directory until the node is started anew."""
+
+
+def load_approach(name: str, directory: str | None = None) -> Approach:
     """Return the driver of an approach.
+
+    Args:
+        name: the approach.
+        directory: where a driver may keep what it found out about the node until its next start; None: nowhere.
 
     Raises:
         InvalidInput: there is no approach of this name.
@@ -27,5 +35,6 @@ def load_approach(name: str) -> Approach:
         raise InvalidInput(
             f"there is no approach {name!r}", hint=f"choose one of {', '.join(APPROACHES)}"
         ) from None
-    driver: Approach = getattr(import_module(module), class_name)()
+    driver_class = getattr(import_module(module), class_name)
+    driver: Approach = driver_class(directory) if name in _REMEMBERING else driver_class()
     return driver

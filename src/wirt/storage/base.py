@@ -109,6 +109,7 @@ class Templates(Protocol):
         """Return where a form of the template is, and make it if it is not there yet.
 
         Args:
+            name: the template.
             form: "tree", "btrfs", "image" or "boot".
         """
         ...

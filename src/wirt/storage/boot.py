@@ -24,6 +24,9 @@ _MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "virtio_net", 
 
 _NEEDED = frozenset({"virtio_pci", "virtio_blk", "ext4"})
 
+GROW = "wirt_grow"
+"""Kernel argument (with any value) that makes the ramdisk grow the file system to the size of its disk."""
+
 _INIT = """\
 #!/bin/busybox sh
 # Made by Wirt: load what reaches the disk, then hand over to the system on it.
@@ -39,6 +42,14 @@ while [ ! -b /dev/vda ] && [ "$tries" -lt 1000 ]; do
 done
 /bin/busybox mount -t ext4 -o rw /dev/vda /root || exit 1
 /bin/busybox mount -o move /dev /root/dev
+# The kernel gives what it does not know itself to its first program, as variables.
+if [ -n "${{{grow}:-}}" ]; then
+    unset {grow}
+    # The system's own program; it looks into proc to see that the file system is mounted, and grows it as it is.
+    /bin/busybox mount -t proc proc /root/proc
+    /bin/busybox chroot /root /sbin/resize2fs /dev/vda
+    /bin/busybox umount /root/proc
+fi
 exec /bin/busybox switch_root /root /sbin/init
 """
 
@@ -81,7 +92,7 @@ def build_ramdisk(tree: str, out: str) -> None:
     names = [_module_name(path) for path in modules]
     entries = [(name, 0o040755, b"") for name in ("bin", "dev", "modules", "root")]
     entries += [
-        ("init", 0o100755, _INIT.format(modules=" ".join(names)).encode()),
+        ("init", 0o100755, _INIT.format(modules=" ".join(names), grow=GROW).encode()),
         ("bin/busybox", 0o100755, _read_busybox()),
     ]
     for name, path in zip(names, modules, strict=True):

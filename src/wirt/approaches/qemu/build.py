@@ -72,7 +72,8 @@ def build_kernel_arguments(launch: Launch, *, emulated: bool, grow: bool) -> str
         "systemd.getty_auto=0",
     ]
     if grow:
-        arguments.append("systemd.wants=systemd-growfs-root.service")
+        # For the ramdisk (see storage/boot.py).
+        arguments.append("wirt_grow=1")
     if emulated:
         # An emulated processor does not speculate: the patches against that only cost it time.
         arguments.append("mitigations=off")
