@@ -1,12 +1,14 @@
 """A whole node of fakes, for tests of the verbs."""
 
 import os
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from wirt.approaches.fake import FakeApproach
+from wirt.errors import Conflict, WrongState
 from wirt.model.home import Home
-from wirt.model.template import Template
+from wirt.model.template import Template, TemplateSpec
 from wirt.network.fake import FakeNetwork
 from wirt.ops.context import Context
 from wirt.state.base import Store
@@ -16,7 +18,7 @@ SUBNET = IPv4Network("10.64.0.0/20")
 
 
 class OneTemplate:
-    """The templates of a home that has every template asked for, as one tree."""
+    """The templates of a home that has every template asked for, all of them one tree."""
 
     def __init__(self, tree: str) -> None:
         self._tree = tree
@@ -37,6 +39,15 @@ class OneTemplate:
 
     def list(self) -> list[Template]:
         return [self.get("tiny")]
+
+    def build(self, spec: TemplateSpec, *, progress: Callable[[str], None]) -> Template:
+        raise Conflict(f"there is a template called {spec.name}")
+
+    def import_tar(self, path: str, name: str) -> Template:
+        raise Conflict(f"there is a template called {name}")
+
+    def remove(self, name: str, *, used_by: Sequence[str] = ()) -> None:
+        raise WrongState(f"template {name} is part of the test")
 
     def path_of_form(self, name: str, form: str) -> str:
         return self._tree

@@ -184,7 +184,7 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "option-unknown": (
         ["list", "--frobnicate"],
         2,
-        "no such option '--frobnicate'; see wirt list --help",
+        "no such option: --frobnicate; see wirt list --help",
     ),
 }
 

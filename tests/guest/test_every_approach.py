@@ -89,8 +89,9 @@ def test_guests_of_different_approaches_reach_each_other(guest_home: HomeUnderTe
         guest_home.wirt("create", "-a", approach, approach, status=0)
         guest_home.wirt("start", approach, status=0)
     addresses = {guest.name: guest.address for guest in guest_home.guests()}
-    script = f"exec 3<>/dev/tcp/{addresses['uml']}/22; head -c 4 <&3"
-    done = guest_home.wirt("exec", "lxc", "bash", "-c", script)
+    port = f"/dev/tcp/{addresses['uml']}/22"
+    script = f"until (exec 3<>{port}) 2>/dev/null; do :; done; exec 3<>{port}; head -c 4 <&3"
+    done = guest_home.wirt("exec", "lxc", "timeout", "60", "bash", "-c", script)
 
     assert done.stdout == "SSH-", done.stderr
 

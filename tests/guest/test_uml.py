@@ -7,12 +7,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.contract.approach_contract import Prepare, Started
+from tests.contract.approach_contract import READY_SECONDS, Prepare, Started
 from tests.guest.ownkernel import BootableTemplate, OwnKernelContract, prepared_guest
 
 from wirt.approaches.uml import driver
 from wirt.errors import Failed
 from wirt.model.presence import Presence
+from wirt.model.resources import BlockImage
 from wirt.units import MIB
 
 
@@ -45,16 +46,18 @@ class TestUml(OwnKernelContract):
             assert prepared.probe() is Presence.ABSENT
 
 
-def test_guest_with_too_little_memory_fails_with_the_kernels_reason(
-    template: BootableTemplate,
+def test_guest_on_an_empty_disk_fails_with_the_kernels_reason(
+    template: BootableTemplate, tmp_path: Path
 ) -> None:
+    empty = tmp_path / "empty"
+    empty.write_bytes(bytes(MIB))
+    disk = BlockImage(path=f"{tmp_path}/disk", format="ubd", backing=str(empty))
     with prepared_guest("uml", template) as prepared:
-        limits = msgspec.structs.replace(prepared.launch.limits, memory=40 * MIB)
-        launch = msgspec.structs.replace(prepared.launch, limits=limits)
+        launch = msgspec.structs.replace(prepared.launch, root=disk)
         handle = prepared.approach.start(launch)
 
-        with pytest.raises(Failed, match="Kernel panic - not syncing: System is deadlocked"):
-            prepared.approach.wait_ready(launch.place, handle, 60)
+        with pytest.raises(Failed, match="Kernel panic - not syncing: VFS: Unable to mount root"):
+            prepared.approach.wait_ready(launch.place, handle, READY_SECONDS)
 
 
 def test_kernel_that_cannot_be_run_fails_with_its_words_and_leaves_nothing(

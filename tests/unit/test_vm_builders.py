@@ -13,6 +13,7 @@ from wirt.errors import InvalidInput
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.resources import BlockImage, Nic, NicKind
+from wirt.storage import boot
 from wirt.units import GIB, MIB
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -88,6 +89,12 @@ def test_qemu_argv_for_an_emulated_guest() -> None:
 
 def test_qemu_argv_for_a_virtualized_guest_with_a_larger_disk() -> None:
     check_golden("qemu/kvm-grow.txt", qemu_argv(LAUNCH, accelerator="kvm", grow=True))
+
+
+def test_qemu_argv_tells_the_ramdisk_to_grow_in_its_own_words() -> None:
+    arguments = qemu.build_kernel_arguments(LAUNCH, emulated=True, grow=True)
+
+    assert f"{boot.GROW}=1" in arguments.split()
 
 
 def test_qemu_argv_doubles_commas_in_paths() -> None:

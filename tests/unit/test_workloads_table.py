@@ -53,7 +53,7 @@ def test_find_workload_unknown_lists_what_there_is() -> None:
         find_workload("dhrystone")
 
     assert str(caught.value).startswith(
-        "there is no test 'dhrystone'; choose of dhry2reg, whetstone, "
+        "there is no test 'dhrystone'; choose one of dhry2reg, whetstone, "
     )
 
 

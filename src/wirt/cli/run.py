@@ -1,6 +1,6 @@
 """``wirt run``."""
 
-import secrets
+import os
 
 import click
 
@@ -32,7 +32,7 @@ def run(
     Input, output and exit status are the command's; 125 means that Wirt could not run it.
     """
     request = CreateRequest(
-        name=name or f"run-{secrets.token_hex(4)}",
+        name=name or f"run-{os.urandom(4).hex()}",
         template=template,
         approach=approach,
         limits=Limits(cpus=cpus, memory=memory, disk=disk),

@@ -110,6 +110,15 @@ class Cgroup:
         for hierarchy in self.hierarchies:
             _write(self._directory(hierarchy) / "cgroup.procs", str(pid))
 
+    def is_populated(self) -> bool:
+        """Return whether a process is in the group or below it; a v2 tree says so in one look."""
+        tracker = self._tracker()
+        if tracker is not None and "populated 1" in _read(tracker / "cgroup.events"):
+            return True
+        return any(
+            _read(below / "cgroup.procs") for top in self._directories() for below in _walk(top)
+        )
+
     def pids(self) -> list[int]:
         """Return the processes in the group and in groups below it."""
         found: set[int] = set()
@@ -124,6 +133,8 @@ class Cgroup:
         Raises:
             TimedOut: some did not die, as one stuck in the kernel would not.
         """
+        if not self.is_populated():
+            return
         tracker = self._tracker()
         if tracker is not None and (tracker / "cgroup.kill").exists():
             _write(tracker / "cgroup.kill", "1")

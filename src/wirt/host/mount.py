@@ -7,6 +7,7 @@ called by number. The numbers are the same on every architecture (they came afte
 import ctypes
 import errno
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -109,7 +110,13 @@ def overlay(lower: str, upper: str, work: str, target: str) -> None:
     Raises:
         NotPermitted, Failed: as ``mount``.
     """
+    lower, upper, work = (_escaped(path) for path in (lower, upper, work))
     mount("overlay", target, "overlay", 0, f"lowerdir={lower},upperdir={upper},workdir={work}")
+
+
+def _escaped(path: str) -> str:
+    """Return a path as overlayfs takes it: a plain comma would end the option, a plain colon the layer."""
+    return re.sub(r"([\\,:])", r"\\\1", path)
 
 
 def bind_idmapped(pairs: Sequence[tuple[str, str]], *, first: int, size: int) -> None:

@@ -82,7 +82,7 @@ class Lxc:
     def probe(self, place: Place) -> Presence:
         """Ask the kernel for the container's cgroups and its processes."""
         group = cgroup.Cgroup(place.name)
-        if group.pids():
+        if group.is_populated():
             return Presence.PRESENT
         half = group.exists() or os.path.exists(_starting(place))
         return Presence.PARTIAL if half else Presence.ABSENT
