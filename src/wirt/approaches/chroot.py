@@ -45,6 +45,12 @@ class Chroot:
         if not os.path.islink(link):
             os.symlink(root, link)
         for name in ("proc", "sys", "dev"):
+            # A link that was planted here would have us mount over a directory of the node.
+            if os.path.islink(f"{root}/{name}"):
+                raise Failed(
+                    f"/{name} of {launch.hostname} is a symbolic link, nothing is mounted through it",
+                    hint="destroy the guest and make it anew",
+                )
             os.makedirs(f"{root}/{name}", exist_ok=True)
         if not mount.is_mounted(f"{root}/sys"):
             mount.mount("sysfs", f"{root}/sys", "sysfs", mount.MS_RDONLY | mount.MS_NOSUID)

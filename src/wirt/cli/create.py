@@ -13,9 +13,7 @@ from wirt.ops.create import create as create_guest
 @click.command()
 @click.argument("name")
 @options.definition
-@click.option(
-    "--address", help="IPv4 address on the home's bridge; chosen if left out."
-)
+@click.option("--address", help="IPv4 address on the home's bridge; chosen if left out.")
 def create(
     name: str,
     template: str,
