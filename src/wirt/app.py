@@ -28,11 +28,15 @@ if TYPE_CHECKING:
 
 
 def find_home() -> Home:
-    """Return the home that the environment names; see ``Home`` for the defaults."""
+    """Return the home that the environment names; see ``Home`` for the defaults.
+
+    Links on the way are followed here once: the kernel names mounts by their real paths, and two names of one home
+    must be the same home.
+    """
     default = Home()
     return Home(
-        data=os.path.abspath(os.environ.get("WIRT_HOME") or default.data),
-        run=os.path.abspath(os.environ.get("WIRT_RUN") or default.run),
+        data=os.path.realpath(os.environ.get("WIRT_HOME") or default.data),
+        run=os.path.realpath(os.environ.get("WIRT_RUN") or default.run),
         etc=os.path.abspath(os.environ.get("WIRT_ETC") or default.etc),
     )
 

@@ -147,3 +147,54 @@ def test_reader_that_leaves_early_hears_no_complaint(home: HomeUnderTest, comman
     done.stderr.close()
 
     assert (done.wait(), said) == (1, "")
+
+
+def test_home_reached_through_a_link_is_the_same_home(home: HomeUnderTest) -> None:
+    link = home.base / "link"
+    link.symlink_to(home.home.data)
+    through_link = {"WIRT_HOME": str(link)}
+    home.wirt("create", "-t", TINY, "web", environment=through_link, status=0)
+    home.wirt("start", "web", status=0)
+    home.wirt("exec", "web", "true", environment=through_link, status=0)
+    home.wirt("stop", "--force", "web", environment=through_link, status=0)
+    home.wirt("destroy", "web", status=0)
+
+    assert home.guests() == []
+
+
+def test_template_of_a_guest_under_way_is_not_removed(home: HomeUnderTest) -> None:
+    running = home.spawn("run", "-t", TINY, "--name", "busy", "--", "sh", "-c", "echo up; sleep 60")
+    try:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "up\n"
+        done = home.wirt("template", "remove", TINY)
+    finally:
+        running.terminate()
+        running.communicate()
+
+    assert (done.returncode, done.stderr) == (
+        5,
+        f"wirt: template {TINY} is used by the guest busy; destroy them first\n",
+    )
+
+
+def test_guest_that_cannot_be_repaired_stops_only_who_asks_for_it(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "good", status=0)
+    home.wirt("create", "-t", TINY, "bad", status=0)
+    bad = next(guest for guest in home.guests() if guest.name == "bad")
+    blocked = Path(home.home.pool(bad.pool), bad.id)
+    home.wirt("destroy", "bad", environment={"WIRT_KILL_AT": "destroy:after-intent"})
+    subprocess.run(["chattr", "+i", blocked], check=True)
+    try:
+        listed = home.wirt("list")
+        started = home.wirt("start", "good")
+        asked = home.wirt("destroy", "bad")
+    finally:
+        subprocess.run(["chattr", "-i", blocked], check=True)
+
+    assert (listed.returncode, started.returncode) == (0, 0)
+    assert asked.returncode == 10
+    assert "cannot undo step root of destroy" in asked.stderr
+    home.wirt("destroy", "--force", "good", status=0)
+    home.wirt("list", status=0)
+    assert home.guests() == []

@@ -258,3 +258,39 @@ def test_clone_told_to_fail_leaves_a_part_that_remove_takes_away(made: Made) -> 
     assert pool.probe(GUEST) is Presence.PARTIAL
     pool.remove(GUEST)
     assert pool.probe(GUEST) is Presence.ABSENT
+
+
+def readable_by_nobody(directory: Path) -> list[str]:
+    """Return the files below that a user without rights can read."""
+    done = subprocess.run(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
+        + ["find", directory, "-type", "f", "-readable"],
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout.split()
+
+
+@only(["directory", "btrfs", "image-qcow2", "image-ubd"])
+@pytest.mark.parametrize("idmap", [None, Idmap()])
+def test_root_is_closed_to_other_users_of_the_node(made: Made, idmap: Idmap | None) -> None:
+    made.clone()
+    root = made.attach(idmap=idmap if made.root == "tree" else None)
+    planted = Path(root.path, "opt-x") if isinstance(root, RootTree) else Path(root.path)
+    planted.touch()
+    planted.chmod(0o4755)
+
+    assert readable_by_nobody(Path(made.directory)) == []
+    # A user who knows the way is no better off than one who looks for it.
+    for path in Path(made.directory).rglob("opt-x"):
+        assert readable_by_nobody(path) == []
+
+
+@only(["directory", "btrfs"])
+def test_root_of_an_unprivileged_guest_is_open_to_its_own_root(made: Made) -> None:
+    idmap = Idmap()
+    made.clone()
+    root = made.attach_tree(idmap=idmap)
+    as_its_root = ["setpriv", f"--reuid={idmap.first}", f"--regid={idmap.first}", "--clear-groups"]
+
+    assert subprocess.run([*as_its_root, "ls", root.path], capture_output=True).returncode == 0

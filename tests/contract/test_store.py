@@ -155,3 +155,26 @@ def test_values_of_a_store_are_whole(store: Store) -> None:
     store.settle("000001", everything)
 
     assert msgspec.json.encode(store.find("web-1")) == msgspec.json.encode(everything)
+
+
+@pytest.mark.parametrize("verb", ["create", "run"])
+def test_begin_with_the_id_of_another_guest_is_refused_and_keeps_it(
+    store: Store, verb: str
+) -> None:
+    store.begin(intent("create"))
+    store.settle("000001", make_guest(1))
+    with pytest.raises(Conflict) as caught:
+        store.begin(intent(verb, name="other", address="10.64.0.9"))
+
+    assert str(caught.value) == "guest id 000001 is that of guest web-1; try again"
+    assert store.guests() == [make_guest(1)]
+    assert store.intents() == []
+
+
+def test_made_from_counts_guests_under_way(store: Store) -> None:
+    store.begin(intent("create", 1))
+    store.settle("000001", make_guest(1))
+    store.begin(intent("run", 2))
+
+    assert store.made_from(make_guest(1).template) == ["web-1", "web-2"]
+    assert store.made_from("another") == []

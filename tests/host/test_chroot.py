@@ -49,3 +49,19 @@ def test_start_with_a_planted_link_mounts_nothing_through_it(tmp_path: Path, nam
         "destroy the guest and make it anew"
     )
     assert mount.mounts_below(str(tmp_path)) == []
+
+
+def test_kill_unmounts_nothing_through_a_planted_link(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    root.mkdir()
+    elsewhere.mkdir()
+    mount.mount("tmpfs", str(elsewhere), "tmpfs")
+    try:
+        place = launch(tmp_path, root).place
+        os.symlink(root, tmp_path / "chroot")
+        os.symlink(elsewhere, root / "dev")
+        Chroot().kill(place)
+
+        assert mount.mounts_below(str(tmp_path)) == [str(elsewhere)]
+    finally:
+        mount.unmount(str(elsewhere))

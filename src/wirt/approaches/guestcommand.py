@@ -41,6 +41,8 @@ _FIRST_INPUT_SECONDS = 0.2
 """How long to wait for a pipe's first byte: an idle pipe, as services and test runners give, is no input."""
 
 
+_SHELLS = ("sh", "bash", "dash")
+
 _KILL_CHILDREN = """\
 for status in $(grep -ls "^PPid:[[:space:]]*$1$" /proc/[0-9]*/status); do
     child=${status#/proc/}
@@ -74,10 +76,11 @@ def run_command(
     output is passed on when it has ended and nothing it started holds its output open any more.
 
     Raises:
-        InvalidInput: there is more input than ``MOST_INPUT``.
+        InvalidInput: there is more input than ``MOST_INPUT``, or it is a shell that would be typed into.
         Failed: the command could not be run at all, the guest ended, there was more output than the agent keeps, or input
             came only after the command had started, which it never saw.
     """
+    _check_needs_no_terminal(argv, streams.stdin)
     stdin = _read_input(streams.stdin)
     try:
         ended = _run(place, handle, argv, line=line, environment=environment, stdin=stdin)
@@ -215,6 +218,16 @@ def _end_command(place: Place, handle: Handle, pid: int) -> None:
         agent.start_command(["/bin/sh", "-c", _KILL_CHILDREN, "sh", str(pid)], environment={})
 
 
+def _check_needs_no_terminal(argv: list[str], descriptor: int | None) -> None:
+    """Refuse a shell that a person wants to type into: it would end at once and say nothing."""
+    name = os.path.basename(argv[0])
+    if len(argv) == 1 and name in _SHELLS and descriptor is not None and os.isatty(descriptor):
+        raise InvalidInput(
+            f"a guest with its own kernel has no terminal for {name}",
+            hint=f"give it a command: {name} -c '...', or log in over the network with ssh",
+        )
+
+
 def _is_stream(descriptor: int | None) -> TypeGuard[int]:
     """Return whether input can come from there: of a file or a pipe, but not of a terminal or another device."""
     if descriptor is None:
@@ -243,7 +256,7 @@ def _read_input(descriptor: int | None) -> bytes:
         if len(content) > MOST_INPUT:
             raise InvalidInput(
                 f"a guest with its own kernel takes at most {render_bytes(MOST_INPUT)} of input",
-                hint="put the input into a file of the guest",
+                hint="give it in pieces, or fetch it from within the guest over the network",
             )
     return bytes(content)
 

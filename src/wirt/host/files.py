@@ -29,6 +29,12 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
+def open_to_group(path: str, gid: int) -> None:
+    """Let a group, and nobody else but root, pass through a directory to names that it knows."""
+    os.chown(path, 0, gid)
+    os.chmod(path, 0o710)
+
+
 def remove_tree(path: str) -> None:
     """Delete a directory and everything in it; no error if it is gone.
 

@@ -23,6 +23,7 @@ MS_REC = 16384
 MS_SLAVE = 1 << 19
 MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
+UMOUNT_NOFOLLOW = 8
 
 _OPEN_TREE, _MOVE_MOUNT, _MOUNT_SETATTR = 428, 429, 442
 _OPEN_TREE_CLONE = 1
@@ -76,12 +77,13 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
 def unmount(target: str) -> None:
     """Unmount the topmost mount at ``target``; no error if nothing is mounted there.
 
-    Processes that still use it keep it until they end (lazy), but no path leads to it any more.
+    Processes that still use it keep it until they end (lazy), but no path leads to it any more. A link at ``target`` is
+    not followed: a guest may have put it there.
 
     Raises:
         NotPermitted, Failed: the kernel refused.
     """
-    if _libc.umount2(target.encode(), MNT_DETACH) == 0:
+    if _libc.umount2(target.encode(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0:
         return
     number = ctypes.get_errno()
     if number not in (errno.EINVAL, errno.ENOENT):

@@ -46,6 +46,15 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             yield
 
     @contextmanager
+    def templates_lock(self) -> Iterator[None]:
+        """Hold the lock between making a guest of a template and removing the template."""
+        with (
+            interrupts.held_back(),
+            lock.hold(self.home.lock("templates"), "the list of templates", wait=LOCK_SECONDS),
+        ):
+            yield
+
+    @contextmanager
     def network_lock(self) -> Iterator[None]:
         """Hold the lock of the home's bridge: made and taken away by one command at a time."""
         with (

@@ -1,10 +1,11 @@
 """``create``: a guest from its definition, stopped."""
 
+import os
 import time
 
 import msgspec
 
-from wirt.errors import Conflict, Unsupported
+from wirt.errors import Conflict, NotPermitted, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.limits import Limits, check_limits
 from wirt.model.names import check_name, new_guest_id
@@ -47,8 +48,10 @@ def plan(context: Context, request: CreateRequest) -> Guest:
     """Check a definition against the node and return the guest it would make; changes nothing.
 
     Raises:
-        InvalidInput, NotFound, Unsupported: it cannot be made here; says why and what to do.
+        InvalidInput, NotFound, NotPermitted, Unsupported: it cannot be made here; says why and what to do.
     """
+    if os.geteuid() != 0:
+        raise NotPermitted("making a guest needs root", hint="run it as root")
     check_name(request.name)
     template = context.templates.get(request.template)
     approach = context.approach(request.approach)
@@ -88,7 +91,10 @@ def claim(context: Context, request: CreateRequest, guest: Guest, verb: str) -> 
     """
     while True:
         try:
-            journal.begin(context, guest, verb)
+            with context.templates_lock():
+                # It may have been removed since the plan; once the guest is written down it cannot be any more.
+                context.templates.get(guest.template)
+                journal.begin(context, guest, verb)
         except Conflict:
             taken = context.store.addresses()
             if request.address is not None or guest.address not in taken:

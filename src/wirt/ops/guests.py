@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from wirt.errors import Busy, NotFound
+from wirt.errors import Error
 from wirt.host import lock, process
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
@@ -51,13 +51,16 @@ def observed(context: Context, guest: Guest) -> Guest:
 
 
 def clean_up(context: Context) -> None:
-    """Repair whatever dead processes left in this home; what living ones are doing is left alone."""
+    """Repair whatever dead processes left in this home; what living ones are doing is left alone.
+
+    A guest that cannot be repaired stops nobody who wants another: its intent stays, and who asks for it is told why.
+    """
     for intent in context.store.intents():
-        with suppress(Busy), context.guest_lock(intent.guest, wait=0):
+        with suppress(Error), context.guest_lock(intent.guest, wait=0):
             journal.recover(context, intent.guest)
     for guest in context.store.guests():
         if _has_ended(context, guest):
-            with suppress(Busy, NotFound), held(context, guest.name, wait=0):
+            with suppress(Error), held(context, guest.name, wait=0):
                 pass  # to hold it is to bury it
     lock.sweep(os.path.dirname(context.home.lock("any")))
     journal.remove_idle_network(context)

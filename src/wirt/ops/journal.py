@@ -20,7 +20,7 @@ from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder, Step
-from wirt.state.base import Intent
+from wirt.state.base import MAKING_VERBS, Intent
 
 KILL_VARIABLE = "WIRT_KILL_AT"
 """Names a trace point at which the process kills itself: how the tests die there."""
@@ -28,7 +28,7 @@ KILL_VARIABLE = "WIRT_KILL_AT"
 TRACE_VARIABLE = "WIRT_TRACE_POINTS"
 """Names a file that every trace point is added to when it is reached: how the tests know them all."""
 
-_VANISHING = frozenset({"create", "destroy", "run"})
+_VANISHING = MAKING_VERBS | {"destroy"}
 """Verbs after whose undoing nothing of the guest remains."""
 
 

@@ -12,8 +12,8 @@ def remove_template(context: Context, name: str) -> None:
     Raises:
         NotFound, WrongState, Busy: nothing was changed.
     """
-    users = [guest.name for guest in context.store.guests() if guest.template == name]
-    context.templates.remove(name, used_by=users)
+    with context.templates_lock():
+        context.templates.remove(name, used_by=context.store.made_from(name))
 
 
 def prepare_forms(context: Context, name: str, *, progress: Callable[[str], None]) -> None:

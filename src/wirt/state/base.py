@@ -6,6 +6,9 @@ import msgspec
 
 from wirt.model.guest import Guest
 
+MAKING_VERBS = frozenset({"create", "run"})
+"""Verbs that begin with nothing: until they end there is no such guest for anybody else."""
+
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the journal: what somebody set out to do to a guest and has not said to be done.
@@ -46,7 +49,7 @@ class Store(Protocol):
         """Write down what is going to be done; a new guest takes its name and address with it.
 
         Raises:
-            Conflict: the name or the address is taken.
+            Conflict: the name or the address is taken, or a new guest's id.
         """
         ...
 
@@ -56,6 +59,10 @@ class Store(Protocol):
 
     def addresses(self) -> set[str]:
         """Return every address that is taken, by guests under way too."""
+        ...
+
+    def made_from(self, template: str) -> list[str]:
+        """Return the names of the guests of a template, those under way too."""
         ...
 
     def is_empty(self) -> bool:

@@ -2,7 +2,7 @@
 
 from wirt.errors import Conflict, NotFound
 from wirt.model.guest import Guest
-from wirt.state.base import Intent
+from wirt.state.base import MAKING_VERBS, Intent
 
 
 class MemoryStore:
@@ -16,7 +16,7 @@ class MemoryStore:
 
     def guests(self) -> list[Guest]:
         """Return all guests by name, those whose making is under way left out."""
-        making = {key for key, intent in self._journal.items() if intent.verb in ("create", "run")}
+        making = {key for key, intent in self._journal.items() if intent.verb in MAKING_VERBS}
         found = [guest for key, guest in self._guests.items() if key not in making]
         return sorted(found, key=lambda guest: guest.name)
 
@@ -43,9 +43,12 @@ class MemoryStore:
         """Write down what is going to be done; a new guest takes its name and address with it.
 
         Raises:
-            Conflict: the name or the address is taken.
+            Conflict: the name or the address is taken, or a new guest's id.
         """
         guest = intent.guest
+        if intent.verb in MAKING_VERBS and guest.id in self._guests:
+            taken = self._guests[guest.id].name
+            raise Conflict(f"guest id {guest.id} is that of guest {taken}", hint="try again")
         for other in self._guests.values():
             if other.id != guest.id and other.name == guest.name:
                 raise Conflict(
@@ -71,6 +74,11 @@ class MemoryStore:
     def addresses(self) -> set[str]:
         """Return every address that is taken."""
         return {guest.address for guest in self._guests.values()}
+
+    def made_from(self, template: str) -> list[str]:
+        """Return the names of the guests of a template, those under way too."""
+        found = [guest.name for guest in self._guests.values() if guest.template == template]
+        return sorted(found)
 
     def is_empty(self) -> bool:
         """Return whether there is neither a guest nor an intent."""

@@ -14,7 +14,7 @@ import msgspec
 from wirt.errors import Conflict, Corrupt, Failed, NotFound, NotPermitted, OutOfSpace
 from wirt.host import files
 from wirt.model.guest import Guest
-from wirt.state.base import Intent
+from wirt.state.base import MAKING_VERBS, Intent
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -71,7 +71,8 @@ class SqliteStore:
         with self._translated():
             rows = self._db.execute(
                 "SELECT body FROM guests WHERE id NOT IN (SELECT guest_id FROM journal WHERE "
-                "json_extract(body, '$.verb') IN ('create', 'run')) ORDER BY name"
+                "json_extract(body, '$.verb') IN (?, ?)) ORDER BY name",
+                sorted(MAKING_VERBS),
             ).fetchall()
             return [_guest(row[0]) for row in rows]
 
@@ -105,10 +106,12 @@ class SqliteStore:
         """Write down what is going to be done; a new guest takes its name and address with it.
 
         Raises:
-            Conflict: the name or the address is taken.
+            Conflict: the name or the address is taken, or a new guest's id.
         """
         guest = intent.guest
         with self._translated(), self._transaction():
+            if intent.verb in MAKING_VERBS:
+                self._check_new(guest)
             self._db.execute(
                 "INSERT INTO journal VALUES (?, ?) ON CONFLICT (guest_id) DO UPDATE SET body = "
                 "excluded.body",
@@ -119,6 +122,11 @@ class SqliteStore:
                 "INSERT OR IGNORE INTO guests VALUES (?, ?, ?, ?)",
                 (guest.id, guest.name, guest.address, _encode(guest)),
             )
+
+    def _check_new(self, guest: Guest) -> None:
+        row = self._db.execute("SELECT name FROM guests WHERE id = ?", (guest.id,)).fetchone()
+        if row is not None:
+            raise Conflict(f"guest id {guest.id} is that of guest {row[0]}", hint="try again")
 
     def _check_free(self, guest: Guest) -> None:
         row = self._db.execute(
@@ -153,6 +161,15 @@ class SqliteStore:
         """Return every address that is taken, by guests under way too."""
         with self._translated():
             return {row[0] for row in self._db.execute("SELECT address FROM guests")}
+
+    def made_from(self, template: str) -> list[str]:
+        """Return the names of the guests of a template, those under way too."""
+        with self._translated():
+            rows = self._db.execute(
+                "SELECT name FROM guests WHERE json_extract(body, '$.template') = ? ORDER BY name",
+                (template,),
+            ).fetchall()
+        return [str(row[0]) for row in rows]
 
     def is_empty(self) -> bool:
         """Return whether there is neither a guest nor an intent."""

@@ -11,6 +11,8 @@ from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import Idmap, RootTree
 
+_VOLUME = "layer/volume"
+
 
 class BtrfsPool:
     """A pool in a directory of a btrfs file system."""
@@ -35,19 +37,28 @@ class BtrfsPool:
         return yes(self.name, "the home lies on btrfs; a tree's size is not bounded")
 
     def clone(self, form_path: str, guest_id: str, *, root: str, size: int) -> None:
-        """Snapshot the template's subvolume; ``size`` is not bounded here."""
+        """Snapshot the template's subvolume; ``size`` is not bounded here.
+
+        Nobody but root may come to it: on disk a guest's files have the ids that the guest sees, so a program that its
+        root made setuid is the node's root's.
+        """
+        os.makedirs(self._directory, mode=0o711, exist_ok=True)
+        for part in ("", "layer"):
+            os.makedirs(self._path(guest_id, part), mode=0o700, exist_ok=True)
         os.makedirs(self._path(guest_id, "root"), mode=0o755, exist_ok=True)
-        if not os.path.isdir(self._path(guest_id, "volume")):
-            run.check(["btrfs", "subvolume", "snapshot", form_path, self._path(guest_id, "volume")])
+        volume = self._path(guest_id, _VOLUME)
+        if not os.path.isdir(volume):
+            run.check(["btrfs", "subvolume", "snapshot", form_path, volume])
 
     def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
         """Show the subvolume at the guest's root, its ids shifted if need be."""
-        volume, target = self._path(guest_id, "volume"), self._path(guest_id, "root")
+        volume, target = self._path(guest_id, _VOLUME), self._path(guest_id, "root")
         if mount.is_mounted(target):
             return RootTree(path=target, idmap=idmap)
         if idmap is None:
             mount.bind(volume, target)
         else:
+            files.open_to_group(self._path(guest_id), idmap.first)
             mount.bind_idmapped([(volume, target)], first=idmap.first, size=idmap.size)
         return RootTree(path=target, idmap=idmap)
 
@@ -59,13 +70,13 @@ class BtrfsPool:
         """Delete the subvolume, with those that the guest may have made inside it, and the guest's directory."""
         mount.unmount_below(self._path(guest_id))
         # A subvolume is deleted as a directory too (since Linux 4.18), inner ones with it; btrfs only does it faster.
-        if os.path.isdir(self._path(guest_id, "volume")):
-            run.run(["btrfs", "subvolume", "delete", self._path(guest_id, "volume")])
+        if os.path.isdir(self._path(guest_id, _VOLUME)):
+            run.run(["btrfs", "subvolume", "delete", self._path(guest_id, _VOLUME)])
         files.remove_tree(self._path(guest_id))
 
     def probe(self, guest_id: str) -> Presence:
         """Ask whether the guest's subvolume is there."""
-        if os.path.isdir(self._path(guest_id, "volume")):
+        if os.path.isdir(self._path(guest_id, _VOLUME)):
             return Presence.PRESENT
         return Presence.PARTIAL if os.path.isdir(self._path(guest_id)) else Presence.ABSENT
 

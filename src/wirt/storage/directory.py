@@ -36,10 +36,16 @@ class DirectoryPool:
         return no(self.name, "the kernel has no overlayfs", "load the module: modprobe overlay")
 
     def clone(self, form_path: str, guest_id: str, *, root: str, size: int) -> None:
-        """Make the guest's empty upper layer; ``size`` is not bounded here."""
+        """Make the guest's empty upper layer; ``size`` is not bounded here.
+
+        Nobody but root may come here: on disk a guest's files have the ids that the guest sees, so a program that its
+        root made setuid is the node's root's.
+        """
+        os.makedirs(self._directory, mode=0o711, exist_ok=True)
+        os.makedirs(self._path(guest_id), mode=0o700, exist_ok=True)
         for part in ("layer/upper", "layer/work", "root"):
             os.makedirs(self._path(guest_id, part), mode=0o755, exist_ok=True)
-        os.chmod(self._path(guest_id), 0o711)
+        os.chmod(self._path(guest_id, "layer"), 0o700)
 
     def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
         """Mount the overlay; the layers' own mounts are gone again when this returns.
@@ -53,6 +59,7 @@ class DirectoryPool:
         if idmap is None:
             mount.overlay(form_path, f"{layer}/upper", f"{layer}/work", target)
             return RootTree(path=target)
+        files.open_to_group(self._path(guest_id), idmap.first)
         shifted_template = self._path(guest_id, "shifted-template")
         shifted_layer = self._path(guest_id, "shifted-layer")
         for point in (shifted_template, shifted_layer):

@@ -43,6 +43,9 @@ class ImagePool:
             InvalidInput: a UBD layer larger than the template's image was asked for.
             OutOfSpace, Failed: the layer could not be written.
         """
+        # What is on a guest's disk is for nobody else on the node.
+        os.makedirs(self._directory, mode=0o711, exist_ok=True)
+        os.makedirs(self._path(guest_id), mode=0o700, exist_ok=True)
         least = os.stat(form_path).st_size
         layer = self._layer(guest_id, root)
         if root == "ubd":
