@@ -196,8 +196,11 @@ def make_network_row(subject: str, servers: int, rate: float) -> NetworkRow:
         throughput_mb=rate * 0.00012,
         concurrency=9.7 * servers,
         availability=100.0,
+        elapsed_seconds=10.0,
+        successful=rate * 10,
         failed=0.0,
         longest_seconds=0.12 * servers,
+        shortest_seconds=0.0,
         n=3,
     )
 

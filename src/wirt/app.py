@@ -79,10 +79,9 @@ def find_specs(home: Home) -> "dict[str, TemplateSpec]":
     Raises:
         InvalidInput: a file cannot be read as a template.
     """
-    from wirt.storage.specs import load_specs
+    from wirt.storage.specs import SHIPPED, load_specs
 
-    shipped = os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates")
-    return load_specs([shipped, os.path.join(home.etc, "templates.d")])
+    return load_specs([SHIPPED, os.path.join(home.etc, "templates.d")])
 
 
 def diagnose_node(home: Home) -> "Diagnosis":

@@ -174,7 +174,7 @@ def test_template_of_a_guest_under_way_is_not_removed(home: HomeUnderTest) -> No
 
     assert (done.returncode, done.stderr) == (
         5,
-        f"wirt: template {TINY} is used by the guest busy; destroy them first\n",
+        f"wirt: template {TINY} is used by the guest busy; destroy it first\n",
     )
 
 

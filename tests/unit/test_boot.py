@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from wirt.errors import Unsupported
-from wirt.storage import boot
+from wirt.storage import boot, forms
 
 DEPENDENCIES = """\
 kernel/drivers/virtio/virtio.ko: kernel/drivers/virtio/virtio_ring.ko
@@ -21,6 +21,7 @@ kernel/net/core/failover.ko.gz:
 kernel/drivers/net/virtio_net.ko: kernel/net/core/failover.ko.gz kernel/drivers/virtio/virtio.ko kernel/drivers/virtio/virtio_ring.ko
 kernel/drivers/other.ko:
 """
+PCI = "kernel/drivers/virtio/virtio_pci.ko"
 PACKERS: dict[str, Callable[[bytes], bytes]] = {".xz": lzma.compress, ".gz": gzip.compress}
 
 
@@ -35,6 +36,15 @@ def make_kernel(tree: Path, version: str, *, dependencies: str = DEPENDENCIES) -
         path.write_bytes(PACKERS.get(path.suffix, bytes)(f"module {path.name}".encode()))
     (tree / "boot").mkdir(exist_ok=True)
     (tree / "boot" / f"vmlinuz-{version}").write_text("kernel")
+
+
+def refusal_of(tree: Path) -> str:
+    """Return why no ramdisk is made for a tree, without the next step and with the tree's name left out."""
+    out = tree.parent / "initrd.img"
+    with pytest.raises(Unsupported) as caught:
+        boot.build_ramdisk(str(tree), str(out))
+    assert not out.exists()
+    return caught.value.message.replace(f"{tree}/lib/modules/6.1.0/", "").replace(f"{tree}/", "")
 
 
 def unpack(archive: Path, directory: Path) -> list[str]:
@@ -123,3 +133,118 @@ def test_ramdisk_for_a_kernel_without_the_disks_driver_is_refused(tmp_path: Path
         boot.build_ramdisk(str(tmp_path / "tree"), f"{tmp_path}/initrd.img")
 
     assert not (tmp_path / "initrd.img").exists()
+
+
+def test_kernel_is_copied_as_a_regular_file_beside_its_ramdisk(tmp_path: Path) -> None:
+    make_kernel(tmp_path / "tree", "6.1.0")
+
+    forms.make_boot(str(tmp_path / "tree"), f"{tmp_path}/boot")
+
+    assert (tmp_path / "boot" / "vmlinuz").read_text() == "kernel"
+    assert (tmp_path / "boot" / "initrd.img").exists()
+
+
+def test_boot_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    make_kernel(tmp_path / "outside", "6.1.0")
+    make_kernel(tmp_path / "tree", "6.1.0")
+    (tmp_path / "tree" / "boot" / "vmlinuz-6.1.0").unlink()
+    (tmp_path / "tree" / "boot").rmdir()
+    (tmp_path / "tree" / "boot").symlink_to(tmp_path / "outside" / "boot")
+
+    with pytest.raises(Unsupported, match="/tree/boot' is a symbolic link"):
+        forms.make_boot(str(tmp_path / "tree"), f"{tmp_path}/fresh")
+
+
+def test_kernel_that_is_a_pipe_is_passed_over(tmp_path: Path) -> None:
+    make_kernel(tmp_path, "6.1.0")
+    (tmp_path / "boot" / "vmlinuz-6.1.0").unlink()
+    os.mkfifo(tmp_path / "boot" / "vmlinuz-6.1.0")
+
+    with pytest.raises(Unsupported, match="the template has no kernel to boot"):
+        boot.find_kernel(str(tmp_path))
+
+
+@pytest.mark.parametrize("start", ["../" * 40, ""])
+def test_module_that_the_list_finds_outside_of_the_tree_is_refused(
+    tmp_path: Path, start: str
+) -> None:
+    secret = tmp_path / "virtio_pci.ko"
+    secret.write_text("secret")
+    named = f"{start}{str(secret).lstrip('/') if start else secret}"
+    make_kernel(tmp_path / "tree", "6.1.0")
+    dependencies = tmp_path / "tree" / "lib" / "modules" / "6.1.0" / "modules.dep"
+    dependencies.write_text(DEPENDENCIES.replace(PCI, named))
+
+    assert refusal_of(tmp_path / "tree") == f"'{named}' lies outside of the template"
+
+
+def test_module_below_a_directory_that_leads_out_is_refused(tmp_path: Path) -> None:
+    make_kernel(tmp_path / "outside", "6.1.0")
+    make_kernel(tmp_path / "tree", "6.1.0")
+    drivers = tmp_path / "tree" / "lib" / "modules" / "6.1.0" / "kernel" / "drivers"
+    drivers.rename(tmp_path / "away")
+    drivers.symlink_to(tmp_path / "outside" / "lib/modules/6.1.0/kernel/drivers")
+
+    name = "kernel/drivers/virtio/virtio_ring.ko"
+    assert refusal_of(tmp_path / "tree") == f"'{name}' lies outside of the template"
+
+
+@pytest.mark.parametrize("name", [PCI, "modules.dep", "modules.builtin"])
+def test_link_in_the_place_of_a_file_is_refused(tmp_path: Path, name: str) -> None:
+    make_kernel(tmp_path / "tree", "6.1.0")
+    path = tmp_path / "tree" / "lib" / "modules" / "6.1.0" / name
+    secret = path.rename(tmp_path / "secret")
+    path.symlink_to(secret)
+
+    assert refusal_of(tmp_path / "tree") == f"'{name}' is no regular file"
+
+
+@pytest.mark.parametrize("name", [PCI, "modules.dep", "modules.builtin"])
+def test_pipe_in_the_place_of_a_file_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    make_kernel(tmp_path / "tree", "6.1.0")
+    path = tmp_path / "tree" / "lib" / "modules" / "6.1.0" / name
+    path.unlink()
+    os.mkfifo(path)
+
+    assert refusal_of(tmp_path / "tree") == f"'{name}' is no regular file"
+
+
+def test_module_that_is_missing_is_named(tmp_path: Path) -> None:
+    make_kernel(tmp_path / "tree", "6.1.0")
+    (tmp_path / "tree" / "lib" / "modules" / "6.1.0" / PCI).unlink()
+
+    assert refusal_of(tmp_path / "tree") == f"'{PCI}' is no regular file"
+
+
+def test_module_of_an_impossible_name_is_refused(tmp_path: Path) -> None:
+    make_kernel(tmp_path / "tree", "6.1.0")
+    dependencies = tmp_path / "tree" / "lib" / "modules" / "6.1.0" / "modules.dep"
+    dependencies.write_bytes(
+        DEPENDENCIES.replace(PCI, "\0\udcff/virtio_pci.ko").encode(errors="surrogateescape")
+    )
+
+    assert "cannot be opened: embedded null byte" in refusal_of(tmp_path / "tree")
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz", ".zst"])
+def test_module_that_is_not_what_its_name_says_is_refused(tmp_path: Path, suffix: str) -> None:
+    make_kernel(tmp_path / "tree", "6.1.0", dependencies=DEPENDENCIES.replace(PCI, PCI + suffix))
+    path = tmp_path / "tree" / "lib" / "modules" / "6.1.0" / (PCI + suffix)
+    path.write_text("no such thing")
+
+    assert refusal_of(tmp_path / "tree").startswith(f"'{PCI}{suffix}' cannot be unpacked: ")
+
+
+def test_module_packed_with_zstd_is_unpacked_beside_nothing(tmp_path: Path) -> None:
+    make_kernel(tmp_path / "tree", "6.1.0", dependencies=DEPENDENCIES.replace(PCI, f"{PCI}.zst"))
+    packed = tmp_path / "tree" / "lib" / "modules" / "6.1.0" / f"{PCI}.zst"
+    content = subprocess.run(["zstd", "-qc"], input=b"module", capture_output=True).stdout
+    packed.write_bytes(content)
+    # What zstd would write, or ask about, if it were given the file's name.
+    packed.with_suffix("").symlink_to(tmp_path / "planted")
+
+    boot.build_ramdisk(str(tmp_path / "tree"), f"{tmp_path}/initrd.img")
+
+    unpack(tmp_path / "initrd.img", tmp_path / "unpacked")
+    assert (tmp_path / "unpacked" / "modules" / "virtio_pci.ko").read_text() == "module"
+    assert not (tmp_path / "planted").exists()

@@ -91,9 +91,10 @@ def test_host_that_differs_from_itself_is_named() -> None:
     again = series(HOST_AGAIN, [104, 104.1, 103.9, 104, 104])
 
     assert warnings(run([*CALM, *again])) == [
-        "The host measured against itself differs where nothing differs: dhry2reg by 4.0%; "
+        "The host measured against itself differs where nothing differs: dhry2reg by 4.0 %; "
         "take differences of that size between approaches as noise.",
-        "The machine is noisy: two series of the same host differ by up to 8.0% within a block.",
+        "The machine is noisy: two passes of the host in the same block differ by up to 8.0 %; "
+        "means over more blocks differ less.",
     ]
 
 
@@ -101,7 +102,7 @@ def test_clock_that_runs_off_is_named() -> None:
     slow = [sample("qemu", 1, block=b, seconds=0.97, host_seconds=1.0) for b in range(5)]
 
     assert warnings(run([*CALM, *slow])) == [
-        "The clock of qemu is off by up to 3.0% against the host's, "
+        "The clock of qemu is off by up to 3.0 % against the host's, "
         "so its figures are as uncertain as that."
     ]
 

@@ -163,7 +163,7 @@ def test_input_larger_than_allowed_is_refused_before_anything_runs(guest: Guest)
 
     assert str(caught.value) == (
         "a guest with its own kernel takes at most 1 MiB of input; "
-        "put the input into a file of the guest"
+        "give it in pieces, or fetch it from within the guest over the network"
     )
     assert guest.agent.asked == []
 

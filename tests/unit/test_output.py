@@ -27,3 +27,9 @@ def test_complaint_shows_the_detail_to_who_asks(
     output.complain(Failed("it broke", detail="line\nline"))
 
     assert capsys.readouterr().err == "wirt: it broke\nline\nline\n"
+
+
+def test_columns_of_numbers_are_set_to_the_right() -> None:
+    text = output.columns(("A", "N"), [("one", "1"), ("two", "1,000")], right=("N",))
+
+    assert text == "A        N\none      1\ntwo  1,000"

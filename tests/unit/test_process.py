@@ -1,7 +1,27 @@
 import os
+import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
 
 from wirt.host import process
+
+ENGINE = "guest=wt-test-a1b2c3"
+
+
+@contextmanager
+def pretending(*before: str, shell: str = "/bin/sh") -> Iterator[int]:
+    """Run a process with an engine's argument on its command line, started by the programs in ``before``."""
+    argv = [*before, shell, "-c", "echo $$; read line", "sh", ENGINE]
+    with subprocess.Popen(
+        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout is not None
+        yield int(started.stdout.readline())
+        started.communicate("\n")
 
 
 def test_descendants_are_children_and_their_children() -> None:
@@ -49,3 +69,39 @@ def test_end_of_a_process_that_is_gone_is_no_error() -> None:
         done.wait()
 
     process.end(done.pid)
+
+
+def test_find_by_argument_finds_our_own_process() -> None:
+    with pretending() as pid:
+        found = process.find_by_argument(ENGINE)
+
+    assert found == [pid]
+    assert process.find_by_argument(ENGINE) == []
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        ("setpriv", "--reuid=65534", "--clear-groups"),
+        # Also of another user although root in all that counts: a setuid program started by that user.
+        ("setpriv", "--ruid=65534"),
+        ("unshare", "--user", "--map-root-user"),
+    ],
+    ids=["other user", "other real user", "root of a container"],
+)
+def test_find_by_argument_passes_over_who_only_pretends(
+    root_user: None, before: tuple[str, ...]
+) -> None:
+    with pretending(*before):
+        found = process.find_by_argument(ENGINE)
+
+    assert found == []
+
+
+def test_find_by_argument_passes_over_setuid_programs(root_user: None, tmp_path: Path) -> None:
+    shell = shutil.copy("/bin/sh", tmp_path / "sh")
+    os.chmod(shell, 0o4755)
+    with pretending(shell=str(shell)):
+        found = process.find_by_argument(ENGINE)
+
+    assert found == []

@@ -18,6 +18,7 @@ from wirt.bench.report.wording import (
     percent,
     round_percent,
 )
+from wirt.bench.sample import HOST, HOST_AGAIN, Effort
 from wirt.bench.workloads import WORKLOADS
 
 
@@ -179,6 +180,50 @@ def test_environment_table_leaves_the_approaches_to_their_own_table() -> None:
     assert table is not None
     assert ["cpu: governor", "unknown"] in table.rows
     assert not any("approaches" in row[0] for row in table.rows)
+
+
+def test_environment_table_gathers_what_the_processor_is_not_affected_by() -> None:
+    mitigations = {"mds": "Not affected", "retbleed": "Vulnerable", "spec_rstack": "Not affected"}
+    analysis = make_analysis()
+    header = msgspec.structs.replace(analysis.header, environment={"mitigations": mitigations})
+    table = tables.build_environment(replace(analysis, header=header))
+
+    assert table is not None
+    assert table.rows == [
+        ["mitigations: retbleed", "Vulnerable"],
+        ["mitigations: not affected by", "mds, spec rstack"],
+    ]
+
+
+def test_method_of_an_imported_run_claims_nothing_that_wirt_did_not_do() -> None:
+    analysis = make_analysis()
+    header = msgspec.structs.replace(
+        analysis.header, profile="imported", environment={"imported_from": "UnixBench 5.1.3"}
+    )
+    told = method.describe_method(replace(analysis, header=header))
+
+    assert told[0].startswith(
+        "Wirt did not measure this: it read the figures from the output of UnixBench 5.1.3."
+    )
+    assert not any("afresh" in line or "seed" in line for line in told)
+
+
+def test_effort_is_told_in_the_order_of_the_run_without_the_second_host() -> None:
+    analysis = make_analysis()
+    efforts = [
+        Effort(subject=subject, step=step, seconds=1.0, block=0)
+        for subject in (HOST_AGAIN, "lxc", HOST)
+        for step in ("create", "own step")
+    ]
+    totals, steps = tables.build_effort(replace(analysis, efforts=efforts))
+
+    assert [row[0] for row in totals.rows] == [HOST, "lxc"]
+    assert [row[:2] for row in steps.rows] == [
+        [HOST, "clone the template"],
+        [HOST, "own step"],
+        ["lxc", "clone the template"],
+        ["lxc", "own step"],
+    ]
 
 
 def test_environment_table_cuts_endless_values() -> None:

@@ -23,6 +23,7 @@ import msgspec
 from wirt.approaches.agent import Agent, Ended, GuestGone, request_size
 from wirt.approaches.ownkernel import SIGNALS, open_agent, private_directory, read_log, watch
 from wirt.errors import Failed, InvalidInput
+from wirt.host.archive import owned_by_root
 from wirt.host.run import Streams
 from wirt.model.guest import Handle
 from wirt.model.launch import Place
@@ -109,7 +110,7 @@ def run_command(
 def write_tar(source: str, target: str, archive: tarfile.TarFile) -> None:
     """Put a file, or what a directory holds, into an archive that is to be unpacked at ``tar_directory(...)``."""
     name = "." if os.path.isdir(source) else os.path.basename(target)
-    archive.add(source, arcname=name, filter=_as_root)
+    archive.add(source, arcname=name, filter=owned_by_root)
 
 
 def tar_directory(source: str, target: str) -> str:
@@ -265,9 +266,3 @@ def _write_all(descriptor: int | None, content: bytes) -> None:
     rest = memoryview(content)
     while descriptor is not None and rest:
         rest = rest[os.write(descriptor, rest) :]
-
-
-def _as_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = "root"
-    return member

@@ -78,8 +78,12 @@ class NetworkRow(msgspec.Struct, frozen=True, kw_only=True):
     """Summed."""
     availability: float
     """Percent, mean over the servers."""
+    elapsed_seconds: float
+    """The longest of the servers' times; transactions are sent in numbers that take about as long everywhere."""
+    successful: float
     failed: float
     longest_seconds: float
+    shortest_seconds: float
     n: int
 
 

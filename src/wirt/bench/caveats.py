@@ -87,7 +87,7 @@ def of_figures(
             "wide or missing."
         )
     off = [
-        f"{result.test} by {abs(result.ratio - 1):.1%}"
+        f"{result.test} by {_percent(abs(result.ratio - 1))}"
         for result in noise
         if result.verdict is Verdict.DIFFERENT and result.ratio is not None
     ]
@@ -98,11 +98,11 @@ def of_figures(
         )
     if floor is not None and floor > NOISE_LIMIT:
         found.append(
-            f"The machine is noisy: two series of the same host differ by up to {floor:.1%} "
-            "within a block."
+            f"The machine is noisy: two passes of the host in the same block differ by up to "
+            f"{_percent(floor)}; means over more blocks differ less."
         )
     found += [
-        f"The clock of {clock.subject} is off by up to {clock.worst:.1%} against the host's, "
+        f"The clock of {clock.subject} is off by up to {_percent(clock.worst)} against the host's, "
         "so its figures are as uncertain as that."
         for clock in clocks
         if clock.worst > CLOCK_LIMIT and clock.subject not in (HOST, HOST_AGAIN)
@@ -151,6 +151,10 @@ def of_pair(a: Header, b: Header) -> list[str]:
 
 def _template(header: Header) -> str:
     return f"{header.template} {header.template_sha256[:12]}" if header.template else "none"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _count(things: Sequence[object], noun: str) -> str:

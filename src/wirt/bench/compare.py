@@ -315,8 +315,11 @@ def _network_row(
         throughput_mb=mean("throughput"),
         concurrency=mean("concurrency"),
         availability=mean("availability"),
+        elapsed_seconds=mean("elapsed_time"),
+        successful=mean("successful_transactions"),
         failed=mean("failed_transactions"),
         longest_seconds=mean("longest_transaction"),
+        shortest_seconds=mean("shortest_transaction"),
         n=len(blocks),
     )
 

@@ -8,13 +8,10 @@ import msgspec
 from wirt.bench import stats
 from wirt.bench.importers.siege import HTTP_TEST
 from wirt.bench.sample import Planned
-from wirt.bench.workloads import INDEX_4_1, INDEX_5, WORKLOADS, Group
+from wirt.bench.workloads import INDEX_4_1, INDEX_5, WORKLOADS, Group, find_workload
 from wirt.errors import InvalidInput
 
 SUITES = ("unix", "http")
-CPU_TARGET = 0.01
-OTHER_TARGET = 0.03
-"""Half-widths of the 95 % interval of guest/host that the standard profile asks for."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,39 +102,27 @@ def build_cells(
         seconds: overrides the length of a pass.
 
     Raises:
-        InvalidInput: there is no such suite or test.
+        InvalidInput: there is no such suite or test, or a pass would be no pass.
     """
     for suite in suites:
         if suite not in SUITES:
             raise InvalidInput(
-                f"there is no suite {suite!r}", hint=f"choose of {', '.join(SUITES)}"
+                f"there is no suite {suite!r}", hint=f"choose one of {', '.join(SUITES)}"
             )
     for test in tests:
-        if test not in WORKLOADS:
-            raise InvalidInput(
-                f"there is no test {test!r}", hint=f"choose of {', '.join(WORKLOADS)}"
-            )
+        find_workload(test)
+    if seconds is not None and seconds <= 0:
+        raise InvalidInput("a pass of 0 s measures nothing", hint="ask for 100ms or more")
     cells: list[Planned] = []
     if "unix" in suites:
         numbers = (1, cpus) if profile.all_cpus and cpus > 1 else (1,)
         cells += [
             _unix_cell(profile, test, copies, blocks, seconds)
             for copies in numbers
-            for test in tests or profile.tests
+            for test in dict.fromkeys(tests or profile.tests)
         ]
     if "http" in suites:
-        cells += [
-            Planned(
-                suite="http",
-                test=HTTP_TEST,
-                copies=servers,
-                seconds=seconds or profile.http_seconds,
-                warmup_seconds=profile.http_warmup_seconds,
-                blocks=blocks or profile.http_blocks,
-                most_blocks=blocks or profile.http_blocks,
-            )
-            for servers in sorted({1, guests})
-        ]
+        cells += [_web_cell(profile, servers, blocks, seconds) for servers in sorted({1, guests})]
     return cells
 
 
@@ -145,10 +130,9 @@ def _unix_cell(
     profile: Profile, test: str, copies: int, blocks: int | None, seconds: float | None
 ) -> Planned:
     workload = WORKLOADS[test]
-    own = profile.seconds is None
-    adaptive = profile.most_blocks > profile.blocks and blocks is None
-    target = CPU_TARGET if workload.group is Group.CPU else OTHER_TARGET
-    least = blocks or (workload.passes if own else profile.blocks)
+    least = blocks or (workload.passes if profile.seconds is None else profile.blocks)
+    target = stats.TARGET_CPU if workload.group is Group.CPU else stats.TARGET_OTHER
+    adaptive = _is_adaptive(profile, blocks)
     return Planned(
         suite="unix",
         test=test,
@@ -161,17 +145,37 @@ def _unix_cell(
     )
 
 
-def is_wanted(cell: Planned, block: int, ratios: Sequence[float]) -> bool:
-    """Say whether a subject runs a cell in this block (counted from 0).
+def _web_cell(profile: Profile, servers: int, blocks: int | None, seconds: float | None) -> Planned:
+    least = blocks or profile.http_blocks
+    adaptive = _is_adaptive(profile, blocks)
+    return Planned(
+        suite="http",
+        test=HTTP_TEST,
+        copies=servers,
+        seconds=seconds or profile.http_seconds,
+        warmup_seconds=profile.http_warmup_seconds,
+        blocks=least,
+        most_blocks=profile.most_blocks if adaptive else least,
+        target=stats.TARGET_OTHER if adaptive else None,
+    )
+
+
+def _is_adaptive(profile: Profile, blocks: int | None) -> bool:
+    """Say whether the intervals decide on the number of blocks."""
+    return blocks is None and profile.most_blocks > profile.blocks
+
+
+def is_wanted(cell: Planned, done: int, ratios: Sequence[float]) -> bool:
+    """Say whether a subject is to run a cell once more.
 
     Args:
         cell: the cell.
-        block: the block that is about to begin.
-        ratios: guest/host of the blocks so far.
+        done: blocks in which it was run, or failed.
+        ratios: guest/host of those in which it did not fail.
     """
-    if block < cell.blocks:
+    if done < cell.blocks:
         return True
-    if block >= cell.most_blocks or cell.target is None:
+    if done >= cell.most_blocks or cell.target is None or not ratios:
         return False
     return stats.needs_more(ratios, cell.target, minimum=cell.blocks)
 

@@ -65,7 +65,7 @@ APPROACHES: tuple[Approach, ...] = (
         ),
         resources="None of its own; what the host gives to any process",
         effort="Copy the files a program needs; no start-up, no address, no kernel",
-        suits="single trusted services",
+        suits="services that you trust",
         section="1.4.1",
     ),
     Approach(
@@ -90,7 +90,7 @@ APPROACHES: tuple[Approach, ...] = (
             "host's kernel shares everything out, and only network cards can be given exclusively"
         ),
         effort="Unpack or clone a template; no kernel to keep; snapshots, checkpoints and live migration need CRIU",
-        suits="many Linux servers under the host's kernel",
+        suits="Linux servers on the host's kernel",
         section="1.4.2, 2.1",
     ),
     Approach(
@@ -106,13 +106,14 @@ APPROACHES: tuple[Approach, ...] = (
         own_kernel=True,
         guests="Linux with the adapted kernel; programs run unchanged",
         isolation=(
-            "Own kernel, own memory and disk; the guest is one group of unprivileged processes on the host"
+            "Own kernel, own memory and disk; but its processes are root's on the host, so whoever loads a module into "
+            "the guest's kernel or breaks out of it is root on the host"
         ),
         resources=(
             "Memory and disk are fixed at start; the host schedules it as processes, so its shares and limits apply"
         ),
-        effort="A disk image and a kernel binary; no hardware support and no rights of root needed",
-        suits="Linux guests with a kernel of their own on a CPU without virtualization",
+        effort="A disk image and a kernel binary; no hardware support needed; Wirt starts it as root",
+        suits="Linux with a kernel of its own",
         section="1.4.5",
     ),
     Approach(
@@ -133,7 +134,7 @@ APPROACHES: tuple[Approach, ...] = (
             "partitions or network storage"
         ),
         effort="A full system with a kernel and boot loader on a disk image; runs on any host",
-        suits="other systems and other processors",
+        suits="other systems and processors",
         section="1.4.4",
     ),
     Approach(
@@ -153,7 +154,7 @@ APPROACHES: tuple[Approach, ...] = (
             "Virtual CPUs that can be pinned, memory (with a balloon), disks; PCI devices can be given exclusively"
         ),
         effort="A full system on a disk image; the host needs VT-x or SVM, also when it is itself a guest",
-        suits="guests with any kernel or system for the host's processor",
+        suits="any system for the host's processor",
         section="1.4.7",
     ),
     Approach(

@@ -26,9 +26,11 @@ from wirt.errors import (
     Failed,
     InvalidInput,
     NotFound,
+    NotPermitted,
     OutOfSpace,
     WrongState,
 )
+from wirt.host.files import sync_directory
 
 FILE_NAME = "run.jsonl"
 
@@ -85,7 +87,7 @@ class RunWriter:
             writer._lock()
             writer.append(header)
             # The name is not on the disk before its directory is.
-            _sync_directory(path.parent)
+            sync_directory(str(path.parent))
         except BaseException:
             path.unlink(missing_ok=True)
             writer.close()
@@ -360,6 +362,10 @@ def _open_failed(path: Path, error: OSError) -> Error:
         return NotFound(
             f"there is no file {_shown(path)}", hint="wirt results list shows the runs there are"
         )
+    if isinstance(error, PermissionError):
+        return NotPermitted(
+            f"{_shown(path)} cannot be read: {error.strerror}", hint="run it as root"
+        )
     return Failed(f"{_shown(path)} cannot be read: {error.strerror}", hint="check its permissions")
 
 
@@ -373,14 +379,10 @@ def _write_failed(path: Path, error: OSError) -> Error:
         return Conflict(
             f"there is a run {path.parent.name} already", hint="give the new one another name"
         )
+    if isinstance(error, PermissionError):
+        return NotPermitted(
+            f"{_shown(path)} cannot be written: {error.strerror}", hint="run it as root"
+        )
     return Failed(
         f"{_shown(path)} cannot be written: {error.strerror}", hint="check its permissions"
     )
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

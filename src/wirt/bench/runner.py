@@ -1,29 +1,29 @@
 """Measures: sets the subjects up, runs the passes of a block in its order, and writes every sample down at once.
 
-What it records is in ``sample.py``; what the figures mean is decided elsewhere, from the file alone.
+What it records is in ``sample.py``; what is still to be measured is told from the records by ``remaining.py``; what the
+figures mean is decided elsewhere, from the file alone.
 """
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from wirt.bench import compare
+from wirt.bench.clock import ClockCheck
 from wirt.bench.environment import StealMeter
-from wirt.bench.plan import is_wanted, order_block
+from wirt.bench.parallel import side_by_side
+from wirt.bench.plan import order_block
+from wirt.bench.remaining import Remaining, pass_seconds
 from wirt.bench.results import RunWriter
-from wirt.bench.sample import HOST, Effort, Failure, Finish, Planned, Record, Run, Sample
-from wirt.bench.subject import Definition, Subject, close_all, make_subject
+from wirt.bench.sample import Effort, Failure, Finish, Planned, Run, Sample
+from wirt.bench.subject import Note, Subject, close_all
 from wirt.bench.suites import http
-from wirt.bench.workloads import Measurement
 from wirt.errors import Error
-from wirt.ops.context import Context
 
-_CLOCK_SECONDS = 5.0
-"""A clock is compared over at least this long: what a command's start takes would drown a shorter look."""
+Result = TypeVar("Result")
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,52 +35,46 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     seconds_left: float | None
 
 
-class _Clock(msgspec.Struct):
-    """The first pass of a guest: both clocks at its end."""
-
-    guest: float
-    host: float
-
-
 class Runner:
     """One run of a comparison, new or resumed."""
 
     def __init__(
         self,
-        context: Context,
-        definition: Definition,
         writer: RunWriter,
         run: Run,
         *,
-        cells: Sequence[Planned],
-        cpu: int,
+        make_subject: Callable[[str, int], Subject],
+        load: http.Load,
         show: Callable[[Progress], None],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take up a run where its file ends.
 
         Args:
-            context: the home.
-            definition: what its guests have in common.
             writer: where its records go.
             run: what it has so far.
-            cells: what is to be measured.
-            cpu: the processor that single copies are bound to.
+            make_subject: gives the subject of a name, and of a number where several servers of a kind are wanted.
+            load: loads web servers.
             show: told how far it is.
+            now: the node's clock, seconds.
         """
-        self._context = context
-        self._definition = definition
         self._writer = writer
         self._run = run
-        self._cells = cells
-        self._cpu = frozenset({cpu})
+        self._make_subject = make_subject
+        self._load = load
         self._show = show
-        self._subjects = [subject.name for subject in run.header.subjects]
-        self._order = len(run.samples)
-        self._clocks: dict[Subject, _Clock] = {}
+        self._now = now
+        self._one_cpu = None if run.header.cpu is None else frozenset({run.header.cpu})
+        self._clocks: dict[str, ClockCheck] = {}
         self._spent = {"workloads": 0.0, "guests": 0.0}
-        self._began = time.monotonic()
+        self._began = now()
         self._steal = StealMeter()
-        self._done = 0
+        self._block = 0
+        self._before = sum(sample.seconds for sample in run.samples)
+        """Seconds of passes that the run had when it was taken up."""
+        self._done = 0.0
+        """Seconds of passes since, as planned; so is what is ``left``."""
+        self._left = 0.0
 
     def measure(self) -> Run:
         """Measure until every cell has what it wants, and return the whole run.
@@ -88,275 +82,276 @@ class Runner:
         Each subject's failure is recorded and the others go on. An interrupt takes the guests away and is raised on.
 
         Raises:
-            OutOfSpace: a sample could not be written.
+            OutOfSpace, Failed: a record could not be written.
         """
-        block = self._first_block()
-        while wanted := self._wanted(block):
-            self._measure_block(block, wanted)
-            block += 1
+        self._block = self._first_block()
+        while wanted := Remaining(self._run).wanted():
+            self._left = Remaining(self._run).seconds()
+            self._measure_block(wanted)
+            self._block += 1
         self._record(
             Finish(
                 at=time.time(),
-                capped=self._capped(block),
+                capped=Remaining(self._run).capped(),
                 steal_percent=self._steal.percent(),
-                harness={**self._spent, "total": time.monotonic() - self._began},
+                harness={**self._spent, "total": self._now() - self._began},
             )
         )
         return self._run
 
     def _first_block(self) -> int:
-        """Return the block to begin with: one that was interrupted is not gone on with but made again.
+        """Return the number of the block to begin with; one that was interrupted is not gone on with.
 
-        Its guests are gone, so its missing passes would not be paired with the ones that it has.
+        Its guests are gone: a pass in fresh ones belongs to another block.
         """
-        return max((sample.block for sample in self._run.samples), default=-1) + 1
+        run = self._run
+        blocks = [sample.block for sample in run.samples]
+        blocks += [failure.block for failure in run.failures]
+        blocks += [effort.block for effort in run.efforts]
+        return max(blocks, default=-1) + 1
 
-    def _capped(self, blocks: int) -> list[str]:
-        """Return the cells that would have wanted more blocks than they may have."""
-        series = compare.series_of(self._run.samples)
-        return [
-            _named(subject, cell).name
-            for subject in self._subjects
-            for cell in self._cells
-            if cell.target is not None
-            and subject != HOST
-            and is_wanted(
-                msgspec.structs.replace(cell, most_blocks=blocks + 1),
-                blocks,
-                list(compare.block_ratios(series, _named(subject, cell)).values()),
-            )
-        ]
-
-    def _wanted(self, block: int) -> dict[str, list[Planned]]:
-        """Return what each subject runs in this block; the host runs all that any other does."""
-        series = compare.series_of(self._run.samples)
-
-        def runs(subject: str, cell: Planned) -> bool:
-            ratios = compare.block_ratios(series, _named(subject, cell))
-            return is_wanted(cell, block, list(ratios.values()))
-
-        guests = [subject for subject in self._subjects if subject != HOST]
-        wanted = {
-            subject: [cell for cell in self._cells if runs(subject, cell)]
-            for subject in guests or self._subjects
-        }
-        if guests and HOST in self._subjects:
-            asked = {(c.suite, c.test, c.copies) for cells in wanted.values() for c in cells}
-            web = any(suite == "http" for suite, _, _ in asked)
-            wanted[HOST] = [
-                cell
-                for cell in self._cells
-                if (cell.suite, cell.test, cell.copies) in asked or (cell.suite == "http" and web)
-            ]
-        wanted = {subject: self._runnable(subject, cells) for subject, cells in wanted.items()}
-        return {subject: cells for subject, cells in wanted.items() if cells}
-
-    @staticmethod
-    def _runnable(subject: str, cells: list[Planned]) -> list[Planned]:
-        """Leave out what a subject cannot be: there is one host, whatever number of servers."""
-        if subject.startswith(HOST):
-            return [cell for cell in cells if cell.suite != "http" or cell.copies == 1]
-        return cells
-
-    def _measure_block(self, block: int, wanted: dict[str, list[Planned]]) -> None:
-        subjects = {name: make_subject(self._context, self._definition, name) for name in wanted}
-        extra: dict[str, list[Subject]] = {}
+    def _measure_block(self, wanted: dict[str, list[Planned]]) -> None:
+        """Run what is wanted in a random order: first all programs, then the web servers, of which there may be more."""
+        made: list[Subject] = []
         self._clocks = {}
+        seed = self._run.header.seed
+        unix = {name: [p for p in cells if p.suite == "unix"] for name, cells in wanted.items()}
+        web = {name: [p for p in cells if p.suite == "http"] for name, cells in wanted.items()}
         try:
-            self._tell(block, "starting guests")
-            self._set_up(block, subjects, workloads=True)
-            unix = {n: [c for c in wanted[n] if c.suite == "unix"] for n in subjects}
-            for name, cell in order_block(unix, seed=self._run.header.seed, block=block):
-                if name in subjects:
-                    self._tell(block, f"{cell.test} in {name}")
-                    self._pass(block, subjects[name], cell)
-            extra = self._more_servers(block, subjects, wanted)
-            web = {n: [c for c in wanted[n] if c.suite == "http"] for n in subjects}
-            for name, cell in order_block(web, seed=self._run.header.seed, block=block):
-                self._tell(block, f"Apache in {name}" + (f" x {cell.copies}" * (cell.copies > 1)))
-                servers = [subjects[name], *extra.get(name, [])][: cell.copies]
-                if len(servers) == cell.copies:
-                    self._load(block, servers, cell)
+            self._tell("starting guests")
+            first = {name: self._make_subject(name, 1) for name in wanted}
+            up = self._set_up(made, list(first.values()), workloads=any(unix.values()))
+            for name, planned in order_block(unix, seed=seed, block=self._block):
+                if first[name] in up:
+                    self._tell(f"{planned.test} in {name}")
+                    self._run_pass(first[name], planned)
+                self._count(planned)
+            more = {
+                name: self._more_servers(name, web[name]) if first[name] in up else []
+                for name in web
+            }
+            if any(more.values()):
+                self._tell("starting more web servers")
+                up += self._set_up(made, [one for some in more.values() for one in some])
+            for name, planned in order_block(web, seed=seed, block=self._block):
+                servers = [first[name], *more[name]][: planned.copies]
+                if all(server in up for server in servers):
+                    self._tell(f"Apache in {name}" + f" x {len(servers)}" * (len(servers) > 1))
+                    self._run_load(servers, planned)
+                self._count(planned)
         finally:
-            with self._counted("guests"):
-                everyone = [*subjects.values(), *(one for more in extra.values() for one in more)]
-                failed = close_all(everyone)
-        if failed is not None:
-            raise failed
+            self._close(made)
 
-    def _set_up(self, block: int, subjects: dict[str, Subject], *, workloads: bool) -> None:
-        """Start the subjects side by side; those that fail are recorded, closed and left out."""
+    def _more_servers(self, name: str, web: Sequence[Planned]) -> list[Subject]:
+        """Return the further subjects that a block wants in parallel with the first."""
+        most = max((planned.copies for planned in web), default=1)
+        return [self._make_subject(name, number) for number in range(2, most + 1)]
+
+    def _set_up(
+        self, made: list[Subject], subjects: list[Subject], *, workloads: bool = False
+    ) -> list[Subject]:
+        """Start subjects and return those that are ready for work; the others are recorded and closed.
+
+        They come up side by side, so the time that each takes is that of a node which starts them all.
+
+        Args:
+            made: gets them all, whatever happens: for whoever closes them.
+            subjects: what is to be started.
+            workloads: True if programs will be run in them.
+        """
+        made += subjects
         with self._counted("guests"):
-            self._each(block, subjects, lambda one: one.launch(self._record, block))
-            self._each(
-                block, subjects, lambda one: one.settle(self._record, block, workloads=workloads)
-            )
-
-    def _each(
-        self, block: int, subjects: dict[str, Subject], act: Callable[[Subject], None]
-    ) -> None:
-        for name in list(subjects):
-            try:
-                act(subjects[name])
-            except Error as error:
-                self._fail(block, subjects[name], None, error)
-                close_all([subjects.pop(name)])
-
-    def _more_servers(
-        self, block: int, subjects: dict[str, Subject], wanted: dict[str, list[Planned]]
-    ) -> dict[str, list[Subject]]:
-        """Start the further guests that the http suite wants in parallel."""
-        made: dict[str, Subject] = {}
-        for name in subjects:
-            most = max((c.copies for c in wanted[name] if c.suite == "http"), default=1)
-            for number in range(2, most + 1):
-                made[f"{name} {number}"] = make_subject(
-                    self._context, self._definition, name, number
-                )
-        if made:
-            self._tell(block, "starting more web servers")
-            self._set_up(block, made, workloads=False)
-        more: dict[str, list[Subject]] = {}
-        for subject in made.values():
-            more.setdefault(subject.subject, []).append(subject)
-        return more
-
-    def _pass(self, block: int, subject: Subject, cell: Planned) -> None:
-        """Run a warm-up pass and a measured pass of a cell."""
-        try:
-            if cell.warmup_seconds:
-                self._sample(block, subject, cell, "warmup", cell.warmup_seconds)
-            self._sample(block, subject, cell, "measure", cell.seconds)
-        except Error as error:
-            self._fail(block, subject, cell.test, error)
-        self._done += 1
-
-    def _sample(
-        self, block: int, subject: Subject, cell: Planned, phase: str, seconds: float
-    ) -> None:
-        cpus = self._cpu if cell.copies == 1 else None
-        with self._counted("workloads"), ThreadPoolExecutor(cell.copies) as side_by_side:
-            futures = [
-                side_by_side.submit(subject.measure, cell.test, seconds, cpus)
-                for _ in range(cell.copies)
+            # The slowest to come up, which stand last, are started first: nobody's time is then another's start.
+            launched = [
+                one
+                for one in reversed(subjects)
+                if self._keep(one, _try(partial(one.launch, self._block)))
             ]
-            found = [future.result() for future in futures]
-        mean_seconds = sum(one.seconds for one in found) / len(found)
-        self._record(
-            Sample(
-                suite=cell.suite,
-                test=cell.test,
-                subject=subject.subject,
-                copies=cell.copies,
-                block=block,
-                order=self._next(),
-                phase=phase,
-                value=sum(one.value for one in found),
-                unit=found[0].unit,
-                seconds=mean_seconds,
-                host_seconds=self._host_seconds(subject, found[-1]),
-                at=time.time(),
-                detail={"counts": [one.count for one in found], "timebase": found[0].timebase},
+            settled = side_by_side(
+                [
+                    partial(_try, partial(one.settle, self._block, workloads=workloads))
+                    for one in launched
+                ]
             )
+            return [
+                one for one, tried in zip(launched, settled, strict=True) if self._keep(one, tried)
+            ]
+
+    def _keep(self, subject: Subject, tried: "_Tried") -> bool:
+        """Record what came of a step of setting a subject up and say whether it can be gone on with."""
+        for effort in tried.efforts:
+            self._record(effort)
+        if tried.error is None:
+            return True
+        self._fail(subject, None, tried.error)
+        close_all(
+            [subject]
+        )  # its memory is wanted; what is left of it is closed again at the end of the block
+        return False
+
+    def _close(self, subjects: list[Subject]) -> None:
+        with self._counted("guests"):
+            failed = close_all(subjects)
+        for subject, error in failed:
+            self._fail(subject, None, error)
+
+    def _run_pass(self, subject: Subject, planned: Planned) -> None:
+        """Run a warm-up pass and a measured pass."""
+        for phase, seconds in (("warmup", planned.warmup_seconds), ("measure", planned.seconds)):
+            if not seconds:
+                continue
+            measure = partial(self._measure, subject, planned, phase, seconds)
+            sample = self._attempt(subject, planned.test, measure)
+            if sample is None:
+                return
+            self._record(sample)
+
+    def _measure(self, subject: Subject, planned: Planned, phase: str, seconds: float) -> Sample:
+        cpus = self._one_cpu if planned.copies == 1 else None
+        begin = self._now()
+        found = side_by_side(
+            [partial(subject.measure, planned.test, seconds, cpus)] * planned.copies
+        )
+        end = self._now()
+        mean_seconds = sum(one.seconds for one in found) / planned.copies
+        last = max(found, key=lambda one: one.start + one.seconds)
+        clock = self._clocks.setdefault(subject.subject, ClockCheck())
+        host_seconds = clock.host_seconds(
+            guest_end=last.start + last.seconds,
+            seconds=last.seconds,
+            host_begin=begin,
+            host_end=end,
+        )
+        self._spent["workloads"] += mean_seconds
+        return Sample(
+            suite=planned.suite,
+            test=planned.test,
+            subject=subject.subject,
+            copies=planned.copies,
+            block=self._block,
+            order=len(self._run.samples),
+            phase=phase,
+            value=sum(one.value for one in found),
+            unit=found[0].unit,
+            seconds=mean_seconds,
+            # The clocks' rate, as the last copy shows it, for the mean of all.
+            host_seconds=None
+            if host_seconds is None
+            else host_seconds * mean_seconds / last.seconds,
+            at=time.time(),
+            detail={"counts": [one.count for one in found], "timebase": found[0].timebase},
         )
 
-    def _host_seconds(self, subject: Subject, last: Measurement) -> float | None:
-        """Return how long a pass took by the host's clock, from how the two clocks ran since the subject's first pass."""
-        end = _Clock(guest=last.start + last.seconds, host=time.monotonic())
-        first = self._clocks.setdefault(subject, end)
-        if end.host - first.host < _CLOCK_SECONDS or end.guest <= first.guest:
-            return None
-        return last.seconds * (end.host - first.host) / (end.guest - first.guest)
+    def _run_load(self, servers: Sequence[Subject], planned: Planned) -> None:
+        """Load one or several web servers side by side, first to warm them up."""
+        urls: list[str] = []
+        for server in servers:
+            url = self._attempt(server, planned.test, server.serve)
+            if url is None:
+                return
+            urls.append(url)
+        warm_up = partial(http.warm_up, self._loaded, urls, planned.warmup_seconds)
+        figures = self._attempt(servers[0], planned.test, warm_up)
+        if figures is None:
+            return
+        self._record(self._web_sample(servers[0], planned, "warmup", figures))
+        load = partial(self._loaded, urls, http.requests_for(figures, planned.seconds))
+        figures = self._attempt(servers[0], planned.test, load)
+        if figures is not None:
+            self._record(self._web_sample(servers[0], planned, "measure", figures))
 
-    def _load(self, block: int, servers: list[Subject], cell: Planned) -> None:
-        """Load one or several web servers side by side."""
-        subject = servers[0]
-        directory = str(self._writer.path.parent)
+    def _loaded(self, urls: Sequence[str], requests: Sequence[int]) -> http.Figures:
+        figures = self._load(urls, requests)
+        self._spent["workloads"] += figures["sum"]["elapsed_time"]
+        return figures
+
+    def _web_sample(
+        self, subject: Subject, planned: Planned, phase: str, figures: http.Figures
+    ) -> Sample:
+        return Sample(
+            suite=planned.suite,
+            test=planned.test,
+            subject=subject.subject,
+            copies=planned.copies,
+            block=self._block,
+            order=len(self._run.samples),
+            phase=phase,
+            value=figures["sum"]["transaction_rate"],
+            unit=http.UNIT,
+            seconds=figures["sum"]["elapsed_time"],
+            host_seconds=None,
+            at=time.time(),
+            detail=figures,
+        )
+
+    def _attempt(self, subject: Subject, test: str, act: Callable[[], Result]) -> Result | None:
+        """Do something with a subject and return what came of it; None if it failed, which is recorded."""
         try:
-            urls = [server.serve() for server in servers]
-            with self._counted("workloads"):
-                figures = http.warm_up(urls, cell.warmup_seconds, directory=directory)
-            self._record_load(block, subject, cell, "warmup", figures)
-            requests = http.requests_for(figures, cell.seconds)
-            with self._counted("workloads"):
-                figures = http.load(urls, requests, directory=directory)
-            self._record_load(block, subject, cell, "measure", figures)
+            return act()
         except Error as error:
-            self._fail(block, subject, cell.test, error)
-        self._done += 1
+            self._fail(subject, test, error)
+            return None
 
-    def _record_load(
-        self, block: int, subject: Subject, cell: Planned, phase: str, detail: dict[str, Any]
-    ) -> None:
-        self._record(
-            Sample(
-                suite=cell.suite,
-                test=cell.test,
-                subject=subject.subject,
-                copies=cell.copies,
-                block=block,
-                order=self._next(),
-                phase=phase,
-                value=detail["sum"]["transaction_rate"],
-                unit=http.UNIT,
-                seconds=detail["sum"]["elapsed_time"],
-                host_seconds=None,
-                at=time.time(),
-                detail=detail,
-            )
-        )
-
-    def _fail(self, block: int, subject: Subject, test: str | None, error: Error) -> None:
+    def _fail(self, subject: Subject, test: str | None, error: Error) -> None:
         self._record(
             Failure(
                 subject=subject.subject,
-                block=block,
+                block=self._block,
                 test=test,
                 message=str(error),
-                log=subject.log_tail(),
+                log=subject.log_tail() or error.detail,
                 at=time.time(),
             )
         )
 
-    def _record(self, record: Record) -> None:
+    def _record(self, record: Sample | Effort | Failure | Finish) -> None:
         """Put a record on the disk, then in memory."""
         self._writer.append(record)
-        replace = msgspec.structs.replace
-        if isinstance(record, Sample):
-            self._run = replace(self._run, samples=[*self._run.samples, record])
-        elif isinstance(record, Effort):
-            self._run = replace(self._run, efforts=[*self._run.efforts, record])
-        elif isinstance(record, Failure):
-            self._run = replace(self._run, failures=[*self._run.failures, record])
-        elif isinstance(record, Finish):
-            self._run = replace(self._run, finish=record)
+        run, replace = self._run, msgspec.structs.replace
+        match record:
+            case Sample():
+                self._run = replace(run, samples=[*run.samples, record])
+            case Effort():
+                self._run = replace(run, efforts=[*run.efforts, record])
+            case Failure():
+                self._run = replace(run, failures=[*run.failures, record])
+            case Finish():
+                self._run = replace(run, finish=record)
 
-    def _next(self) -> int:
-        self._order += 1
-        return self._order - 1
+    def _count(self, planned: Planned) -> None:
+        """Count a pass as done, whatever came of it."""
+        self._done += pass_seconds(planned)
+        self._left = max(0.0, self._left - pass_seconds(planned))
 
-    def _tell(self, block: int, text: str) -> None:
-        """Say what is next, and guess the time left from the share that is done."""
-        total = max(1, self._expected_passes(block))
-        share = min(1.0, self._done / total)
-        spent = time.monotonic() - self._began
-        left = spent * (1 - share) / share if share > 0.02 else None
-        self._show(Progress(text=f"block {block + 1}: {text}", done=share, seconds_left=left))
-
-    def _expected_passes(self, block: int) -> int:
-        blocks = [
-            max(cell.blocks, block + 1) if cell.target else cell.blocks for cell in self._cells
-        ]
-        return sum(blocks) * len(self._subjects)
+    def _tell(self, text: str) -> None:
+        """Say what is next, and guess the time left from how long what is done has taken."""
+        done = self._before + self._done
+        share = done / (done + self._left) if done else 0.0
+        spent = self._now() - self._began
+        left = spent * self._left / self._done if self._done else None
+        self._show(Progress(text=f"block {self._block + 1}: {text}", done=share, seconds_left=left))
 
     @contextmanager
     def _counted(self, what: str) -> Iterator[None]:
-        began = time.monotonic()
+        began = self._now()
         try:
             yield
         finally:
-            self._spent[what] += time.monotonic() - began
+            self._spent[what] += self._now() - began
 
 
-def _named(subject: str, cell: Planned) -> compare.Cell:
-    return compare.Cell(suite=cell.suite, test=cell.test, subject=subject, copies=cell.copies)
+class _Tried(NamedTuple):
+    """What came of a step of setting a subject up."""
+
+    efforts: list[Effort]
+    error: Error | None
+
+
+def _try(act: Callable[[Note], None]) -> _Tried:
+    """Do a step, perhaps beside others: what it notes is kept until the main thread can record it."""
+    efforts: list[Effort] = []
+    try:
+        act(efforts.append)
+    except Error as error:
+        return _Tried(efforts, error)
+    return _Tried(efforts, None)

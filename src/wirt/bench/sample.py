@@ -131,7 +131,12 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True, tag="finish", tag_field=
     capped: list[str]
     """``suite/test/subject/copies`` of the cells that hit the cap before their interval was small enough."""
     harness: dict[str, float] = {}
-    """Seconds by what they were spent on: ``workloads``, ``guests`` (start, stop), ``total``."""
+    """Seconds by what they were spent on, by the command that came to the end of the run.
+
+    ``workloads``: inside the programs, as they and Siege themselves say, warm-up passes too; ``guests``: making, starting
+    and destroying guests; ``total``: all of the command's measuring. What is left over is Wirt's own: getting a program
+    into a guest and its output back, and what a program does before and after its pass.
+    """
     steal_percent: float | None = None
     """CPU time that the layer below the node took away during the run, percent; None if unknown."""
 

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,8 @@ from wirt.bench.plan import PROFILES, SUITES, build_cells
 from wirt.bench.results import RunWriter, find_run, new_run_id, open_resume, run_path
 from wirt.bench.runner import Progress, Runner
 from wirt.bench.sample import HOST, HOST_AGAIN, Header, Run, Subject
-from wirt.bench.subject import Definition, remove_leftovers
+from wirt.bench.subject import Definition, make_subject, remove_leftovers
+from wirt.bench.suites import http
 from wirt.bench.workloads import load_manifest
 from wirt.errors import InvalidInput, Unsupported
 from wirt.host import lock
@@ -114,12 +116,10 @@ def _measure(
         bundle=bundle,
     )
     runner = Runner(
-        context,
-        definition,
         writer,
         run,
-        cells=header.planned,
-        cpu=header.cpu or 0,
+        make_subject=partial(make_subject, context, definition),
+        load=partial(http.load_with_siege, directory=str(writer.path.parent)),
         show=show,
     )
     try:
@@ -132,15 +132,13 @@ def _header(context: Context, request: CompareRequest, bundle: str) -> Header:
     profile = PROFILES.get(request.profile)
     if profile is None:
         raise InvalidInput(
-            f"there is no profile {request.profile!r}", hint=f"choose of {', '.join(PROFILES)}"
+            f"there is no profile {request.profile!r}", hint=f"choose one of {', '.join(PROFILES)}"
         )
     if not 1 <= request.guests <= _MOST_GUESTS:
         raise InvalidInput(
             f"{request.guests} guests cannot be loaded in parallel",
             hint=f"ask for 1 to {_MOST_GUESTS}",
         )
-    manifest = load_manifest(Path(bundle))
-    template = context.templates.get(request.template)
     cells = build_cells(
         profile,
         suites=request.suites or SUITES,
@@ -150,6 +148,10 @@ def _header(context: Context, request: CompareRequest, bundle: str) -> Header:
         blocks=request.blocks,
         seconds=request.seconds,
     )
+    for name in request.approaches:
+        context.approach(name)  # raises for a name that there is not, before anything is probed
+    manifest = load_manifest(Path(bundle))
+    template = context.templates.get(request.template)
     capabilities = {name: context.approach(name).probe_capability() for name in APPROACHES}
     approaches = _choose_approaches(request.approaches, capabilities)
     started = time.time()
@@ -180,23 +182,18 @@ def _header(context: Context, request: CompareRequest, bundle: str) -> Header:
 
 
 def _choose_approaches(wanted: Sequence[str], found: dict[str, Capability]) -> list[str]:
-    """Return the approaches that are asked for, or all that work here.
+    """Return the approaches that are asked for, each once, or all that work here.
 
     Raises:
-        InvalidInput: there is no such approach.
         Unsupported: one that is asked for does not work here.
     """
     for name in wanted:
-        if name not in found:
-            raise InvalidInput(
-                f"there is no approach {name!r}", hint=f"choose of {', '.join(found)}"
-            )
         if not found[name].available:
             raise Unsupported(
                 f"approach {name} cannot run here: {found[name].reason}",
                 hint=found[name].hint or "see wirt doctor for those that can",
             )
-    return list(wanted) or [name for name, capability in found.items() if capability.available]
+    return list(dict.fromkeys(wanted)) or [name for name, one in found.items() if one.available]
 
 
 def _check_unchanged(context: Context, header: Header, bundle: str) -> None:

@@ -6,20 +6,22 @@ guests' own, and only what is measured differs.
 """
 
 import os
+import re
 import shutil
 import tempfile
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from http.client import HTTPException
+from typing import Protocol
 
 import msgspec
 
 from wirt.bench.sample import HOST, HOST_AGAIN, Effort
 from wirt.bench.workloads import Measurement, build_argv, parse_line
 from wirt.errors import Error, Failed, TimedOut
-from wirt.host import run
+from wirt.host import files, interrupts, run
 from wirt.host.run import Streams
 from wirt.model.guest import Guest
 from wirt.model.limits import Limits
@@ -29,8 +31,10 @@ from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.start import READY_SECONDS, start, wait_ready
 
-GUEST_PREFIX = "cmp-"
-"""Guests of that name belong to a comparison: one that was killed leaves them to the next."""
+_GUEST_NAME = re.compile(r"cmp-\d{8}-\d{4}(-\d+)?-[a-z-]+-\d+")
+"""Guests of that name (cmp, run, subject, number) belong to a comparison: one that was killed leaves them to the next."""
+_WORK_PREFIX = "work-"
+"""So are the host's directories of working files called, in the home."""
 
 BUNDLE = "/opt/wirt-workloads"
 WORK = "/var/tmp"
@@ -47,6 +51,9 @@ done
 exit 1
 """
 """Waits until a guest's system has come up: at first there is no bus yet to ask about it."""
+_START_APACHE = "mkdir -p /run/lock && exec apache2ctl start"
+"""Without an init nobody has made the directories below /run that Apache expects."""
+_LOG_LINES = 40
 _WORKLOAD_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C",
@@ -67,6 +74,57 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """Directory of the built workloads on the host."""
 
 
+class Subject(Protocol):
+    """Where workloads run, for one block."""
+
+    subject: str
+    """Its name in the results; several web servers of a kind share it."""
+
+    def launch(self, block: int, note: Note) -> None:
+        """Make it and start it, without waiting for it.
+
+        Raises:
+            Error: it cannot be made or started.
+        """
+        ...
+
+    def settle(self, block: int, note: Note, *, workloads: bool) -> None:
+        """Wait until it is ready for work; with ``workloads`` their programs are in it then.
+
+        Raises:
+            Error: it does not answer, or its disk is full.
+        """
+        ...
+
+    def measure(self, test: str, seconds: float, cpus: frozenset[int] | None) -> Measurement:
+        """Run one pass of a test, bound to ``cpus``; None: to none.
+
+        Raises:
+            Error: the program could not be run, failed, or said nothing that can be read.
+        """
+        ...
+
+    def serve(self) -> str:
+        """Make sure that its Apache answers and return the address of its page.
+
+        Raises:
+            Failed, TimedOut: it does not.
+        """
+        ...
+
+    def log_tail(self) -> str | None:
+        """Return the end of its log; None if it keeps none."""
+        ...
+
+    def close(self) -> None:
+        """Take it away; no error if it was never made.
+
+        Raises:
+            Error: something of it is left.
+        """
+        ...
+
+
 class GuestSubject:
     """One guest of one approach, for one block."""
 
@@ -78,15 +136,12 @@ class GuestSubject:
         self._definition = definition
         self.subject = subject
         self._approach = approach
-        self.name = f"{GUEST_PREFIX}{definition.run}-{subject}-{number}"
+        self.name = f"cmp-{definition.run}-{subject}-{number}"
         self._guest: Guest | None = None
+        self._started = 0.0
 
-    def launch(self, note: Note, block: int) -> None:
-        """Make the guest and start it, without waiting for it.
-
-        Raises:
-            Error: it cannot be made or started.
-        """
+    def launch(self, block: int, note: Note) -> None:
+        """Make the guest and start it, without waiting for it."""
         request = CreateRequest(
             name=self.name,
             approach=self._approach,
@@ -94,42 +149,32 @@ class GuestSubject:
             limits=self._definition.limits,
         )
         with self._timed(note, block, "create"):
-            create(self._context, request)
+            self._guest = create(self._context, request)
         with self._timed(note, block, "start"):
             self._guest = start(self._context, self.name, ready_seconds=None)
+        self._started = time.monotonic()
 
-    def settle(self, note: Note, block: int, *, workloads: bool) -> None:
-        """Wait until the guest answers and its system has come up; copy the workloads in.
-
-        Raises:
-            Error: it does not answer, or its disk is full.
-        """
-        with self._timed(note, block, "ready"):
+    def settle(self, block: int, note: Note, *, workloads: bool) -> None:
+        """Wait until the guest answers and its system has come up; copy the workloads in."""
+        with self._timed(note, block, "ready", since=self._started):
             wait_ready(self._context, self.guest, READY_SECONDS)
         if self._approach != "chroot":
             with self._timed(note, block, "settle"):
-                self._quietly(["/bin/sh", "-c", _SETTLE])
+                self._check(f"the system of guest {self.name} did not come up", _SETTLE)
         if workloads:
             with self._timed(note, block, "copy workloads"):
                 copy_in.copy_in(self._context, self.guest, self._definition.bundle, BUNDLE)
 
     @property
     def guest(self) -> Guest:
-        """Return the running guest."""
+        """Return the guest, which has been made."""
         if self._guest is None:
-            raise Failed(f"guest {self.name} was not started")
+            raise Failed(f"guest {self.name} was not made")
         return self._guest
 
     def measure(self, test: str, seconds: float, cpus: frozenset[int] | None) -> Measurement:
-        """Run one pass in the guest.
-
-        Raises:
-            Error: the program could not be run, failed, or said nothing that can be read.
-        """
-        return self.measure_argv(test, build_argv(test, seconds, BUNDLE, WORK), cpus)
-
-    def measure_argv(self, test: str, argv: list[str], cpus: frozenset[int] | None) -> Measurement:
-        """Run a workload's command line in the guest; as ``measure``."""
+        """Run one pass in the guest."""
+        argv = build_argv(test, seconds, BUNDLE, WORK)
         with _captured(test) as (streams, result):
             status = execute.execute_in(
                 self._context,
@@ -142,51 +187,64 @@ class GuestSubject:
             return result(status)
 
     def serve(self) -> str:
-        """Make sure that Apache answers and return the address of its page.
-
-        Raises:
-            TimedOut, Failed: it does not.
-        """
+        """Return the address of the guest's page once it answers; a chroot's Apache is started first."""
         if self._approach != "chroot":
             url = f"http://{self.guest.address}:{HTTP_PORT}/"
         else:
             listen = f"{self.guest.address}:{HOST_HTTP_PORT}"
             url = f"http://{listen}/"
-            # Without an init nobody has made the directories below /run that Apache expects.
-            start_apache = "mkdir -p /run/lock && exec apache2ctl start"
-            self._quietly(["/bin/sh", "-c", start_apache], {"WIRT_LISTEN": listen})
+            self._check(
+                f"Apache of {self.name} cannot serve on {listen}",
+                _START_APACHE,
+                environment={"WIRT_LISTEN": listen},
+            )
         wait_http(url, _HTTP_SECONDS)
         return url
 
-    def log_tail(self, lines: int = 40) -> str | None:
-        """Return the end of the guest's log."""
+    def log_tail(self) -> str | None:
+        """Return the end of the guest's console log."""
         if self._guest is None:
             return None
         try:
             with open(self._context.home.place(self._guest.id).log, errors="replace") as log:
-                return "".join(log.readlines()[-lines:])
+                return "".join(log.readlines()[-_LOG_LINES:])
         except OSError:
             return None
 
     def close(self) -> None:
-        """Destroy the guest; no error if it was never made."""
+        """Destroy the guest."""
         known = {guest.name for guest in self._context.store.guests()}
         if self.name in known:
             destroy(self._context, self.name, force=True)
         self._guest = None
 
-    def _quietly(self, argv: list[str], extra: dict[str, str] | None = None) -> None:
-        execute.execute_in(
-            self._context,
-            self.guest,
-            argv,
-            streams=run.SILENT,
-            environment={**_WORKLOAD_ENVIRONMENT, **(extra or {})},
-        )
+    def _check(
+        self, otherwise: str, script: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Run a shell script in the guest that must succeed.
+
+        Raises:
+            Failed: it did not; the message is ``otherwise`` with what it said first.
+        """
+        with tempfile.TemporaryFile() as said:
+            status = execute.execute_in(
+                self._context,
+                self.guest,
+                ["/bin/sh", "-c", script],
+                streams=Streams(stdout=said.fileno(), stderr=said.fileno()),
+                environment={**_WORKLOAD_ENVIRONMENT, **(environment or {})},
+            )
+            said.seek(0)
+            text = said.read().decode(errors="replace").strip()
+        if status != 0:
+            reason = text.partition("\n")[0] or f"exit status {status}"
+            raise Failed(f"{otherwise}: {reason}", detail=text)
 
     @contextmanager
-    def _timed(self, note: Note, block: int, step: str) -> Iterator[None]:
-        began = time.monotonic()
+    def _timed(
+        self, note: Note, block: int, step: str, *, since: float | None = None
+    ) -> Iterator[None]:
+        began = time.monotonic() if since is None else since
         yield
         note(Effort(subject=self.subject, step=step, seconds=time.monotonic() - began, block=block))
 
@@ -204,22 +262,20 @@ class HostSubject:
         self._parent = context.home.data
         self._work: str | None = None
 
-    def launch(self, note: Note, block: int) -> None:
-        """Make the user land and a directory for working files on the file system of the pools."""
-        self._userland.launch(note, block)
-        self._work = tempfile.mkdtemp(prefix="work-", dir=self._parent)
+    def launch(self, block: int, note: Note) -> None:
+        """Make the user land and a directory for working files."""
+        self._userland.launch(block, note)
+        # On the file system of the pools, where the files of guests are too.
+        with files.translated("make a directory for working files"):
+            self._work = tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=self._parent)
 
-    def settle(self, note: Note, block: int, *, workloads: bool) -> None:
+    def settle(self, block: int, note: Note, *, workloads: bool) -> None:
         """Copy the workloads into the user land, for the one test that runs there."""
-        self._userland.settle(note, block, workloads=workloads)
+        self._userland.settle(block, note, workloads=workloads)
 
     def measure(self, test: str, seconds: float, cpus: frozenset[int] | None) -> Measurement:
-        """Run one pass among the host's processes; the C test in the template's user land.
-
-        Raises:
-            Error: as for a guest.
-        """
-        if test == "C":
+        """Run one pass among the host's processes."""
+        if test == "C":  # the one that needs a user land: the compiler is to be the guests' own
             return self._userland.measure(test, seconds, cpus)
         assert self._work is not None
         argv = build_argv(test, seconds, self._bundle, self._work)
@@ -228,10 +284,10 @@ class HostSubject:
             return result(status)
 
     def serve(self) -> str:
-        """Make sure that the host's Apache, the template's, answers, and return the address of its page."""
+        """Return the address of the page of an Apache among the host's processes, the template's."""
         return self._userland.serve()
 
-    def log_tail(self, lines: int = 40) -> str | None:
+    def log_tail(self) -> str | None:
         """Return nothing: the host keeps no log for us."""
         return None
 
@@ -243,23 +299,23 @@ class HostSubject:
             self._work = None
 
 
-Subject = GuestSubject | HostSubject
+def make_subject(context: Context, definition: Definition, name: str, number: int) -> Subject:
+    """Return the subject called ``name``: the host, the host again, or a guest of the approach of that name.
 
-
-def make_subject(context: Context, definition: Definition, name: str, number: int = 1) -> Subject:
-    """Return the subject called ``name``: the host, the host again, or a guest of the approach of that name."""
+    Of guests there may be several, told apart by their ``number``.
+    """
     if name in (HOST, HOST_AGAIN):
         return HostSubject(context, definition, subject=name)
     return GuestSubject(context, definition, subject=name, approach=name, number=number)
 
 
 def remove_leftovers(context: Context) -> None:
-    """Destroy the guests of comparisons that were killed; the caller knows that none is running."""
+    """Destroy what comparisons that were killed have left in this home; the caller knows that none is running."""
     for guest in context.store.guests():
-        if guest.name.startswith(GUEST_PREFIX):
+        if _GUEST_NAME.fullmatch(guest.name):
             destroy(context, guest.name, force=True)
     for name in os.listdir(context.home.data):
-        if name.startswith("work-"):
+        if name.startswith(_WORK_PREFIX):
             shutil.rmtree(os.path.join(context.home.data, name), ignore_errors=True)
 
 
@@ -277,7 +333,7 @@ def wait_http(url: str, timeout: float) -> None:
         try:
             with opener.open(url, timeout=2):
                 return
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, HTTPException) as error:
             reason = str(error)
             time.sleep(0.02)
     raise TimedOut(f"no page at {url} within {timeout:g} s: {reason}")
@@ -302,12 +358,16 @@ def _captured(
         yield Streams(stdout=said.fileno(), stderr=complained.fileno()), result
 
 
-def close_all(subjects: list[Subject]) -> Error | None:
-    """Close every subject, whatever happens to one, and return the last error."""
-    failed: Error | None = None
-    for subject in subjects:
-        try:
-            subject.close()
-        except Error as error:
-            failed = error
+def close_all(subjects: Sequence[Subject]) -> list[tuple[Subject, Error]]:
+    """Close every subject, whatever happens to one, and return those that could not be closed with the reason.
+
+    A person who interrupts it waits until it is done: that is what was asked for by the first interrupt.
+    """
+    failed = []
+    with interrupts.held_back():
+        for subject in subjects:
+            try:
+                subject.close()
+            except Error as error:
+                failed.append((subject, error))
     return failed

@@ -372,7 +372,9 @@ def find_workload(test: str) -> Workload:
         InvalidInput: there is none.
     """
     if test not in WORKLOADS:
-        raise InvalidInput(f"there is no test {test!r}", hint=f"choose of {', '.join(WORKLOADS)}")
+        raise InvalidInput(
+            f"there is no test {test!r}", hint=f"choose one of {', '.join(WORKLOADS)}"
+        )
     return WORKLOADS[test]
 
 

@@ -1,5 +1,6 @@
 """``wirt compare``."""
 
+import textwrap
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from wirt.bench.properties import describe_approaches
 from wirt.bench.report import render_report
 from wirt.bench.report.text import answer
 from wirt.bench.runner import Progress
+from wirt.bench.sample import Run
 from wirt.cli import options
 from wirt.console import output
 from wirt.console.progress import progress
@@ -22,7 +24,10 @@ FAILURES = 1
 """Exit status of a run that came to its end although a subject failed."""
 
 
-@click.command()
+_WIDTH = 80
+
+
+@click.command(short_help="Measure every approach and write the report.")
 @click.option(
     "-p",
     "--profile",
@@ -57,7 +62,11 @@ FAILURES = 1
     show_default=True,
     help="What guests are made from.",
 )
-@click.option("--resume", metavar="RUN", help="Go on with an interrupted run.")
+@click.option(
+    "--resume",
+    metavar="RUN",
+    help="Go on with an interrupted run, as it was begun: other options do not count.",
+)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the results as JSON, and nothing else."
 )
@@ -89,21 +98,11 @@ def compare(
         seed=seed,
         template=template,
     )
-    with app.open_context() as context, progress(quiet=as_json) as bar:
-
-        def show(progress: Progress) -> None:
-            bar(progress.text, progress.done, progress.seconds_left)
-
-        bundle = app.find_workloads()
-        try:
-            if resume is None:
-                run = session.compare(context, request, bundle=bundle, show=show)
-            else:
-                run = session.resume(context, resume, bundle=bundle, show=show)
-        except session.Interrupted as interrupted:
-            output.note(f"\ngo on with: wirt compare --resume {interrupted.run}")
-            raise
-        directory = Path(context.home.results) / run.header.run
+    try:
+        run, directory = _measure(request, resume, quiet=as_json)
+    except session.Interrupted as interrupted:
+        output.note(f"\nwirt: interrupted; go on with: wirt compare --resume {interrupted.run}")
+        return options.INTERRUPTED
     analysis = analyse(run)
     report = directory / "report.html"
     approaches_described = describe_approaches(run.header)
@@ -112,10 +111,33 @@ def compare(
     if as_json:
         output.say(render_json(analysis))
     else:
-        for sentence in answer(analysis):
-            output.say(sentence)
+        output.say("\n".join(map(_wrap, answer(analysis))))
         output.say(f"\nreport: {report}\nrun:    {run.header.run}")
     for failure in run.failures:
         test = f", {failure.test}" if failure.test else ""
         output.note(f"failed: {failure.subject}{test}: {failure.message}")
     return FAILURES if run.failures else 0
+
+
+def _measure(
+    request: session.CompareRequest, resume: str | None, *, quiet: bool
+) -> tuple[Run, Path]:
+    """Return the finished run and its directory; ``quiet`` shows no progress."""
+    with app.open_context() as context, progress(quiet=quiet) as bar:
+
+        def show(progress: Progress) -> None:
+            bar(progress.text, progress.done, progress.seconds_left)
+
+        bundle = app.find_workloads()
+        if resume is None:
+            run = session.compare(context, request, bundle=bundle, show=show)
+        else:
+            run = session.resume(context, resume, bundle=bundle, show=show)
+        return run, Path(context.home.results) / run.header.run
+
+
+def _wrap(sentence: str) -> str:
+    """Return a sentence in lines for a terminal, no number parted from its sign."""
+    kept = sentence.replace(" %", "\N{NO-BREAK SPACE}%")
+    lines = textwrap.fill(kept, _WIDTH, initial_indent="- ", subsequent_indent="  ")
+    return lines.replace("\N{NO-BREAK SPACE}", " ")

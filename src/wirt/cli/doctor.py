@@ -8,7 +8,7 @@ from wirt.console import output
 from wirt.console.doctor import render_doctor
 
 
-@click.command()
+@click.command(short_help="Say what this node can do, and why not.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
     """Say what this node can do: yes, or no with the reason and what to do about it."""

@@ -9,6 +9,7 @@ from typing import NoReturn
 import click
 
 from wirt import __version__
+from wirt.cli.options import EXEC_FAILED, INTERRUPTED
 from wirt.console import output
 from wirt.errors import Error, InvalidInput
 from wirt.host import files, interrupts
@@ -28,7 +29,6 @@ COMMANDS = {
     "stop": "wirt.cli.stop:stop",
     "template": "wirt.cli.template:template",
 }
-INTERRUPTED = 130
 
 
 class LazyGroup(click.Group):
@@ -80,7 +80,7 @@ def main() -> int:
         return end.exit_code
     except click.ClickException as error:
         output.complain(_as_ours(error))
-        return error.exit_code
+        return _usage_status(error)
     except (KeyboardInterrupt, click.Abort):
         output.note("wirt: interrupted")
         return INTERRUPTED
@@ -92,6 +92,14 @@ def main() -> int:
 
 def _as_ours(error: click.ClickException) -> InvalidInput:
     """Return what click has to say about a command line in the way of all our errors: one line, with the next step."""
-    said = error.format_message().rstrip(".")
+    said = " ".join(error.format_message().split()).rstrip(".")
     path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "wirt"
     return InvalidInput(f"{said[:1].lower()}{said[1:]}", hint=f"see {path} --help")
+
+
+def _usage_status(error: click.ClickException) -> int:
+    """Return the exit status of a command line that cannot be read; of exec and run, 2 would be the command's own."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None and context.command.name in ("exec", "run"):
+        return EXEC_FAILED
+    return error.exit_code

@@ -13,6 +13,10 @@ EXEC_FAILED = 125
 """Exit status of ``exec`` and ``run`` when Wirt itself failed: all below belong to the command, as with env(1)."""
 
 
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as a shell gives it."""
+
+
 class BytesType(click.ParamType):
     """A size such as 512M."""
 

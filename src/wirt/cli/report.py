@@ -11,6 +11,7 @@ from wirt.bench.properties import describe_approaches
 from wirt.bench.report import FORMATS, render_report
 from wirt.bench.results import find_run, read_run
 from wirt.console import output
+from wirt.errors import NotPermitted
 from wirt.host import files
 
 
@@ -40,6 +41,13 @@ def report(run: str, fmt: str, target: str | None) -> None:
         sys.stdout.buffer.write(page)
         return
     place = target or str(path.parent / f"report.{fmt}")
-    with files.translated(f"write {place}"):
+    try:
         files.write_atomically(place, page, mode=0o644)
+    except PermissionError as error:
+        raise NotPermitted(
+            f"cannot write {place}: {error.strerror}",
+            hint="name a file of your own with --output, or run it as root",
+        ) from error
+    except OSError as error:
+        raise files.translate(error, f"write {place}") from error
     output.say(f"report: {place}")

@@ -8,9 +8,10 @@ import msgspec
 
 from wirt import __version__, app
 from wirt.bench import export
-from wirt.bench.analysis import Result
+from wirt.bench.analysis import Result, Verdict
 from wirt.bench.compare import analyse, compare_runs
 from wirt.bench.importers.imported import Origin
+from wirt.bench.report.wording import figure
 from wirt.bench.results import find_run, list_runs, new_run_id, read_run, run_path, write_run
 from wirt.bench.sample import Run
 from wirt.console import output
@@ -46,7 +47,8 @@ def list_results(as_json: bool) -> None:
         )
         for one in found
     ]
-    output.say(output.columns(("RUN", "PROFILE", "STARTED", "SAMPLES", "STATE", "SUBJECTS"), rows))
+    heads = ("RUN", "PROFILE", "STARTED", "SAMPLES", "STATE", "SUBJECTS")
+    output.say(output.columns(heads, rows, right=("SAMPLES",)))
 
 
 @results.command()
@@ -59,6 +61,7 @@ def show(run: str, as_json: bool) -> None:
         output.say(export.render_json(analysis))
     else:
         output.say(_table(analysis.results))
+        _note(analysis.warnings)
 
 
 @results.command()
@@ -72,8 +75,7 @@ def compare(run: str, other: str, as_json: bool) -> None:
         output.say(export.render_comparison_json(comparison))
         return
     output.say(_table(comparison.results))
-    for warning in comparison.warnings:
-        output.note(f"note: {warning}")
+    _note(comparison.warnings)
 
 
 @results.command("export")
@@ -130,7 +132,12 @@ def import_run(file: str, tool: str, subject: str) -> None:
     except InvalidInput as error:
         raise InvalidInput(f"{file}: {error.message}", hint=error.hint) from error
     write_run(run_path(_directory(), run_id), run)
-    output.say(f"run: {run_id}")
+    output.say(f"run {run_id} imported: {len(run.samples)} samples of {subject}")
+
+
+def _note(warnings: list[str]) -> None:
+    for warning in warnings:
+        output.note(f"note: {warning}")
 
 
 def _directory() -> Path:
@@ -149,15 +156,15 @@ def _table(found: list[Result]) -> str:
             one.test,
             one.subject,
             str(one.copies),
-            f"{one.value:.6g}",
+            figure(one.value),
             one.unit,
             str(one.n),
-            "-" if one.ratio is None else f"{one.ratio:.3f}",
+            "-" if one.ratio is None else figure(one.ratio),
             "-"
-            if one.ci_low is None or one.ci_high is None
-            else f"{one.ci_low:.3f}-{one.ci_high:.3f}",
+            if one.ci_low is None or one.ci_high is None or one.verdict is Verdict.BASELINE
+            else f"{figure(one.ci_low)}-{figure(one.ci_high)}",
             one.verdict.value,
         )
         for one in found
     ]
-    return output.columns(heads, rows)
+    return output.columns(heads, rows, right=("COPIES", "VALUE", "N", "RATIO", "95 %"))

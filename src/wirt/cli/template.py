@@ -13,7 +13,7 @@ from wirt.ops.template import prepare_forms, remove_template
 from wirt.units import render_bytes, render_seconds
 
 
-@click.group()
+@click.group(short_help="Build, list, show, remove and import templates.")
 def template() -> None:
     """Build, list, show, remove and import templates: what guests are made from."""
 
@@ -56,7 +56,7 @@ def list_templates(as_json: bool) -> None:
         (
             one.name,
             "built",
-            f"{one.distribution} {one.suite}".strip(),
+            _system(one.distribution, one.suite),
             render_bytes(one.packed_bytes),
             one.description,
         )
@@ -64,7 +64,7 @@ def list_templates(as_json: bool) -> None:
     ]
     known = {one.name for one in built}
     rows += [
-        (spec.name, "to build", f"{spec.distribution} {spec.suite}", "-", spec.description)
+        (spec.name, "to build", _system(spec.distribution, spec.suite), "-", spec.description)
         for name, spec in sorted(app.find_specs(home).items())
         if name not in known
     ]
@@ -84,7 +84,7 @@ def show(name: str, as_json: bool) -> None:
     rows = [
         ("name", found.name),
         ("description", found.description),
-        ("system", f"{found.distribution} {found.suite}".strip()),
+        ("system", _system(found.distribution, found.suite)),
         ("packages", " ".join(found.packages) or "-"),
         ("sha256", found.sha256),
         ("packed", render_bytes(found.packed_bytes)),
@@ -105,7 +105,7 @@ def remove(name: str) -> None:
     output.say(f"template {name} removed")
 
 
-@template.command("import")
+@template.command("import", short_help="Make the template NAME of a tar.")
 @click.argument("tar", type=click.Path())
 @click.argument("name")
 def import_template(tar: str, name: str) -> None:
@@ -113,3 +113,8 @@ def import_template(tar: str, name: str) -> None:
     with app.open_context() as context:
         made = context.templates.import_tar(tar, name)
     output.say(f"template {name} imported: {render_bytes(made.unpacked_bytes)} unpacked")
+
+
+def _system(distribution: str, suite: str) -> str:
+    """Return "debian bookworm", or "unknown" once if neither is known."""
+    return " ".join(dict.fromkeys((distribution, suite))).strip()

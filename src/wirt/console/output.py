@@ -24,16 +24,21 @@ def note(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def columns(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return rows under their heads, each column as wide as it must be.
+def columns(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()
+) -> str:
+    """Return rows under their heads, each column as wide as it must be, those named by ``right`` set to the right.
 
     Plain text on purpose: ``wirt list`` is typed a hundred times a day, and a table library takes longer to load than
     the rest of the command to run.
     """
     table = [list(heads), *(list(row) for row in rows)]
     widths = [max(len(row[place]) for row in table) for place in range(len(heads))]
+    adjust = [str.rjust if head in right else str.ljust for head in heads]
     lines = (
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(
+            put(cell, width) for put, cell, width in zip(adjust, row, widths, strict=True)
+        ).rstrip()
         for row in table
     )
     return "\n".join(lines)

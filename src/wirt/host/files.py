@@ -3,15 +3,21 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from wirt.errors import Error, Failed, NotPermitted, OutOfSpace
 
 
 def write_atomically(path: str, content: bytes, *, mode: int = 0o600) -> None:
-    """Replace ``path`` with ``content``; a crash leaves a ``.new`` file beside it at most."""
+    """Replace ``path`` with ``content``; a crash leaves a ``.new`` file beside it at most, which the next call removes.
+
+    Nothing is written through a link, at ``path`` or beside it.
+    """
     fresh = f"{path}.new"
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    with suppress(FileNotFoundError):
+        os.unlink(fresh)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(fresh, flags, mode)
     with open(descriptor, "wb") as file:
         file.write(content)
         file.flush()

@@ -17,11 +17,7 @@ from wirt.host import mountinfo
 MS_RDONLY = 1
 MS_NOSUID = 2
 MS_NODEV = 4
-MS_NOEXEC = 8
 MS_BIND = 4096
-MS_REC = 16384
-MS_SLAVE = 1 << 19
-MS_PRIVATE = 1 << 18
 MNT_DETACH = 2
 UMOUNT_NOFOLLOW = 8
 

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+from stat import S_ISUID
 
 
 def start_time(pid: int) -> int | None:
@@ -38,8 +39,29 @@ def list_pids() -> list[int]:
 
 
 def find_by_argument(argument: str) -> list[int]:
-    """Return the processes that have exactly this argument on their command line."""
-    return [pid for pid in list_pids() if argument in command_line(pid)]
+    """Return our user's processes that have exactly this argument on their command line.
+
+    Anyone can write anything on a command line: others' processes, those of containers and setuid programs do not count.
+    """
+    return [pid for pid in list_pids() if argument in command_line(pid) and _is_ours(pid)]
+
+
+def _is_ours(pid: int) -> bool:
+    """Return whether a process runs as our user, in our user namespace, and not by way of a setuid program.
+
+    Sources: proc(5), ``Uid`` in ``/proc/PID/status`` (real, effective, saved, file system); the owner of ``/proc/PID``
+    would not do, for that of a process without core dumps is always root.
+    """
+    try:
+        with open(f"/proc/{pid}/status", errors="replace") as file:
+            users = next((line.split()[1:] for line in file if line.startswith("Uid:")), [])
+        return (
+            set(users) == {str(os.geteuid())}
+            and os.path.samefile(f"/proc/{pid}/ns/user", "/proc/self/ns/user")
+            and not os.stat(f"/proc/{pid}/exe").st_mode & S_ISUID
+        )
+    except OSError:
+        return False
 
 
 def list_descendants(pid: int) -> list[int]:

@@ -15,11 +15,11 @@ class Network(Protocol):
         ...
 
     def ensure_up(self) -> None:
-        """Make the bridge and its packet filter if they are not there."""
+        """Make the bridge if it is not there."""
         ...
 
     def remove(self) -> None:
-        """Take the bridge and the filter away; no error if they are gone."""
+        """Take the bridge away; no error if it is gone."""
         ...
 
     def choose_address(self, wanted: str | None, taken: set[str], guest_id: str) -> str:

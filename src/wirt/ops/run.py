@@ -1,5 +1,9 @@
 """``run``: a guest for one command: made, started, used, gone."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from wirt.errors import Error
 from wirt.host import interrupts
 from wirt.host.run import STANDARD, Streams
 from wirt.ops import execute, journal
@@ -26,7 +30,7 @@ def run(
         Failed, TimedOut: it could not be started or did not become ready.
     """
     guest = plan(context, request)
-    with context.guest_lock(guest):
+    with context.guest_lock(guest), _without_log(context.home.place(guest.id).log):
         guest = claim(context, request, guest, "run")
         ladder = Ladder(context, guest)
         steps = ladder.to_exist() + ladder.to_run()
@@ -40,3 +44,14 @@ def run(
             journal.dismantle("run", steps)
             journal.settle(context, "run", guest, None)
     return status
+
+
+@contextmanager
+def _without_log(log: str) -> Iterator[None]:
+    """Send nobody to the log of a guest that is gone with it."""
+    try:
+        yield
+    except Error as error:
+        if error.hint and log in error.hint:
+            error.hint = "its log is gone with it; to keep both use wirt create and wirt start"
+        raise

@@ -4,6 +4,9 @@ The ramdisk holds a static busybox and the few modules that reach the disk, in t
 and hands over to the system on the disk. A distribution's stock ramdisk does the same forty times slower under emulation,
 because it holds what any machine might need; ours knows the machine. It is not compressed, since unpacking costs an
 emulated processor more than reading does.
+
+A template's root may be a stranger's: where a file ought to be there may be a link to one of the node's, a device or a
+pipe that nobody writes to, and its own list of modules may name any path. So everything is opened by ``_open_inside``.
 """
 
 import gzip
@@ -12,7 +15,10 @@ import os
 import re
 import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
 
 from wirt.errors import Unsupported
 from wirt.host import files, run
@@ -57,17 +63,19 @@ exec /bin/busybox switch_root /root /sbin/init
 def find_kernel(tree: str) -> str:
     """Return the path of a tree's newest kernel that has its modules with it.
 
-    Links are not followed: in an imported tree they may point anywhere on the node.
+    Only regular files in ``boot`` count: in an imported tree links may point anywhere on the node.
 
     Raises:
-        Unsupported: the tree holds no kernel.
+        Unsupported: the tree holds no kernel, or its ``boot`` is a link.
     """
     boot = os.path.join(tree, "boot")
+    if os.path.islink(boot):
+        raise _refusal(boot, "is a symbolic link")
     found = [
         name
         for name in (os.listdir(boot) if os.path.isdir(boot) else [])
         if name.startswith("vmlinuz-")
-        and not os.path.islink(os.path.join(boot, name))
+        and _is_regular(os.path.join(boot, name))
         and _modules_directory(tree, name.removeprefix("vmlinuz-")) is not None
     ]
     if not found:
@@ -78,17 +86,31 @@ def find_kernel(tree: str) -> str:
     return os.path.join(boot, max(found, key=_version_key))
 
 
+def copy_kernel(tree: str, out: str) -> None:
+    """Write a tree's newest kernel to ``out``, whole or not at all.
+
+    Raises:
+        Unsupported: the tree has no kernel.
+        OutOfSpace: it could not be written.
+    """
+    with _open_inside(tree, find_kernel(tree)) as file:
+        content = file.read()
+    with files.translated(f"write the kernel {out}"):
+        files.write_atomically(os.path.abspath(out), content)
+
+
 def build_ramdisk(tree: str, out: str) -> None:
     """Write the initial ramdisk for a tree's newest kernel to ``out``, whole or not at all.
 
     Raises:
-        Unsupported: the tree has no kernel, its kernel lacks a driver, or the node has no static busybox.
+        Unsupported: the tree has no kernel, its kernel lacks a driver, one of its files is not a regular file inside of
+            the tree, or the node has no static busybox.
         OutOfSpace: it could not be written.
     """
     version = os.path.basename(find_kernel(tree)).removeprefix("vmlinuz-")
     directory = _modules_directory(tree, version)
     assert directory is not None
-    modules = list(_in_order(directory))
+    modules = list(_in_order(tree, directory))
     names = [_module_name(path) for path in modules]
     entries = [(name, 0o040755, b"") for name in ("bin", "dev", "modules", "root")]
     entries += [
@@ -97,7 +119,7 @@ def build_ramdisk(tree: str, out: str) -> None:
     ]
     for name, path in zip(names, modules, strict=True):
         entries.append(
-            (f"modules/{name}.ko", 0o100644, _read_module(os.path.join(directory, path)))
+            (f"modules/{name}.ko", 0o100644, _read_module(tree, os.path.join(directory, path)))
         )
     with files.translated(f"write the ramdisk {out}"):
         files.write_atomically(os.path.abspath(out), build_archive(entries), mode=0o600)
@@ -121,10 +143,10 @@ def build_archive(entries: list[tuple[str, int, bytes]]) -> bytes:
     return bytes(archive)
 
 
-def _in_order(directory: str) -> Iterator[str]:
+def _in_order(tree: str, directory: str) -> Iterator[str]:
     """Yield the modules to load, each after what it rests on; what is built into the kernel is left out."""
-    needs = _read_dependencies(directory)
-    built_in = {_module_name(path) for path in _lines(os.path.join(directory, "modules.builtin"))}
+    needs = _read_dependencies(tree, directory)
+    built_in = {_module_name(path) for path in _lines(tree, f"{directory}/modules.builtin")}
     by_name = {_module_name(path): path for path in needs}
     seen = set()
     for name in _MODULES:
@@ -142,17 +164,16 @@ def _in_order(directory: str) -> Iterator[str]:
                 yield path
 
 
-def _read_dependencies(directory: str) -> dict[str, list[str]]:
-    lines = (line.partition(":") for line in _lines(os.path.join(directory, "modules.dep")))
+def _read_dependencies(tree: str, directory: str) -> dict[str, list[str]]:
+    lines = (line.partition(":") for line in _lines(tree, f"{directory}/modules.dep"))
     return {path: rest.split() for path, _, rest in lines}
 
 
-def _lines(path: str) -> list[str]:
-    try:
-        with open(path) as file:
-            return file.read().splitlines()
-    except FileNotFoundError:
+def _lines(tree: str, path: str) -> list[str]:
+    if not os.path.lexists(path):
         return []
+    with _open_inside(tree, path) as file:
+        return file.read().decode(errors="replace").splitlines()
 
 
 def _module_name(path: str) -> str:
@@ -163,23 +184,73 @@ def _module_name(path: str) -> str:
 def _modules_directory(tree: str, version: str) -> str | None:
     """Return where a kernel's modules lie in the tree; None if nowhere, or if links lead out of it."""
     real = os.path.realpath(os.path.join(tree, "lib", "modules", version))
-    inside = real.startswith(os.path.realpath(tree) + os.sep)
-    return real if inside and os.path.isdir(real) else None
+    return real if _is_inside(real, tree) and os.path.isdir(real) else None
 
 
-def _read_module(path: str) -> bytes:
+def _read_module(tree: str, path: str) -> bytes:
     """Return a module's content, unpacked: a kernel need not be able to unpack it itself."""
-    if path.endswith(".zst"):
-        with tempfile.TemporaryDirectory() as aside:
-            plain = os.path.join(aside, "module")
-            run.check(["zstd", "-q", "-d", path, "-o", plain])
-            with open(plain, "rb") as file:
-                return file.read()
-    with open(path, "rb") as file:
-        content = file.read()
-    if path.endswith(".xz"):
-        return lzma.decompress(content)
-    return gzip.decompress(content) if path.endswith(".gz") else content
+    with _open_inside(tree, path) as file:
+        try:
+            if path.endswith(".zst"):
+                return _unpack_zstd(file)
+            if path.endswith(".xz"):
+                return lzma.decompress(file.read())
+            return gzip.decompress(file.read()) if path.endswith(".gz") else file.read()
+        except (OSError, EOFError, ValueError, lzma.LZMAError, zlib.error) as error:
+            raise _refusal(path, f"cannot be unpacked: {error}") from error
+
+
+def _unpack_zstd(packed: IO[bytes]) -> bytes:
+    """Unpack from descriptor to descriptor: zstd, given a name, would write beside it or follow it."""
+    with tempfile.TemporaryFile() as plain:
+        streams = run.Streams(stdin=packed.fileno(), stdout=plain.fileno())
+        status = run.attach(["zstd", "-q", "-d"], streams=streams, environment=run.ENVIRONMENT)
+        if status != 0:
+            raise ValueError(f"zstd ended with status {status}")
+        plain.seek(0)
+        return plain.read()
+
+
+@contextmanager
+def _open_inside(tree: str, path: str) -> Iterator[IO[bytes]]:
+    """Open a regular file that really lies in the tree.
+
+    Raises:
+        Unsupported: it is something else, or lies outside; the message names it.
+    """
+    try:
+        directory, name = os.path.split(path)
+        place = os.path.join(os.path.realpath(directory), name)
+        if not _is_inside(place, tree):
+            raise _refusal(path, "lies outside of the template")
+        if not _is_regular(place):
+            raise _refusal(path, "is no regular file")
+        # Without waiting, for the case that it became a pipe just now.
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(place, flags)
+    except (OSError, ValueError) as error:
+        raise _refusal(path, f"cannot be opened: {error}") from error
+    with open(descriptor, "rb") as file:
+        yield file
+
+
+def _is_inside(real: str, tree: str) -> bool:
+    return real.startswith(os.path.realpath(tree) + os.sep)
+
+
+def _is_regular(path: str) -> bool:
+    """Return whether this is a file, and neither a link to one nor a device, a pipe or nothing at all."""
+    try:
+        return stat.S_ISREG(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _refusal(path: str, reason: str) -> Unsupported:
+    return Unsupported(
+        f"{path!r} {reason}",
+        hint="mend the template's root and make it again, or use the approach chroot or lxc",
+    )
 
 
 def _read_busybox() -> bytes:

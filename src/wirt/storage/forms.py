@@ -10,7 +10,7 @@ from wirt.host.mount import file_system_type
 from wirt.host.run import check
 from wirt.model.template import Template
 from wirt.storage.archive import sha256_of, unpack
-from wirt.storage.boot import build_ramdisk, find_kernel
+from wirt.storage.boot import build_ramdisk, copy_kernel
 from wirt.storage.image import build_image
 from wirt.units import GIB
 
@@ -56,7 +56,7 @@ def make_image(template: Template, tree: str, fresh: str) -> None:
 def make_boot(tree: str, fresh: str) -> None:
     """Make a directory with the tree's kernel and a small initial ramdisk for it."""
     os.mkdir(fresh)
-    check(["cp", "--no-dereference", find_kernel(tree), f"{fresh}/{KERNEL}"])
+    copy_kernel(tree, f"{fresh}/{KERNEL}")
     build_ramdisk(tree, f"{fresh}/{RAMDISK}")
 
 

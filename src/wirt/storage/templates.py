@@ -172,7 +172,8 @@ class TemplateCache:
         _check_root("remove a template")
         if used_by:
             raise WrongState(
-                f"template {name} is used by {_enumerate(used_by)}", hint="destroy them first"
+                f"template {name} is used by {_enumerate(used_by)}",
+                hint=f"destroy {'it' if len(used_by) == 1 else 'them'} first",
             )
         if not os.path.isdir(self._path(name)):
             self.get(name)

@@ -93,12 +93,13 @@ _CELLS = 36
 
 def _bars(analysis: Analysis) -> Iterator[str]:
     """Draw the figures as text, on the scale of the real ones: logarithmic, the host = 10."""
-    yield "Index with the host = 10; twelve characters are a factor of ten."
     last = ""
     for group, title, cells in tables.iterate_tests(analysis):
         drawn = [cell for cell in cells if cell.index]
         if all(cell.subject == HOST for cell in drawn):
             continue
+        if not last:
+            yield "Index with the host = 10; twelve characters are a factor of ten."
         heading = tables.name_group(group)
         if group != "http" and cells[0].copies > 1:
             heading = f"{heading}, {cells[0].copies} copies at once"
@@ -112,6 +113,8 @@ def _bars(analysis: Analysis) -> Iterator[str]:
             length = max(1, round(_CELLS * (math.log10(value) + 2) / 3)) if value > 0 else 0
             yield f"{cell.subject:<{wide}}  {'#' * length} {index(value)}"
         yield "```"
+    if not last:
+        yield "There is nothing to draw: no guest has a figure to set against the host's."
 
 
 def _heading(title: str) -> list[str]:

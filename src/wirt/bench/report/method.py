@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from wirt.bench.analysis import Analysis
+from wirt.bench.importers.imported import PROFILE
 from wirt.bench.report.wording import count, join_words
 from wirt.units import render_seconds
 
@@ -17,6 +18,8 @@ def name_time(moment: float) -> str:
 def describe_method(analysis: Analysis) -> list[str]:
     """Return how the figures came about, one paragraph a line."""
     header = analysis.header
+    if header.profile == PROFILE:
+        return _describe_import(analysis)
     done = max((result.n for result in analysis.results), default=0)
     planned = "at most " if done < header.blocks else ""
     compiler = header.compiler.get("version", "compiler unknown")
@@ -58,6 +61,18 @@ def describe_method(analysis: Analysis) -> list[str]:
     if total := analysis.harness.get("total"):
         lines.append(_describe_time(analysis.harness, total))
     return lines
+
+
+def _describe_import(analysis: Analysis) -> list[str]:
+    """Say of a run that another program made what its output says, and no more."""
+    header = analysis.header
+    source = header.environment.get("imported_from", "another program")
+    return [
+        f"Wirt did not measure this: it read the figures from the output of {source}. How many passes were run, in "
+        "which order and on what machine is known only as far as that output says it.",
+        "With the host alone there is nothing to compare: its own figures are the 100 %, and an index with the host = 10 "
+        "says nothing. UnixBench's own indices are worked out anew from the figures, by UnixBench's rules.",
+    ]
 
 
 def _describe_time(spent: Mapping[str, float], total: float) -> str:

@@ -232,8 +232,11 @@ _NETWORK_ROWS: tuple[tuple[str, Callable[[NetworkRow], str]], ...] = (
     ("Throughput, sum (MB/s)", lambda row: figure(row.throughput_mb)),
     ("Concurrency, sum", lambda row: f"{row.concurrency:.1f}"),
     ("Availability (%)", lambda row: f"{row.availability:.2f}"),
-    ("Failed transactions", lambda row: f"{row.failed:,.0f}"),
+    ("Elapsed time, longest (s)", lambda row: f"{row.elapsed_seconds:.2f}"),
+    ("Successful transactions, sum", lambda row: f"{row.successful:,.0f}"),
+    ("Failed transactions, sum", lambda row: f"{row.failed:,.0f}"),
     ("Longest transaction (s)", lambda row: f"{row.longest_seconds:.2f}"),
+    ("Shortest transaction (s)", lambda row: f"{row.shortest_seconds:.2f}"),
 )
 
 
@@ -305,13 +308,24 @@ def _name_capability(one: ProbedApproach) -> str:
     return f"{state}: {one.reason}" if one.reason else state
 
 
+_STEPS = {
+    "create": "clone the template",
+    "start": "start its first process",
+    "ready": "wait until it takes a command",
+    "settle": "wait until its services are up",
+    "copy workloads": "copy the programs in",
+}
+"""The runner's steps in a reader's words."""
+
+
 def build_effort(analysis: Analysis) -> list[Table]:
     """Return what it took to set up each subject: in sum, and step by step (medians over the blocks)."""
     seconds: dict[tuple[str, str], list[float]] = {}
     for effort in analysis.efforts:
         seconds.setdefault((effort.subject, effort.step), []).append(effort.seconds)
     medians = {key: statistics.median(values) for key, values in seconds.items()}
-    subjects = list(dict.fromkeys(subject for subject, _ in medians))
+    made = {subject for subject, _ in medians} - {HOST_AGAIN}
+    subjects = [subject.name for subject in analysis.header.subjects if subject.name in made]
     if not subjects:
         return []
     totals = []
@@ -327,7 +341,7 @@ def build_effort(analysis: Analysis) -> list[Table]:
                 Column(title="Time", numeric=True),
             ],
             rows=totals,
-            note="A step is what a person would do by hand; the time is what Wirt took.",
+            note="Steps that Wirt took for one of each. Guests were started together, so one waited for another.",
         ),
         Table(
             caption="Set-up effort step by step",
@@ -338,10 +352,15 @@ def build_effort(analysis: Analysis) -> list[Table]:
                 Column(title="Times done", numeric=True),
             ],
             rows=[
-                [subject, step, render_seconds(value), str(len(seconds[subject, step]))]
-                for (subject, step), value in sorted(
-                    medians.items(), key=lambda item: subjects.index(item[0][0])
-                )
+                [
+                    owner,
+                    _STEPS.get(step, step),
+                    render_seconds(value),
+                    str(len(seconds[owner, step])),
+                ]
+                for subject in subjects
+                for (owner, step), value in medians.items()
+                if owner == subject
             ],
         ),
     ]
@@ -405,7 +424,9 @@ def build_clocks(analysis: Analysis) -> Table | None:
 def build_environment(analysis: Analysis) -> Table | None:
     """Return the facts of the node, one a row; None if the run recorded none."""
     facts = {
-        key: value for key, value in analysis.header.environment.items() if key != "approaches"
+        key: _gather_unaffected(value) if key == "mitigations" else value
+        for key, value in analysis.header.environment.items()
+        if key != "approaches"
     }
     if not facts:
         return None
@@ -414,6 +435,17 @@ def build_environment(analysis: Analysis) -> Table | None:
         columns=[Column(title="Fact"), Column(title="Value")],
         rows=[[name, value] for name, value in _flatten(facts)],
     )
+
+
+def _gather_unaffected(mitigations: object) -> object:
+    """Put the flaws that the processor does not have into one row; they are most."""
+    if not isinstance(mitigations, Mapping):
+        return mitigations
+    spared = [name for name, state in mitigations.items() if state == "Not affected"]
+    found: dict[str, object] = {
+        name: state for name, state in mitigations.items() if name not in spared
+    }
+    return {**found, "not affected by": [name.replace("_", " ") for name in spared]}
 
 
 _LONGEST_VALUE = 240
@@ -430,6 +462,8 @@ def _flatten(facts: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
             continue
         if isinstance(value, bool):
             text = "yes" if value else "no"
+        elif isinstance(value, float):
+            text = f"{value:.4g}"
         elif isinstance(value, list):
             text = ", ".join(map(str, value)) or "none"
         else:

@@ -7,9 +7,13 @@ import msgspec
 from wirt.bench.analysis import Analysis, Clock, Index, Result, Verdict
 from wirt.bench.caveats import CLOCK_LIMIT
 from wirt.bench.properties import APPROACHES
-from wirt.bench.report.wording import count, join_words, round_percent
+from wirt.bench.report.wording import about_percent, count, join_words, round_percent
 from wirt.bench.sample import HOST, HOST_AGAIN
 from wirt.bench.stats import THRESHOLD, Interval, judge
+
+_SLOW = 0.5
+_FAST = 0.8
+"""Ratios to the host that a reader would call slow, and fast enough."""
 
 _SUITS = {approach.name: approach.suits for approach in APPROACHES}
 
@@ -30,19 +34,9 @@ def answer(analysis: Analysis) -> list[str]:
     fs = group_costs(analysis, "fs")
     web = web_costs(analysis)
     return [
-        _say(analysis, "unix", "CPU work", [("for CPU work", cpu)]),
-        _say(
-            analysis,
-            "unix",
-            "inter-process communication and the file system",
-            [("for inter-process communication", ipc), ("for the file system", fs)],
-        ),
-        _say(
-            analysis,
-            "http",
-            "web serving",
-            [(_name_servers(servers), costs) for servers, costs in web.items()],
-        ),
+        _say(analysis, "unix", {"CPU work": cpu}),
+        _say(analysis, "unix", {"inter-process communication": ipc, "file system work": fs}),
+        _say(analysis, "http", {_name_servers(number): costs for number, costs in web.items()}),
         _say_suits(analysis, [cpu, ipc, fs, web.get(1, {})]),
         _say_trust(analysis),
     ]
@@ -130,99 +124,113 @@ def _comparisons(analysis: Analysis) -> list[Result]:
 
 
 def _name_servers(servers: int) -> str:
-    if servers == 1:
-        return "for web serving with one guest"
-    return f"for web serving with {servers} guests in parallel"
+    return f"web serving by {'one guest' if servers == 1 else f'{servers} guests together'}"
 
 
-def _say(
-    analysis: Analysis,
-    suite: str,
-    work: str,
-    parts: Sequence[tuple[str, dict[str, Cost]]],
-) -> str:
-    told = [f"{lead}, {_compare(costs, guests(analysis))}" for lead, costs in parts if costs]
-    silent = [lead for lead, costs in parts if not costs]
+def _say(analysis: Analysis, suite: str, work: dict[str, dict[str, Cost]]) -> str:
+    """Return the sentence of one or two kinds of work, each with what it costs by guest."""
+    if not any(work.values()):
+        named = join_words(list(work)) or "web serving"
+        if suite not in analysis.header.suites:
+            reason = f"the suite {suite} was not measured"
+        elif guests(analysis):
+            reason = "no guest has a figure to set against the host's"
+        else:
+            reason = "no guest was measured"
+        return f"This run says nothing about {named}: {reason}."
+    clauses: list[str] = []
+    for kind, costs in work.items():
+        clauses.append(_compare(kind, costs, guests(analysis), again=_SPEED in "".join(clauses)))
+    return _sentence(clauses)
+
+
+_SPEED = " of the host's speed"
+
+
+def _compare(kind: str, costs: dict[str, Cost], names: Sequence[str], *, again: bool) -> str:
+    """Return one clause: those like the host, the speeds of the others, those nobody can tell, those without a figure.
+
+    A clause that comes ``again`` after one with speeds need not say whose speed they are parts of.
+    """
+    if not costs:
+        return f"{kind} has no figures"
+    same = [name for name in names if name in costs and costs[name].verdict is Verdict.SAME]
+    known = [name for name in names if name in costs and _has_speed(costs[name])]
+    unclear = [name for name in names if name in costs and name not in (*same, *known)]
+    missing = [name for name in names if name not in costs]
+    speeds = [f"{about_percent(costs[name].ratio)} in {name}" for name in known]
+    told = []
+    if same:
+        told.append(f"as fast as on the host in {join_words(same)}")
+    if speeds:
+        whole = "" if again else _SPEED
+        told.append(f"at about {join_words(speeds)}".replace(" %", f" %{whole}", 1))
+    asides = []
+    rough = [name for name in known if costs[name].low is None]
+    if rough and len(rough) < len(costs):
+        asides.append(f"one block only for {join_words(rough)}")
+    if unclear and told:
+        asides.append(f"cannot tell for {join_words(unclear)}")
+    if missing:
+        asides.append(f"no figure for {join_words(missing)}")
+    aside = f" ({'; '.join(asides)})" if asides else ""
     if not told:
-        reason = (
-            "no guest has a figure to set against the host's"
-            if suite in analysis.header.suites
-            else f"the suite {suite} was not measured"
-        )
-        return f"This run says nothing about {work}: {reason}."
-    told += [f"{lead}, this run has no figures" for lead in silent]
-    sentence = "; ".join(told)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+        return f"for {kind} this run cannot tell {join_words(unclear)} from the host{aside}"
+    return f"{kind} runs {', and '.join(told)}{aside}"
 
 
-def _compare(costs: dict[str, Cost], names: Sequence[str]) -> str:
-    """Return one clause for those like the host, those unlike it, those nobody can tell, and those without a figure."""
-    by_verdict = {
-        verdict: [name for name in names if name in costs and costs[name].verdict is verdict]
-        for verdict in Verdict
-    }
-    clauses = []
-    if same := by_verdict[Verdict.SAME]:
-        verb = "is" if len(same) == 1 else "are"
-        clauses.append(f"{join_words(same)} {verb} not different from the host")
-    if different := by_verdict[Verdict.DIFFERENT]:
-        whose = "its" if same else "the host's"
-        clauses.append(f"{_list_speeds(different, costs, 'at')} of {whose} speed")
-    unclear = by_verdict[Verdict.UNCLEAR]
-    if rough := [name for name in unclear if costs[name].low is None]:
-        speeds = _list_speeds(rough, costs, "at about")
-        clauses.append(f"{speeds} of the host's speed (too few blocks for an interval)")
-    if doubtful := [name for name in unclear if name not in rough]:
-        verb = "differs" if len(doubtful) == 1 else "differ"
-        named = join_words([_doubt(name, costs[name]) for name in doubtful])
-        clauses.append(f"this run cannot tell whether {named} {verb} from the host")
-    if missing := [name for name in names if name not in costs]:
-        clauses.append(f"there is no figure for {join_words(missing)}")
-    if len(clauses) < 2:
-        return "".join(clauses)
-    return f"{', '.join(clauses[:-1])}, and {clauses[-1]}"
+def _has_speed(cost: Cost) -> bool:
+    """Say whether a ratio is worth a number: it is known to differ, or there is nothing better than a single block."""
+    return cost.verdict is Verdict.DIFFERENT or (
+        cost.verdict is Verdict.UNCLEAR and cost.low is None
+    )
 
 
-def _list_speeds(names: Sequence[str], costs: dict[str, Cost], at: str) -> str:
-    """Return "uml runs at 95 % and qemu at 5.7 %"."""
-    speeds = [f"{name} {at} {round_percent(costs[name].ratio)}" for name in names]
-    return join_words(speeds).replace(f" {at}", f" runs {at}", 1)
-
-
-def _doubt(name: str, cost: Cost) -> str:
-    low, high = round_percent(cost.low or 0).removesuffix(" %"), round_percent(cost.high or 0)
-    return f"{name} ({low} to {high})"
+def _sentence(clauses: Sequence[str]) -> str:
+    text = "; ".join(clauses)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _say_suits(analysis: Analysis, work: Sequence[dict[str, Cost]]) -> str:
-    clauses: dict[str, list[str]] = {}
+    told: list[str] = []
     for subject in analysis.header.subjects:
         costs = [kind[subject.name] for kind in work if subject.name in kind]
         if subject.approach in _SUITS and costs:
-            clauses.setdefault(_weigh(costs, work[0].get(subject.name)), []).append(
-                f"{subject.name} suits {_SUITS[subject.approach]}"
+            where = _name_place(costs, work[0].get(subject.name))
+            verb = "" if told else "suits "
+            told.append(
+                f"{subject.name} ({_name_worst(costs)}) {verb}{_SUITS[subject.approach]}{where}"
             )
-    told = [f"{price}, {join_words(suits)}" for price, suits in clauses.items()]
-    if not told:
-        told = ["nothing can be said about what suits whom, for no guest was measured"]
+    if told:
+        text = f"counting each at its slowest, {join_words(told)}"
+        clauses = [text.replace(" %)", f" %{_SPEED})", 1)]
+    else:
+        clauses = ["nothing can be said about what suits whom, for no guest was measured"]
     if analysis.header.unavailable:
-        told.append(f"{join_words(sorted(analysis.header.unavailable))} could not be measured here")
-    sentence = "; ".join(told)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+        left_out = join_words(sorted(analysis.header.unavailable))
+        clauses.append(f"{left_out} could not be measured here")
+    return _sentence(clauses)
 
 
-def _weigh(costs: Sequence[Cost], cpu: Cost | None) -> str:
-    """Return what using an approach costs, as the start of the clause that says what it suits."""
-    worst = min(cost.ratio for cost in costs)
-    if worst >= 0.9:
-        if all(cost.low is not None and cost.low >= 0.9 for cost in costs):
-            return "at nearly the host's speed"
-        return "at a speed that this run cannot tell from the host's for certain"
-    if max(cost.ratio for cost in costs) < 0.5:
-        return "where speed does not matter"
-    if cpu is not None and cpu.ratio >= 0.8 and worst < 0.5:
-        return "for work that computes much and calls the kernel little"
-    return f"where {round_percent(worst)} of the host's speed in its worst field is enough"
+def _name_worst(costs: Sequence[Cost]) -> str:
+    """Return the speed at the kind of work that an approach is slowest at, as far as the run can tell."""
+    known = [cost.ratio for cost in costs if _has_speed(cost)]
+    if known and min(known) < 1:
+        return f"about {about_percent(min(known))}"
+    if any(cost.verdict is Verdict.UNCLEAR for cost in costs):
+        return "cannot tell"
+    return "as fast as the host"
+
+
+def _name_place(costs: Sequence[Cost], cpu: Cost | None) -> str:
+    """Return where the cost of an approach does not hurt, for those that cost much."""
+    if cpu is None:
+        return ""
+    if max(cost.ratio for cost in costs) < _SLOW:
+        return " where speed does not matter"
+    if cpu.ratio >= _FAST and min(cost.ratio for cost in costs) < _SLOW:
+        return " where the work is mostly computing"
+    return ""
 
 
 def _say_trust(analysis: Analysis) -> str:
@@ -244,11 +252,16 @@ def _say_trust(analysis: Analysis) -> str:
             f"{round_percent(THRESHOLD)}"
         )
     unclear = sum(result.verdict is Verdict.UNCLEAR for result in compared)
-    rest = ["every comparison came to a verdict"]
-    if unclear:
-        rest = [f"{unclear} of {count(len(compared), 'comparison')} came to no verdict"]
+    rest = []
+    if blocks >= 2:
+        total = count(len(compared), "comparison")
+        rest.append(
+            f"{unclear} of {total} came to no verdict"
+            if unclear
+            else "every comparison came to a verdict"
+        )
     if analysis.failures:
         rest.append(f"{count(len(analysis.failures), 'failure')} happened on the way")
     if not analysis.complete:
         rest.append("the run was interrupted before its end")
-    return f"{ground}; {join_words(rest)}."
+    return f"{'; '.join([ground, join_words(rest)]) if rest else ground}."

@@ -58,6 +58,11 @@ def round_percent(ratio: float) -> str:
     return f"{_round(100 * ratio)} %"
 
 
+def about_percent(ratio: float) -> str:
+    """Return a ratio as percent where "about" stands before it: "95 %", "6 %", "1.4 %", "0.81 %"."""
+    return f"{100 * ratio:,.0f} %" if ratio >= 0.0195 else round_percent(ratio)
+
+
 def percent(ratio: float) -> str:
     """Return a ratio as percent for a table, without the sign: "95.2", "5.71", "0.81"."""
     if ratio >= 0.1:

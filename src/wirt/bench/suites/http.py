@@ -9,13 +9,14 @@ maintainer advises the same). How many requests a time holds is found out while 
 """
 
 import math
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from wirt.bench.importers.siege import parse_siege_json, sum_servers
+from wirt.bench.parallel import side_by_side
 from wirt.errors import Failed, InvalidInput
-from wirt.host import run
+from wirt.host import files, run
 
 USERS = 10
 """Concurrent users of each server."""
@@ -25,24 +26,27 @@ _FIRST_REQUESTS = 10
 _MOST_LOOKS = 6
 _GRACE_SECONDS = 120.0
 
+Figures = dict[str, Any]
+"""``{"servers": [figures of each], "sum": their sum}``; the names are Siege's own."""
+Load = Callable[[Sequence[str], Sequence[int]], Figures]
+"""Loads pages, each with so many requests of each user, and returns what came of it."""
 
-def warm_up(urls: Sequence[str], seconds: float, *, directory: str) -> dict[str, Any]:
+
+def warm_up(load: Load, urls: Sequence[str], seconds: float) -> Figures:
     """Load the servers for about ``seconds`` after some shorter looks, and return the figures of the last.
 
     Raises:
-        Failed, TimedOut: as ``load``.
+        Failed, TimedOut: as ``load_with_siege``.
     """
-    requests = [_FIRST_REQUESTS] * len(urls)
-    figures = load(urls, requests, directory=directory)
+    figures = load(urls, [_FIRST_REQUESTS] * len(urls))
     for _ in range(_MOST_LOOKS):
         if figures["sum"]["elapsed_time"] >= seconds / 2:
             break
-        requests = requests_for(figures, seconds)
-        figures = load(urls, requests, directory=directory)
+        figures = load(urls, requests_for(figures, seconds))
     return figures
 
 
-def requests_for(figures: dict[str, Any], seconds: float) -> list[int]:
+def requests_for(figures: Figures, seconds: float) -> list[int]:
     """Return how many requests each user of each server makes in about ``seconds``, at the rates of ``figures``.
 
     A look too short for Siege's clock (10 ms) counts as that long, so that the next one is longer and not endless.
@@ -53,7 +57,7 @@ def requests_for(figures: dict[str, Any], seconds: float) -> list[int]:
     ]
 
 
-def load(urls: Sequence[str], requests: Sequence[int], *, directory: str) -> dict[str, Any]:
+def load_with_siege(urls: Sequence[str], requests: Sequence[int], *, directory: str) -> Figures:
     """Load the servers side by side and return Siege's figures.
 
     Args:
@@ -61,39 +65,40 @@ def load(urls: Sequence[str], requests: Sequence[int], *, directory: str) -> dic
         requests: how many requests each of its users makes.
         directory: where Siege's configuration is written, and what it takes for a person's home.
 
-    Returns:
-        ``{"servers": [figures of each], "sum": their sum}``; the names are Siege's own.
-
     Raises:
         Failed: Siege failed, or a server answered nothing.
         TimedOut: Siege did not end.
     """
     configuration = f"{directory}/siegerc"
-    with open(configuration, "w") as file:
-        file.write("logging = false\nverbose = false\nshow-logfile = false\n")
-
-    def load_one(url: str, number: int) -> dict[str, float]:
-        done = run.run(
-            [
-                "siege",
-                f"--rc={configuration}",
-                "--benchmark",
-                f"--concurrent={USERS}",
-                f"--reps={number}",
-                "--json-output",
-                url,
-            ],
-            timeout=number + _GRACE_SECONDS,
-            environment={"HOME": directory},
-        )
-        try:
-            figures = parse_siege_json(done.stdout)
-        except InvalidInput as error:
-            raise Failed(f"siege failed on {url}", detail=done.stderr) from error
-        if figures["transactions"] == 0:
-            raise Failed(f"the server at {url} answered nothing", detail=done.stderr)
-        return figures
-
-    with ThreadPoolExecutor(len(urls)) as side_by_side:
-        servers = list(side_by_side.map(load_one, urls, requests))
+    with files.translated("configure siege"):
+        files.write(configuration, "logging = false\nverbose = false\nshow-logfile = false\n")
+    servers = side_by_side(
+        [
+            partial(_load_one, url, number, configuration, directory)
+            for url, number in zip(urls, requests, strict=True)
+        ]
+    )
     return {"servers": servers, "sum": sum_servers(servers)}
+
+
+def _load_one(url: str, requests: int, configuration: str, home: str) -> dict[str, float]:
+    done = run.run(
+        [
+            "siege",
+            f"--rc={configuration}",
+            "--benchmark",
+            f"--concurrent={USERS}",
+            f"--reps={requests}",
+            "--json-output",
+            url,
+        ],
+        timeout=requests + _GRACE_SECONDS,
+        environment={"HOME": home},
+    )
+    try:
+        figures = parse_siege_json(done.stdout)
+    except InvalidInput as error:
+        raise Failed(f"siege failed on {url}", detail=done.stderr) from error
+    if figures["transactions"] == 0:
+        raise Failed(f"the server at {url} answered nothing", detail=done.stderr)
+    return figures

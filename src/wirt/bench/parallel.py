@@ -1,0 +1,50 @@
+"""Does several things at once, each of which waits for a program."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
+
+from wirt.host import process
+
+Result = TypeVar("Result")
+
+_END_SECONDS = 1.0
+_LOOK_SECONDS = 0.02
+
+
+def side_by_side(calls: Sequence[Callable[[], Result]]) -> list[Result]:
+    """Make the calls at the same time and return their results in order, once all have ended.
+
+    An interrupt reaches the main thread alone, so what the others wait for is ended for them: the programs that they
+    run on the node here, what they run in guests by the caller, who takes the guests away.
+
+    Raises:
+        Error: what the first call that failed did.
+    """
+    threads = ThreadPoolExecutor(max(1, len(calls)))
+    futures: list[Future[Result]] = []
+    try:
+        futures += [threads.submit(call) for call in calls]
+        return [future.result() for future in futures]
+    except KeyboardInterrupt:
+        threads.shutdown(wait=False, cancel_futures=True)
+        _end(futures)
+        raise
+    except BaseException:
+        # What still runs would disturb whatever is measured next.
+        threads.shutdown(wait=True)
+        raise
+    finally:
+        threads.shutdown(wait=False)
+
+
+def _end(futures: Sequence["Future[Any]"]) -> None:
+    """End the programs of the node that the threads wait for: again and again, because one may just be starting."""
+    deadline = time.monotonic() + _END_SECONDS
+    waiting: set[Future[Any]] = set(futures)
+    while waiting and time.monotonic() < deadline:
+        for pid in process.list_descendants(os.getpid()):
+            process.end(pid)
+        waiting = wait(waiting, timeout=_LOOK_SECONDS).not_done

@@ -1,0 +1,38 @@
+"""Files replaced whole, also where something was planted."""
+
+from pathlib import Path
+
+from wirt.host import files
+
+
+def test_write_atomically_replaces_the_content_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for content in (b"a longer old one", b"new"):
+        files.write_atomically(str(path), content, mode=0o640)
+
+    assert path.read_bytes() == b"new"
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_write_atomically_does_not_write_through_a_planted_link(tmp_path: Path) -> None:
+    path, victim = tmp_path / "file", tmp_path / "victim"
+    victim.write_text("precious")
+    for planted in (path, tmp_path / "file.new"):
+        planted.symlink_to(victim)
+
+    files.write_atomically(str(path), b"new")
+
+    assert victim.read_text() == "precious"
+    assert not path.is_symlink()
+    assert path.read_bytes() == b"new"
+
+
+def test_write_atomically_goes_on_after_a_crash_left_half_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file.new").write_text("half of something longer")
+
+    files.write_atomically(str(tmp_path / "file"), b"new", mode=0o644)
+
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
