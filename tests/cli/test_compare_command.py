@@ -236,7 +236,7 @@ def test_killed_compare_is_tidied_up_after_by_the_next(
     world = home.world()
     objects = [*world.mounts, *world.cgroups, *world.interfaces, *world.processes]
     assert not [thing for thing in objects if any(guest in thing for guest in theirs)]
-    assert not list(Path(home.home.data).glob("work-*"))
+    assert not list(Path(home.home.results).glob("*/work-*"))
     if how == "resume":
         assert complete(home, killed)
 
@@ -255,14 +255,21 @@ def test_second_compare_at_once_is_refused(home: HomeUnderTest) -> None:
     )
 
 
-def test_compare_does_not_touch_working_files_of_another_home(
-    home: HomeUnderTest, tmp_path: Path
-) -> None:
-    other = tmp_path / "work-theirs"
-    other.mkdir()
+def test_compare_keeps_what_only_looks_like_a_leftover(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "cmp-20260101-1200-web-1", status=0)
+    work = Path(home.home.data, "work-of-mine")
+    work.mkdir()
     home.wirt(*SMALL, "-a", "chroot", "--blocks", "1", status=0)
 
-    assert other.is_dir()
+    assert [guest.name for guest in home.guests()] == ["cmp-20260101-1200-web-1"]
+    assert work.is_dir()
+
+
+def test_compare_that_cannot_be_removes_no_leftovers(home: HomeUnderTest, killed: str) -> None:
+    left = [guest.name for guest in home.guests()]
+    home.wirt("compare", "-t", "nosuch", status=3)
+
+    assert [guest.name for guest in home.guests()] == left != []
 
 
 def test_resume_of_a_run_whose_template_has_changed_is_refused(home: HomeUnderTest) -> None:

@@ -263,7 +263,18 @@ def test_clone_told_to_fail_leaves_a_part_that_remove_takes_away(made: Made) -> 
 def readable_by_nobody(directory: Path) -> list[str]:
     """Return the files below that a user without rights can read."""
     done = subprocess.run(
-        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", "find", directory, "-type", "f", "-readable"],
+        [
+            "setpriv",
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            "--",
+            "find",
+            directory,
+            "-type",
+            "f",
+            "-readable",
+        ],
         capture_output=True,
         text=True,
     )

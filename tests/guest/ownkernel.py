@@ -108,8 +108,9 @@ class OwnKernelContract(ApproachContract):
         one = frozenset({max(allowed)})
         with ThreadPoolExecutor(max_workers=1) as worker:
             running = worker.submit(started.exec, "sleep", "1", cpus=one)
-            during = set()
-            while one not in during and not running.done():
+            during: set[frozenset[int]] = set()
+            # One thread is bound after the other.
+            while during != {one} and not running.done():
                 during = self.threads_allowed(started)
 
             assert running.result()[0] == 0

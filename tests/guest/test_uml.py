@@ -12,6 +12,7 @@ from tests.guest.ownkernel import BootableTemplate, OwnKernelContract, prepared_
 
 from wirt.approaches.uml import driver
 from wirt.errors import Failed
+from wirt.host import process
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage
 from wirt.units import MIB
@@ -40,6 +41,7 @@ class TestUml(OwnKernelContract):
             handle = prepared.approach.start(prepared.launch)
             assert handle.pid is not None
             os.kill(handle.pid, 9)
+            assert process.wait_gone(handle.pid, 10)
 
             assert prepared.probe() is not Presence.PRESENT
             prepared.approach.kill(prepared.launch.place)

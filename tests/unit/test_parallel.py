@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from wirt.bench.parallel import side_by_side
 from wirt.errors import Failed
-from wirt.host import run
+from wirt.host import interrupts, run
 
 
 def test_side_by_side_returns_results_in_order_and_runs_at_once() -> None:
@@ -45,13 +46,26 @@ def test_side_by_side_with_a_failure_waits_for_the_others_and_raises_it() -> Non
     assert ended.is_set()
 
 
-def test_side_by_side_when_interrupted_ends_the_programs_that_it_waits_for() -> None:
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Have the command line's handlers of signals for one test."""
+    before = {number: signal.getsignal(number) for number in interrupts.ENDING}
+    interrupts.install()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_side_by_side_when_interrupted_ends_the_programs_that_it_waits_for(
+    handlers: None,
+) -> None:
     pids: list[int] = []
+    together = threading.Barrier(2, timeout=10)
 
     def wait_long() -> None:
         child = subprocess.Popen(["sleep", "1000"])
         pids.append(child.pid)
-        if len(pids) == 2:
+        if together.wait() == 0:  # one of them
             os.kill(os.getpid(), signal.SIGINT)
         child.wait()
 

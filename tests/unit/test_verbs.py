@@ -9,10 +9,13 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests import fakes
+from typing_extensions import override
 
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, Error, Failed, InvalidInput, NotFound, Unsupported, WrongState
 from wirt.host.run import SILENT
+from wirt.model.guest import Handle
+from wirt.model.launch import Launch
 from wirt.model.lifecycle import State
 from wirt.ops import guests
 from wirt.ops.context import Context
@@ -173,6 +176,32 @@ def test_run_leaves_nothing_whatever_the_command_says(context: Context, tmp_path
 
     assert status == 1
     assert things(tmp_path) == before
+    assert context.store.is_empty()
+
+
+class Broken(FakeApproach):
+    """An approach whose guests do not start, and whose error points to their log."""
+
+    @override
+    def start(self, launch: Launch) -> Handle:
+        raise Failed("the guest did not start", hint=f"see {launch.place.log}")
+
+
+def test_run_of_a_guest_that_does_not_start_sends_nobody_to_a_log_that_is_gone(
+    context: Context, tmp_path: Path
+) -> None:
+    broken = Broken(f"{tmp_path}/kernel/guests")
+    with pytest.raises(Failed) as caught:
+        run(
+            msgspec.structs.replace(context, approach=lambda name: broken),
+            WEB,
+            ["true"],
+            streams=SILENT,
+        )
+
+    assert caught.value.hint == (
+        "the log went with the guest; to keep both use wirt create and wirt start"
+    )
     assert context.store.is_empty()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from wirt.host import process
+from wirt.host import interrupts, process
 
 Result = TypeVar("Result")
 
@@ -26,11 +26,13 @@ def side_by_side(calls: Sequence[Callable[[], Result]]) -> list[Result]:
     threads = ThreadPoolExecutor(max(1, len(calls)))
     futures: list[Future[Result]] = []
     try:
-        futures += [threads.submit(call) for call in calls]
+        with interrupts.held_back():  # so that each that is begun is known
+            futures += [threads.submit(call) for call in calls]
         return [future.result() for future in futures]
     except KeyboardInterrupt:
-        threads.shutdown(wait=False, cancel_futures=True)
-        _end(futures)
+        with interrupts.held_back():  # a second one waits until the first has been seen to
+            threads.shutdown(wait=False, cancel_futures=True)
+            _end(futures)
         raise
     except BaseException:
         # What still runs would disturb whatever is measured next.
@@ -41,10 +43,16 @@ def side_by_side(calls: Sequence[Callable[[], Result]]) -> list[Result]:
 
 
 def _end(futures: Sequence["Future[Any]"]) -> None:
-    """End the programs of the node that the threads wait for: again and again, because one may just be starting."""
+    """End the programs of the node that the threads wait for.
+
+    Until nobody is seen twice running: one may just be starting, in a thread that the interrupt kept from being noted.
+    """
     deadline = time.monotonic() + _END_SECONDS
-    waiting: set[Future[Any]] = set(futures)
-    while waiting and time.monotonic() < deadline:
-        for pid in process.list_descendants(os.getpid()):
+    quiet = 0
+    while quiet < 2 and time.monotonic() < deadline:
+        running = process.list_descendants(os.getpid())
+        for pid in running:
             process.end(pid)
-        waiting = wait(waiting, timeout=_LOOK_SECONDS).not_done
+        waiting = wait(futures, timeout=_LOOK_SECONDS).not_done
+        time.sleep(_LOOK_SECONDS)
+        quiet = 0 if running or waiting else quiet + 1

@@ -97,7 +97,6 @@ def resume(context: Context, run_id: str, *, bundle: str, show: Callable[[Progre
 def _alone(context: Context) -> Iterator[None]:
     """Let one comparison run at a time: two would measure each other."""
     with lock.hold(context.home.lock("compare"), "wirt compare", wait=0):
-        remove_leftovers(context)
         yield
 
 
@@ -108,6 +107,7 @@ def _measure(
     bundle: str,
     show: Callable[[Progress], None],
 ) -> Run:
+    remove_leftovers(context)
     header = run.header
     definition = Definition(
         run=header.run,

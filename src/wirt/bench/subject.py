@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -31,10 +32,10 @@ from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.start import READY_SECONDS, start, wait_ready
 
-_GUEST_NAME = re.compile(r"cmp-\d{8}-\d{4}(-\d+)?-[a-z-]+-\d+")
-"""Guests of that name (cmp, run, subject, number) belong to a comparison: one that was killed leaves them to the next."""
+_GUEST_NAME = re.compile(r"cmp-(\d{8}-\d{4}(?:-\d+)?)-[a-z-]+-\d+")
+"""Guests of that name (cmp, run, subject, number) belong to a comparison, if there is a run of that id."""
 _WORK_PREFIX = "work-"
-"""So are the host's directories of working files called, in the home."""
+"""So are the host's directories of working files called, in the directory of their run."""
 
 BUNDLE = "/opt/wirt-workloads"
 WORK = "/var/tmp"
@@ -259,7 +260,7 @@ class HostSubject:
         self._userland = GuestSubject(
             context, definition, subject=subject, approach="chroot", number=1
         )
-        self._parent = context.home.data
+        self._parent = os.path.join(context.home.results, definition.run)
         self._work: str | None = None
 
     def launch(self, block: int, note: Note) -> None:
@@ -310,13 +311,20 @@ def make_subject(context: Context, definition: Definition, name: str, number: in
 
 
 def remove_leftovers(context: Context) -> None:
-    """Destroy what comparisons that were killed have left in this home; the caller knows that none is running."""
+    """Destroy what comparisons that were killed have left in this home; the caller knows that none is running.
+
+    Only what belongs to a run that is on record: a person may have a guest whose name looks the same.
+    """
+    runs = {
+        path.parent.name: path.parent for path in Path(context.home.results).glob("*/run.jsonl")
+    }
     for guest in context.store.guests():
-        if _GUEST_NAME.fullmatch(guest.name):
+        named = _GUEST_NAME.fullmatch(guest.name)
+        if named and named[1] in runs:
             destroy(context, guest.name, force=True)
-    for name in os.listdir(context.home.data):
-        if name.startswith(_WORK_PREFIX):
-            shutil.rmtree(os.path.join(context.home.data, name), ignore_errors=True)
+    for directory in runs.values():
+        for work in directory.glob(f"{_WORK_PREFIX}*"):
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def wait_http(url: str, timeout: float) -> None:

@@ -11,11 +11,13 @@ from wirt.bench import export
 from wirt.bench.analysis import Result, Verdict
 from wirt.bench.compare import analyse, compare_runs
 from wirt.bench.importers.imported import Origin
-from wirt.bench.report.wording import figure
+from wirt.bench.report.wording import count, figure
 from wirt.bench.results import find_run, list_runs, new_run_id, read_run, run_path, write_run
 from wirt.bench.sample import Run
 from wirt.console import output
 from wirt.errors import InvalidInput
+from wirt.host import files
+from wirt.model.names import check_name
 
 
 @click.group()
@@ -105,7 +107,8 @@ def export_run(run: str, fmt: str, target: str) -> None:
     if target == "-":
         output.say(text.rstrip("\n"))
     else:
-        Path(target).write_text(text)
+        with files.translated(f"write {target}"):
+            Path(target).write_text(text)
 
 
 @results.command("import")
@@ -123,6 +126,7 @@ def import_run(file: str, tool: str, subject: str) -> None:
     from wirt.bench.importers.siege import import_siege
     from wirt.bench.importers.unixbench import import_unixbench
 
+    check_name(subject, "subject")
     started = Path(file).stat().st_mtime
     run_id = new_run_id(_directory(), started)
     text = Path(file).read_text(errors="replace")
@@ -132,7 +136,7 @@ def import_run(file: str, tool: str, subject: str) -> None:
     except InvalidInput as error:
         raise InvalidInput(f"{file}: {error.message}", hint=error.hint) from error
     write_run(run_path(_directory(), run_id), run)
-    output.say(f"run {run_id} imported: {len(run.samples)} samples of {subject}")
+    output.say(f"run {run_id} imported: {count(len(run.samples), 'sample')} of {subject}")
 
 
 def _note(warnings: list[str]) -> None:

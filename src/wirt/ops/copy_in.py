@@ -6,6 +6,7 @@ import tempfile
 
 from wirt.approaches.base import HasFiles
 from wirt.errors import Failed
+from wirt.host.archive import owned_by_root
 from wirt.host.run import Streams
 from wirt.model.guest import Guest
 from wirt.ops import execute
@@ -28,7 +29,7 @@ def copy_in(context: Context, guest: Guest, source: str, target: str) -> None:
         return
     with tempfile.TemporaryFile() as archive, tempfile.TemporaryFile() as said:
         with tarfile.open(fileobj=archive, mode="w") as tar:
-            tar.add(source, arcname=".", filter=_owned_by_root)
+            tar.add(source, arcname=".", filter=owned_by_root)
         archive.seek(0)
         script = 'mkdir -p "$1" && exec tar -x -f - -C "$1"'
         status = execute.execute_in(
@@ -41,9 +42,3 @@ def copy_in(context: Context, guest: Guest, source: str, target: str) -> None:
             said.seek(0)
             reason = said.read().decode(errors="replace").strip() or f"exit status {status}"
             raise Failed(f"cannot copy {os.path.basename(source)} into {guest.name}: {reason}")
-
-
-def _owned_by_root(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    member.uid = member.gid = 0
-    member.uname = member.gname = "root"
-    return member

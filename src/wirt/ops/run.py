@@ -53,5 +53,5 @@ def _without_log(log: str) -> Iterator[None]:
         yield
     except Error as error:
         if error.hint and log in error.hint:
-            error.hint = "its log is gone with it; to keep both use wirt create and wirt start"
+            error.hint = "the log went with the guest; to keep both use wirt create and wirt start"
         raise

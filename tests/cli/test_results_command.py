@@ -1,0 +1,84 @@
+"""``wirt results`` and ``wirt report`` on what other programs measured: kept, listed, shown, compared, reported."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.homes import HomeUnderTest
+
+IMPORTS = Path(__file__).parent.parent / "golden" / "imports"
+
+
+def bring_in(home: HomeUnderTest, file: str, tool: str) -> str:
+    """Import a file of another program and return the id of the run."""
+    said = home.wirt("results", "import", str(IMPORTS / file), "--from", tool, status=0).stdout
+    word, run, rest = said.split(" ", 2)
+    assert (word, rest[:9]) == ("run", "imported:")
+    return run
+
+
+def test_output_of_siege_is_kept_listed_and_shown(home: HomeUnderTest) -> None:
+    run = bring_in(home, "siege.json", "siege")
+    listed = home.wirt("results", "list", status=0).stdout.splitlines()
+    shown = home.wirt("results", "show", run, status=0).stdout
+
+    assert listed[0] == (
+        f"{'RUN'.ljust(len(run))}  PROFILE   STARTED           SAMPLES  STATE     SUBJECTS"
+    )
+    assert listed[1].split()[:2] == [run, "imported"]
+    assert listed[1].split()[-3:] == ["1", "complete", "host"]
+    assert shown == (
+        "SUITE  TEST    SUBJECT  COPIES  VALUE  UNIT     N  RATIO  95 %  VERDICT\n"
+        "http   apache  host          1  1,803  trans/s  1  1.000     -  baseline\n"
+    )
+
+
+def test_two_imported_runs_are_compared(home: HomeUnderTest) -> None:
+    old = bring_in(home, "unixbench-4.1.0.txt", "unixbench")
+    new = bring_in(home, "unixbench-4.1.0-wide.txt", "unixbench")
+    done = home.wirt("results", "compare", old, new, "--json", status=0)
+    ratios = {one["test"]: one["ratio"] for one in json.loads(done.stdout)["results"]}
+
+    assert ratios["whetstone"] == pytest.approx(0.893, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("fmt", "start"), [("html", b"<!DOCTYPE"), ("md", b"# "), ("pdf", b"%PDF")]
+)
+def test_imported_run_is_reported_in_every_format(
+    home: HomeUnderTest, tmp_path: Path, fmt: str, start: bytes
+) -> None:
+    run = bring_in(home, "unixbench-5.1.3.txt", "unixbench")
+    target = tmp_path / "page"
+    said = home.wirt("report", run, "--format", fmt, "--output", str(target), status=0).stdout
+
+    assert said == f"report: {target}\n"
+    assert target.read_bytes().lstrip().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--from", "siege", "--subject", "a/b"], 2, "'a/b' is not a subject name; use a-z,"),
+        (["--from", "unixbench"], 2, "siege.json: this is not a report of UnixBench; give the"),
+        ([], 2, "missing option '--from'. Choose from: unixbench, siege; see wirt results import"),
+    ],
+)
+def test_import_that_makes_no_sense_is_refused_and_keeps_nothing(
+    home: HomeUnderTest, arguments: list[str], status: int, message: str
+) -> None:
+    done = home.wirt("results", "import", str(IMPORTS / "siege.json"), *arguments)
+
+    assert done.returncode == status
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert json.loads(home.wirt("results", "list", "--json", status=0).stdout) == []
+
+
+def test_file_that_cannot_be_written_is_named(home: HomeUnderTest, tmp_path: Path) -> None:
+    run = bring_in(home, "siege.json", "siege")
+    target = tmp_path / "missing" / "figures.csv"
+    done = home.wirt("results", "export", run, "--format", "csv", "--output", str(target))
+
+    assert done.returncode == 10
+    assert done.stderr.startswith(f"wirt: cannot write {target}: No such file or directory")
