@@ -30,6 +30,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     http_seconds: float
     http_warmup_seconds: float
     http_blocks: int
+    http_parallel_blocks: int
+    """The same with several servers at once: their guests take long to start."""
 
 
 _INDEX_TESTS = tuple(test for test in WORKLOADS if test in INDEX_4_1 or test in INDEX_5)
@@ -49,6 +51,7 @@ PROFILES = {
             http_seconds=2,
             http_warmup_seconds=1,
             http_blocks=3,
+            http_parallel_blocks=1,
         ),
         Profile(
             name="standard",
@@ -62,6 +65,7 @@ PROFILES = {
             http_seconds=10,
             http_warmup_seconds=2,
             http_blocks=5,
+            http_parallel_blocks=5,
         ),
         Profile(
             name="thesis",
@@ -75,6 +79,7 @@ PROFILES = {
             http_seconds=1800,
             http_warmup_seconds=10,
             http_blocks=1,
+            http_parallel_blocks=1,
         ),
     )
 }
@@ -146,7 +151,7 @@ def _unix_cell(
 
 
 def _web_cell(profile: Profile, servers: int, blocks: int | None, seconds: float | None) -> Planned:
-    least = blocks or profile.http_blocks
+    least = blocks or (profile.http_parallel_blocks if servers > 1 else profile.http_blocks)
     adaptive = _is_adaptive(profile, blocks)
     return Planned(
         suite="http",

@@ -5,9 +5,7 @@ by. The host has a user land beside it, a chroot of the template's root: its Apa
 guests' own, and only what is measured differs.
 """
 
-import os
 import re
-import shutil
 import tempfile
 import time
 import urllib.request
@@ -22,20 +20,20 @@ import msgspec
 from wirt.bench.sample import HOST, HOST_AGAIN, Effort
 from wirt.bench.workloads import Measurement, build_argv, parse_line
 from wirt.errors import Error, Failed, TimedOut
-from wirt.host import files, interrupts, run
+from wirt.host import interrupts, run
 from wirt.host.run import Streams
 from wirt.model.guest import Guest
 from wirt.model.limits import Limits
+from wirt.model.resources import RootTree
 from wirt.ops import copy_in, execute
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.start import READY_SECONDS, start, wait_ready
+from wirt.ops.steps import Ladder
 
 _GUEST_NAME = re.compile(r"cmp-(\d{8}-\d{4}(?:-\d+)?)-[a-z-]+-\d+")
 """Guests of that name (cmp, run, subject, number) belong to a comparison, if there is a run of that id."""
-_WORK_PREFIX = "work-"
-"""So are the host's directories of working files called, in the directory of their run."""
 
 BUNDLE = "/opt/wirt-workloads"
 WORK = "/var/tmp"
@@ -173,6 +171,12 @@ class GuestSubject:
             raise Failed(f"guest {self.name} was not made")
         return self._guest
 
+    def root_path(self) -> str:
+        """Return the directory of the node that the root of a guest without a kernel of its own is mounted at."""
+        root = Ladder(self._context, self.guest).attached_root()
+        assert isinstance(root, RootTree)
+        return root.path
+
     def measure(self, test: str, seconds: float, cpus: frozenset[int] | None) -> Measurement:
         """Run one pass in the guest."""
         argv = build_argv(test, seconds, BUNDLE, WORK)
@@ -251,7 +255,11 @@ class GuestSubject:
 
 
 class HostSubject:
-    """The host: its own processes, files beside the pools, the template's user land where one is needed."""
+    """The host: its own processes, with the template's user land beside them.
+
+    Working files lie in the user land's root, made as a guest's is: the file tests are to show what the approach costs,
+    and not what a copy-on-write root does, which every approach could do without.
+    """
 
     def __init__(self, context: Context, definition: Definition, *, subject: str) -> None:
         """Describe the host as a subject; ``subject`` is HOST or HOST_AGAIN."""
@@ -260,15 +268,10 @@ class HostSubject:
         self._userland = GuestSubject(
             context, definition, subject=subject, approach="chroot", number=1
         )
-        self._parent = os.path.join(context.home.results, definition.run)
-        self._work: str | None = None
 
     def launch(self, block: int, note: Note) -> None:
-        """Make the user land and a directory for working files."""
+        """Make the user land."""
         self._userland.launch(block, note)
-        # On the file system of the pools, where the files of guests are too.
-        with files.translated("make a directory for working files"):
-            self._work = tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=self._parent)
 
     def settle(self, block: int, note: Note, *, workloads: bool) -> None:
         """Copy the workloads into the user land, for the one test that runs there."""
@@ -278,8 +281,7 @@ class HostSubject:
         """Run one pass among the host's processes."""
         if test == "C":  # the one that needs a user land: the compiler is to be the guests' own
             return self._userland.measure(test, seconds, cpus)
-        assert self._work is not None
-        argv = build_argv(test, seconds, self._bundle, self._work)
+        argv = build_argv(test, seconds, self._bundle, self._userland.root_path() + WORK)
         with _captured(test) as (streams, result):
             status = run.attach(argv, streams=streams, environment=_WORKLOAD_ENVIRONMENT, cpus=cpus)
             return result(status)
@@ -293,11 +295,8 @@ class HostSubject:
         return None
 
     def close(self) -> None:
-        """Take the user land and the working files away."""
+        """Take the user land away, and the working files with it."""
         self._userland.close()
-        if self._work is not None:
-            shutil.rmtree(self._work, ignore_errors=True)
-            self._work = None
 
 
 def make_subject(context: Context, definition: Definition, name: str, number: int) -> Subject:
@@ -322,9 +321,6 @@ def remove_leftovers(context: Context) -> None:
         named = _GUEST_NAME.fullmatch(guest.name)
         if named and named[1] in runs:
             destroy(context, guest.name, force=True)
-    for directory in runs.values():
-        for work in directory.glob(f"{_WORK_PREFIX}*"):
-            shutil.rmtree(work, ignore_errors=True)
 
 
 def wait_http(url: str, timeout: float) -> None:

@@ -109,9 +109,10 @@ class Ladder:
             self._context.network.attach(self._nic())
 
     def _attach_root(self) -> None:
-        self._attached_root()
+        self.attached_root()
 
-    def _attached_root(self) -> Root:
+    def attached_root(self) -> Root:
+        """Return the guest's root, made usable if it is not yet."""
         needs = self._approach.needs
         return self._pool.attach(self._form(), self._guest.id, root=needs.root, idmap=needs.idmap)
 
@@ -124,7 +125,7 @@ class Ladder:
             place=self.place,
             hostname=self._guest.name,
             limits=self._guest.limits,
-            root=self._attached_root(),
+            root=self.attached_root(),
             nic=self._nic(),
             kernel=kernel,
             initrd=initrd,
