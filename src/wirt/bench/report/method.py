@@ -48,6 +48,10 @@ def describe_method(analysis: Analysis) -> list[str]:
             "interval lies between 98 and 102 %. Cannot tell: neither; more blocks would say."
         ),
         (
+            "The host's working files lay in a root made like a container's, so that the file tests "
+            "compare approaches and not the cost of a copy-on-write root."
+        ),
+        (
             f"Every subject ran the same static programs, compiled once: {compiler}, flags "
             f"{header.compiler.get('flags') or 'not recorded'}."
         ),
