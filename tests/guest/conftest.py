@@ -9,7 +9,7 @@ import pytest
 from tests import homes
 from tests.homes import HomeUnderTest
 
-from wirt.model.home import Home
+from wirt.app import find_home
 from wirt.ops.create import DEFAULT_TEMPLATE
 from wirt.storage.forms import KERNEL, RAMDISK
 from wirt.storage.templates import TemplateCache
@@ -30,7 +30,7 @@ class ShippedTemplate(msgspec.Struct, frozen=True, kw_only=True):
 @pytest.fixture(scope="session")
 def shared_templates() -> Path:
     """Give the directory of the templates that ``make test`` has built, or the one that the environment names."""
-    directory = Path(os.environ.get("WIRT_TEST_TEMPLATES") or Home().templates)
+    directory = Path(os.environ.get("WIRT_TEST_TEMPLATES") or find_home().templates)
     if not (directory / DEFAULT_TEMPLATE).is_dir():
         pytest.skip(f"there is no template {DEFAULT_TEMPLATE} in {directory}; run make set-up")
     return directory
