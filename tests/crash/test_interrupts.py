@@ -92,7 +92,7 @@ def _strange(now: World, expected: World) -> list[str]:
     return [
         line
         for line in now.difference(expected)
-        if not line.endswith(("console.log is gone", "/work/work is gone", "-layer is gone"))
+        if not line.endswith(("console.log is gone", "layer/work/work is gone", "-layer is gone"))
         and not line.endswith("shifted-template is gone")
     ]
 
