@@ -214,9 +214,14 @@ def _collect(place: Place, handle: Handle, pid: int) -> Ended | None:
 
 
 def _end_command(place: Place, handle: Handle, pid: int) -> None:
-    """End what the wrapper runs; the wrapper then ends by itself."""
+    """End what the wrapper runs, and return when it has been signalled; the wrapper then ends by itself."""
+    deadline = time.monotonic() + _END_SECONDS
     with open_agent(place, handle, _END_SECONDS) as agent:
-        agent.start_command(["/bin/sh", "-c", _KILL_CHILDREN, "sh", str(pid)], environment={})
+        killer = agent.start_command(
+            ["/bin/sh", "-c", _KILL_CHILDREN, "sh", str(pid)], environment={}
+        )
+        while agent.take_result(killer) is None and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
 
 
 def _check_needs_no_terminal(argv: list[str], descriptor: int | None) -> None:

@@ -43,9 +43,6 @@ class ImagePool:
             InvalidInput: a UBD layer larger than the template's image was asked for.
             OutOfSpace, Failed: the layer could not be written.
         """
-        # What is on a guest's disk is for nobody else on the node.
-        os.makedirs(self._directory, mode=0o711, exist_ok=True)
-        os.makedirs(self._path(guest_id), mode=0o700, exist_ok=True)
         least = os.stat(form_path).st_size
         layer = self._layer(guest_id, root)
         if root == "ubd":
@@ -54,18 +51,24 @@ class ImagePool:
                     f"a disk of {render_bytes(size)} cannot be given to a User-Mode Linux guest",
                     hint=f"its template's image has {render_bytes(least)}; ask for no more",
                 )
-            with files.translated(f"make the disk of guest {guest_id}"):
-                os.makedirs(os.path.dirname(layer), exist_ok=True)
+            self._make_directory(guest_id, layer)
             return
         if os.path.exists(layer):
             return
+        self._make_directory(guest_id, layer)
         with files.translated(f"make the disk of guest {guest_id}"):
-            os.makedirs(os.path.dirname(layer), exist_ok=True)
             fresh = f"{layer}.new"
             base = ["-F", "raw", "-b", form_path]
             length = str(max(size, least))
             run.check(["qemu-img", "create", "-q", "-f", "qcow2", *base, fresh, length])
             os.rename(fresh, layer)
+
+    def _make_directory(self, guest_id: str, layer: str) -> None:
+        """Make the directory of a layer: what is on a guest's disk is for nobody else on the node."""
+        with files.translated(f"make the disk of guest {guest_id}"):
+            os.makedirs(self._directory, mode=0o711, exist_ok=True)
+            os.makedirs(self._path(guest_id), mode=0o700, exist_ok=True)
+            os.makedirs(os.path.dirname(layer), exist_ok=True)
 
     def attach(
         self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None
