@@ -17,6 +17,7 @@ from wirt.host import mountinfo
 MS_RDONLY = 1
 MS_NOSUID = 2
 MS_NODEV = 4
+MS_REMOUNT = 32
 MS_BIND = 4096
 MNT_DETACH = 2
 UMOUNT_NOFOLLOW = 8
@@ -67,7 +68,7 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
     """
     mount(source, target, None, MS_BIND)
     if read_only:
-        mount(source, target, None, MS_BIND | MS_RDONLY | 32)
+        mount(source, target, None, MS_REMOUNT | MS_BIND | MS_RDONLY)
 
 
 def unmount(target: str) -> None:
