@@ -1,8 +1,8 @@
 """What the node's kernel holds, so that a test can see whether something was left behind.
 
 Used by the crash tests: ``before = snapshot_world(...)``, do and kill, then ``snapshot_world(...).difference(before)``.
-Asks the kernel itself and uses no code of the package that is under test. Compares the whole node unless a tag is
-given; on a machine where others work too, give the tag that the names of the test's own things carry.
+Asks the kernel itself and uses no code of the package that is under test. Compares the whole node unless marks are
+given; on a machine where others work too, give what the names of the test's own things carry.
 """
 
 import os
@@ -43,17 +43,18 @@ class World:
         return lines
 
 
-def snapshot_world(tag: str | None = None, *, homes: Sequence[str | Path] = ()) -> World:
+def snapshot_world(*marks: str, homes: Sequence[str | Path] = ()) -> World:
     """Ask the kernel for everything that a guest can leave behind.
 
     Args:
-        tag: only things whose name, path or command line holds this text or one of ``homes``; None for all.
+        marks: only things whose name, path or command line holds one of these or of ``homes``; none at all for
+            everything. A mark that is short is met by chance: four letters stand somewhere on every thousandth node.
         homes: directories whose whole content belongs to the world.
     """
-    marks = [str(home) for home in homes] + ([tag] if tag else [])
+    wanted = [*marks, *map(str, homes)]
 
     def ours(things: list[str]) -> frozenset[str]:
-        return frozenset(t for t in things if tag is None or any(mark in t for mark in marks))
+        return frozenset(t for t in things if not wanted or any(mark in t for mark in wanted))
 
     return World(
         mounts=ours(_mounts()),

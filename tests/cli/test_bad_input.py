@@ -1,8 +1,10 @@
 """What a person is told, word for word: the thing, the reason and the next step; and nothing has been changed."""
 
+import importlib
 import os
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -260,14 +262,31 @@ def test_pool_btrfs_on_another_file_system_says_which(old: HomeUnderTest) -> Non
     assert done.stderr.endswith("; put WIRT_HOME on a btrfs file system\n")
 
 
-NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+NobodysWirt = Callable[[list[str], dict[str, str]], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def nobodys_wirt(shared_base: Path) -> NobodysWirt:
+    """Give the command line to a user who may not be able to read the checkout, which can lie in root's home."""
+    everyones = shared_base / "everyones"
+    for name in ("wirt", "click", "msgspec"):
+        (package,) = importlib.import_module(name).__path__
+        shutil.copytree(package, everyones / name)
+    program = "import sys; sys.path.insert(0, sys.argv.pop(1)); import wirt.cli.main; wirt.cli.main.entry()"
+
+    def run(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        argv = [*nobody, "/usr/bin/python3", "-P", "-c", program, str(everyones), *arguments]
+        return subprocess.run(argv, env=environment, capture_output=True, text=True, cwd="/")
+
+    return run
 
 
 @pytest.mark.parametrize("arguments", [CREATE, ["list"], ["start", "old"], ["destroy", "old"]])
-def test_caller_who_is_not_root_is_told_to_be(old: HomeUnderTest, arguments: list[str]) -> None:
-    done = subprocess.run(
-        [*NOBODY, WIRT, *arguments], env=old.environment, capture_output=True, text=True
-    )
+def test_caller_who_is_not_root_is_told_to_be(
+    old: HomeUnderTest, nobodys_wirt: NobodysWirt, arguments: list[str]
+) -> None:
+    done = nobodys_wirt(arguments, old.environment)
 
     assert done.returncode == 7
     assert done.stderr == (
@@ -276,14 +295,11 @@ def test_caller_who_is_not_root_is_told_to_be(old: HomeUnderTest, arguments: lis
     assert [guest.name for guest in old.guests()] == ["old"]
 
 
-def test_caller_who_is_not_root_cannot_make_a_home(old: HomeUnderTest) -> None:
+def test_caller_who_is_not_root_cannot_make_a_home(
+    old: HomeUnderTest, nobodys_wirt: NobodysWirt
+) -> None:
     fresh = f"{old.base}/fresh"
-    done = subprocess.run(
-        [*NOBODY, WIRT, "list"],
-        env={**old.environment, "WIRT_HOME": fresh},
-        capture_output=True,
-        text=True,
-    )
+    done = nobodys_wirt(["list"], {**old.environment, "WIRT_HOME": fresh})
 
     assert done.returncode == 7
     assert done.stderr == (
@@ -292,13 +308,13 @@ def test_caller_who_is_not_root_cannot_make_a_home(old: HomeUnderTest) -> None:
 
 
 def test_caller_who_is_not_root_in_a_home_of_his_own_cannot_create(
-    old: HomeUnderTest, tiny_templates: Path
+    old: HomeUnderTest, nobodys_wirt: NobodysWirt
 ) -> None:
     his = old.base / "his"
     his.mkdir()
     os.chown(his, 65534, 65534)
     environment = {**old.environment, "WIRT_HOME": f"{his}/home", "WIRT_RUN": f"{his}/run"}
-    done = subprocess.run([*NOBODY, WIRT, *CREATE], env=environment, capture_output=True, text=True)
+    done = nobodys_wirt(CREATE, environment)
 
     assert (done.returncode, done.stderr) == (
         7,
