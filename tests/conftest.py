@@ -1,6 +1,7 @@
 """What tests of all kinds share: a home of their own, a tiny template, and no skip where none is wanted."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ TINY = "tiny"
 
 _REQUIRED = os.environ.get("WIRT_REQUIRE") == "1"
 """Set to 1 by ``make test``: a test that cannot run here has failed, because nobody would miss it otherwise."""
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C come as Python has it: a suite started in a shell's background inherits that it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
