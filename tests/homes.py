@@ -20,6 +20,8 @@ from wirt.model.home import Home
 
 WIRT = str(Path(sys.executable).parent / "wirt")
 BUSYBOX = "/bin/busybox"
+LXC_LOCKS = "/run/lxc/lock"
+"""Where liblxc keeps a lock for every path that a container was ever in."""
 
 _INIT = b"""#!/bin/sh
 # Ends when LXC asks init to shut down: SIGRTMIN+3.
@@ -83,7 +85,8 @@ class HomeUnderTest:
     def world(self) -> World:
         """Return everything on the node that is of this home: its guests' things, its bridge, what lies below it."""
         tag = self.home.tag
-        return snapshot_world(f"w{tag}", f"wirt-{tag}", homes=[self.home.data, self.home.run])
+        places = [self.home.data, self.home.run, f"{LXC_LOCKS}{self.home.run}"]
+        return snapshot_world(f"w{tag}", f"wirt-{tag}", homes=places)
 
     def give_templates(self, directory: Path) -> None:
         """Use the templates in ``directory`` as this home's own."""
@@ -101,6 +104,7 @@ def open_base(where: str = "/var/tmp") -> Iterator[Path]:
     finally:
         mount.unmount_below(str(base))
         shutil.rmtree(base)
+        shutil.rmtree(f"{LXC_LOCKS}{base}", ignore_errors=True)
 
 
 @contextmanager

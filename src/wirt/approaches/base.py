@@ -96,7 +96,10 @@ class Approach(Protocol):
         ...
 
     def kill(self, place: Place) -> None:
-        """End everything of this guest at once and leave nothing; no error if nothing runs."""
+        """End everything of this guest at once and leave nothing; no error if nothing runs.
+
+        A card that the engine made vanishes with the guest, perhaps a moment later: the network looks after that.
+        """
         ...
 
 

@@ -1,12 +1,14 @@
 """Network interfaces of the node, changed by ``ip`` in one batch a change."""
 
 import os
+import time
 from ipaddress import IPv4Network
 
 from wirt.errors import Failed
 from wirt.host import run
 
 _UP = 1
+_LOOK_SECONDS = 0.001
 
 
 def exists(name: str) -> bool:
@@ -50,6 +52,16 @@ def delete(name: str) -> None:
     done = run.run(["ip", "link", "delete", name])
     if done.status != 0 and exists(name):
         raise Failed(f"cannot delete interface {name}: {done.stderr.strip()}")
+
+
+def wait_gone(name: str, timeout: float) -> bool:
+    """Wait until an interface that is vanishing has gone; return False if it is still there after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while exists(name):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True
 
 
 def routed_networks() -> list[IPv4Network]:

@@ -13,6 +13,8 @@ from wirt.model.presence import Presence
 from wirt.model.resources import Nic, NicKind
 from wirt.network import addresses
 
+_VANISHING_SECONDS = 0.5
+
 
 class BridgeNetwork:
     """One bridge with the node's own address on it."""
@@ -92,7 +94,9 @@ class BridgeNetwork:
     def detach(self, nic: Nic) -> None:
         """Take it away again; no error if it is gone."""
         if nic.kind is not NicKind.ALIAS:
-            links.delete(nic.interface)
+            # The kernel is taking a veth pair away by itself when the guest's namespace has just gone.
+            if nic.kind is NicKind.TAP or not links.wait_gone(nic.interface, _VANISHING_SECONDS):
+                links.delete(nic.interface)
         elif links.exists(self.bridge) and links.has_address(self.bridge, nic.address):
             links.batch([f"address delete {nic.address}/32 dev {self.bridge}"])
 

@@ -44,6 +44,11 @@ def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> Non
         )
 
 
+def lock_directory(lxc_path: str) -> str:
+    """Return where liblxc keeps its locks on the containers of a path, which it never takes away."""
+    return f"/run/lxc/lock{lxc_path}"
+
+
 def end_starting(name: str) -> None:
     """End every process of an ``lxc-start`` that has lost its caller; the container it may have made is not ended.
 
@@ -103,11 +108,6 @@ def stop(lxc_path: str, name: str, timeout: float) -> bool:
         ]
     )
     return done.status in (0, 2)
-
-
-def kill(lxc_path: str, name: str) -> None:
-    """End a container at once and wait until its monitor has cleaned up; no error if it does not run."""
-    run.run(["/usr/bin/lxc-stop", f"--lxcpath={lxc_path}", f"--name={name}", "--kill"])
 
 
 def _first_error(log: str) -> str:

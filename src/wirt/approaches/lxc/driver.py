@@ -112,18 +112,22 @@ class Lxc:
         self._clean(place)
 
     def kill(self, place: Place) -> None:
-        """End the container at once, then whatever LXC left: processes, cgroups."""
+        """End the container and its monitor at once, and take away what LXC made for them.
+
+        ``lxc-stop --kill`` ends the container alone; its monitor then takes down network and cgroups one after the other,
+        which is most of the time that a container takes to go. The kernel takes the network away by itself, and the
+        cgroups have to be looked after here anyway, because a container may have lost its monitor.
+        """
         if os.path.exists(_starting(place)):
             control.end_starting(place.name)
-        if self.probe(place) is Presence.PRESENT:
-            control.kill(place.run_dir, place.name)
         self._clean(place)
 
     def _clean(self, place: Place) -> None:
-        """Take away what LXC leaves: the cgroup it was put in; after a crash its processes too."""
+        """Take away the cgroup that LXC puts the container and its monitor in, with whatever runs in it."""
         group = cgroup.Cgroup(place.name)
         group.kill()
         group.remove()
+        files.remove_tree(control.lock_directory(place.run_dir))
         with suppress(FileNotFoundError):
             os.unlink(_starting(place))
 
