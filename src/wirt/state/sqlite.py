@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import msgspec
 
 from wirt.errors import Conflict, Corrupt, Failed, NotFound, NotPermitted, OutOfSpace
-from wirt.host import files
+from wirt.host import files, lock
 from wirt.model.guest import Guest
 from wirt.state.base import MAKING_VERBS, Intent
 
@@ -57,14 +57,19 @@ class SqliteStore:
             self._db.execute("PRAGMA synchronous=FULL")
 
     def _create(self) -> None:
-        self._db.execute("PRAGMA journal_mode=WAL")
-        with self._transaction():
-            # Somebody else may have been first between our look and our lock.
-            if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+        # SQLite lets nobody wait who turns the log on while somebody else does: it says at once that the file is locked.
+        with (
+            files.translated(f"make {self._path}"),
+            lock.hold(f"{self._path}.lock", "the state", wait=_BUSY_SECONDS),
+        ):
+            if self._db.execute("PRAGMA user_version").fetchone()[0] != 0:
+                return  # somebody else was first
+            self._db.execute("PRAGMA journal_mode=WAL")
+            with self._transaction():
                 for statement in _SCHEMA.strip().split(";\n"):
                     self._db.execute(statement)
                 self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        os.chmod(self._path, 0o600)
+            os.chmod(self._path, 0o600)
 
     def guests(self) -> list[Guest]:
         """Return all guests by name, those whose making is under way left out."""
