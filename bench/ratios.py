@@ -4,6 +4,8 @@ Run by hand, as root, on a machine that does nothing else:
 
     .venv/bin/python bench/ratios.py --template debian-12-web --output build/ratios.json
 
+The rows beside UnixBench's own programs need a copy of UnixBench 5.1.3, which is not part of Wirt: --unixbench DIR.
+
 Every pair is saved as it is taken; ``--render FILE`` prints the table of a saved file again. A row whose peer is not
 installed says so. A row that fails says why, and the others go on; the exit status is then 1.
 """
@@ -18,14 +20,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+from agreement import ROWS as AGREEMENT_ROWS
 from ours import Wirt
 from peers import PeerMissingError
-from rows import ROWS, Bench, Row
+from rows import ROWS as SPEED_ROWS
+from rows import Bench, Row
 from timing import summarise, take_pairs
 
 from wirt.bench import compare, results
 from wirt.bench.environment import describe_environment
 
+ROWS = (*SPEED_ROWS, *AGREEMENT_ROWS)
 HEAD = (
     "| what | peer | ours, median | peer, median | ratio | 95 % of the paired ratio | pairs | budget | |",
     "| --- | --- | ---: | ---: | ---: | --- | ---: | ---: | --- |",
@@ -80,7 +85,7 @@ def main() -> int:
     # An unprivileged container's root is nobody here and must reach its files.
     home.chmod(0o755)
     try:
-        bench = Bench(wirt=Wirt(home), template=options.template)
+        bench = Bench(wirt=Wirt(home), template=options.template, unixbench=options.unixbench)
         if options.template not in bench.wirt.templates():
             _say(f"building the template {options.template}")
             bench.wirt.call("template", "build", options.template)
@@ -134,16 +139,16 @@ def render(data: dict[str, Any]) -> str:
 
 def _line(row: Row, taken: dict[str, Any]) -> str:
     if not taken["samples"]:
-        return f"| {row.what} | {row.peer} | | | | | 0 | <= {row.limit:g} x | {taken['problem']} |"
+        return f"| {row.what} | {row.peer} | | | | | 0 | {row.budget} | {taken['problem']} |"
     summary = summarise(taken["samples"])
     interval = "" if summary.low is None else f"{summary.low:.2f} - {summary.high:.2f}"
-    verdict = "met" if summary.ratio <= row.limit else "**missed**"
+    verdict = row.verdict(summary)
     if taken["problem"]:
         verdict += f", then: {taken['problem']}"
     ours, peer = (_value(value, row.unit) for value in (summary.ours, summary.peer))
     return (
         f"| {row.what} | {row.peer} | {ours} | {peer} | {summary.ratio:.2f} | {interval} "
-        f"| {len(taken['samples'])} | <= {row.limit:g} x | {verdict} |"
+        f"| {len(taken['samples'])} | {row.budget} | {verdict} |"
     )
 
 
@@ -174,8 +179,10 @@ def _result_lines(found: dict[str, Any]) -> list[str]:
 
 
 def _value(value: float, unit: str) -> str:
+    if unit == "of host":
+        return f"{value:.3f}"
     if unit != "s":
-        return f"{value:.1f} {unit}"
+        return f"{value:.1f} {unit}" if value < 1000 else f"{value:,.0f} {unit}"
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 
@@ -205,6 +212,12 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--rows", nargs="*", choices=[row.key for row in ROWS], default=[])
     parser.add_argument("--pairs", type=int, help="for every row; its own number if left out")
+    parser.add_argument(
+        "--unixbench",
+        type=Path,
+        metavar="DIR",
+        help="a copy of UnixBench 5.1.3, for the rows beside its programs",
+    )
     parser.add_argument("--results", type=Path, help="run.jsonl of a wirt compare")
     parser.add_argument("--output", type=Path, default=Path("build/ratios.json"))
     parser.add_argument("--render", type=Path, help="print the table of a saved file, and end")

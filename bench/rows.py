@@ -18,7 +18,7 @@ from peers import (
     open_lxc,
     open_podman,
 )
-from timing import Pair, seconds_of, seconds_until
+from timing import Pair, Summary, seconds_of, seconds_until
 
 MIB = 1024**2
 PR_SET_CHILD_SUBREAPER = 36
@@ -32,6 +32,8 @@ class Bench:
 
     wirt: Wirt
     template: str
+    unixbench: Path | None = None
+    """Where a user's own copy of UnixBench is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +43,36 @@ class Row:
     key: str
     what: str
     peer: str
-    limit: float
+    limit: float | None
+    """The largest ratio that will do; None if any will."""
     pairs: int
     open: Callable[[Bench], AbstractContextManager[Pair]]
     unit: str = "s"
+    least: float | None = None
+    """The smallest ratio that will do."""
+    points: float | None = None
+    """How many hundredths the two sides, themselves shares of something, may lie apart."""
+
+    @property
+    def budget(self) -> str:
+        """Return what is allowed, in words."""
+        if self.points is not None:
+            return f"within {self.points:g} points"
+        if self.limit is None:
+            return "-"
+        if self.least is not None:
+            return f"{self.least:g} - {self.limit:g}"
+        return f"<= {self.limit:g} x"
+
+    def verdict(self, summary: Summary) -> str:
+        """Say whether the budget is met."""
+        if self.points is not None:
+            met = abs(summary.ours - summary.peer) * 100 <= self.points
+        elif self.limit is None:
+            return "no budget"
+        else:
+            met = (self.least or 0) <= summary.ratio <= self.limit
+        return "met" if met else "**missed**"
 
 
 def _run_true(bench: Bench) -> list[str]:

@@ -9,8 +9,10 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import IO
 
 from wirt.bench import stats
 
@@ -50,11 +52,35 @@ def run(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> st
     Raises:
         RuntimeError: it failed; the message ends with what it said.
     """
+    with _finished(argv, environment) as (out, _):
+        return out.read()
+
+
+def run_watched(
+    argv: Sequence[str], environment: Mapping[str, str] | None = None, directory: str | None = None
+) -> tuple[str, float]:
+    """Run a command that must succeed, in ``directory``; return all that it said, and the seconds it took.
+
+    Raises:
+        RuntimeError: it failed; the message ends with what it said.
+    """
+    started = time.monotonic()
+    with _finished(argv, environment, directory) as (out, errors):
+        took = time.monotonic() - started
+        return out.read() + errors.read(), took
+
+
+@contextmanager
+def _finished(
+    argv: Sequence[str], environment: Mapping[str, str] | None, directory: str | None = None
+) -> Iterator[tuple[IO[str], IO[str]]]:
+    """Run a command that must succeed and give what it said, ready to be read."""
     # Files, not pipes: a daemon that the command leaves behind would hold a pipe open.
     with tempfile.TemporaryFile("w+", errors="replace") as out, tempfile.TemporaryFile("w+") as err:
         done = subprocess.run(
             argv,
             env=_environment(environment),
+            cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
@@ -66,7 +92,14 @@ def run(argv: Sequence[str], environment: Mapping[str, str] | None = None) -> st
         if done.returncode != 0:
             said = (err.read().strip() or out.read().strip())[-500:]
             raise RuntimeError(f"{' '.join(argv)} ended with status {done.returncode}: {said}")
-        return out.read()
+        yield out, err
+
+
+def finish_orphans() -> None:
+    """Wait for the processes that commands left running, whose parent we became."""
+    with suppress(ChildProcessError):
+        while True:
+            os.wait()
 
 
 def seconds_of(*commands: Sequence[str], environment: Mapping[str, str] | None = None) -> float:
