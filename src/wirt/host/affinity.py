@@ -5,6 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
+def mask(cpus: frozenset[int]) -> str:
+    """Return processors as the mask that every ``taskset`` reads: {0, 2} is "0x5"."""
+    return hex(sum(1 << cpu for cpu in cpus))
+
+
 @contextmanager
 def bound(find: Callable[[], list[int]], cpus: frozenset[int] | None) -> Iterator[None]:
     """Bind every thread of some processes to ``cpus`` for as long as the block runs; None: leave them.

@@ -4,6 +4,7 @@ import os
 
 from wirt.errors import Failed
 from wirt.host import process, run
+from wirt.host.affinity import mask
 from wirt.host.run import ENVIRONMENT, Streams
 
 _ENGINE_PATH = {"PATH": "/usr/sbin:/sbin"}
@@ -78,7 +79,12 @@ def attach(
     environment: dict[str, str],
     cpus: frozenset[int] | None,
 ) -> int:
-    """Run a command in a running container and return its exit status."""
+    """Run a command in a running container and return its exit status.
+
+    It is bound to ``cpus`` by the guest's own ``taskset``, from within: kernels before 6.2 give a process that enters a
+    cpuset, as lxc-attach does, all of its processors again.
+    """
+    bound = ["taskset", mask(cpus)] if cpus else []
     variables = [f"--set-var={key}={value}" for key, value in environment.items()]
     return run.attach(
         [
@@ -88,11 +94,11 @@ def attach(
             "--clear-env",
             *variables,
             "--",
+            *bound,
             *argv,
         ],
         streams=streams,
         environment=ENVIRONMENT,
-        cpus=cpus,
     )
 
 
