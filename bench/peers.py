@@ -159,7 +159,9 @@ class Podman:
 
     def run_once(self, name: str) -> float:
         """Return the seconds of ``run -d``, ``exec``, ``rm -f``."""
-        started = [*self._base, "run", "-d", "--name", name, self.image, "sleep", "infinity"]
+        # By itself podman raises the limits on files and processes, which not every root may.
+        options = ["-d", "--ulimit=nofile=1024:1024", "--ulimit=nproc=4096:4096", "--name", name]
+        started = [*self._base, "run", *options, self.image, "sleep", "infinity"]
         return seconds_of(
             started,
             [*self._base, "exec", name, "true"],

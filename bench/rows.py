@@ -277,9 +277,12 @@ def qemu_start(bench: Bench) -> Iterator[Pair]:
 
 @contextmanager
 def web_start(bench: Bench) -> Iterator[Pair]:
-    """Start of a fresh container to the first HTTP answer, against LXC on the same root."""
+    """Start of a fresh container to the first HTTP answer, against LXC on the same root.
+
+    The home has a guest already, so its bridge stands as LXC's does.
+    """
     bench.wirt.call(*_run_true(bench))
-    with open_lxc(bench.wirt.form(bench.template, "tree")) as lxc:
+    with open_lxc(bench.wirt.form(bench.template, "tree")) as lxc, guest(bench, "chroot"):
 
         def ours() -> float:
             with guest(bench, "lxc", "--cpus", str(os.cpu_count())) as name:
