@@ -15,7 +15,10 @@ compare: set-up ## set the machine up, measure every approach (a quick run) and 
 
 test: set-up check ## set the machine up and run every test; one that cannot run here counts as failed
 	WIRT_REQUIRE=1 $(BIN)/pytest $(QUICK)
-	WIRT_REQUIRE=1 $(BIN)/pytest --durations=10 $(SLOW) $(OTHERS)
+	WIRT_REQUIRE=1 $(BIN)/pytest --durations=10 -m "not long" $(SLOW) $(OTHERS)
+
+lab: set-up ## run the tests that want an emulated host with cgroup v2, systemd and KVM, the long ones too
+	WIRT_REQUIRE=1 $(BIN)/pytest --durations=10 tests/lab
 
 set-up: ## Debian packages, virtual environment, workloads, template; what is done already takes no time
 	@scripts/set-up
@@ -37,5 +40,5 @@ clean: ## remove what was built in the checkout; guests, templates and results s
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help compare test set-up lint check bench clean
+.PHONY: help compare test lab set-up lint check bench clean
 .NOTPARALLEL:

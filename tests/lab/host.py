@@ -1,0 +1,203 @@
+"""The lab host: a Debian 12 machine with what the test machine may lack, as an emulated guest of Wirt's own.
+
+cgroup v2 with every controller, systemd as process 1, AppArmor, LVM, and a ``/dev/kvm`` that starts stock kernels (QEMU's
+emulated SVM). The project's own tests run in it. Its template is built once and kept in ``WIRT_LAB`` (default
+``/var/cache/wirt-lab``); the machine itself is made for each session and gone afterwards.
+"""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.homes import WIRT
+
+from wirt import app
+from wirt.model.home import Home
+from wirt.ops import copy_in
+
+ETC = Path(__file__).parent
+TEMPLATE = "wirt-lab"
+NAME = "lab"
+PROJECT = "/opt/wirt"
+PYTHON = f"{PROJECT}/.venv/bin/python"
+PACKAGES = (
+    *("click", "msgspec", "qemu"),
+    *("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py", "pytest_timeout"),
+)
+"""What the tests of guests import; whatever else the project needs measures or draws."""
+
+_UNPACKED = f"""\
+set -e
+python3 -m venv --without-pip {PROJECT}/.venv
+printf '{PROJECT}/src\\n{PROJECT}/site-packages\\n' > {PROJECT}/.venv/lib/python3.11/site-packages/wirt.pth
+printf '#!%s\\nfrom wirt.cli.main import entry\\nentry()\\n' {PYTHON} > {PROJECT}/.venv/bin/wirt
+chmod 755 {PROJECT}/.venv/bin/wirt
+modprobe --all kvm_amd overlay btrfs loop
+"""
+
+
+class LabHost:
+    """A running lab host with the project in it."""
+
+    def __init__(self, home: Home) -> None:
+        """Describe the lab host of a home; ``open_lab`` makes it."""
+        self._home = home
+        self._environment = {
+            **os.environ,
+            "WIRT_HOME": home.data,
+            "WIRT_RUN": home.run,
+            "WIRT_ETC": home.etc,
+        }
+
+    def wirt(self, *arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
+        """Run a command of Wirt's on the node, about the lab host."""
+        return subprocess.run(
+            [WIRT, *arguments],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+
+    def run(self, *argv: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run a command on the lab host and return what it said, whatever its status."""
+        return self.wirt("exec", NAME, "--", *argv, seconds=seconds)
+
+    def check(self, *argv: str, seconds: float = 300) -> str:
+        """Run a command that must succeed and return its output."""
+        done = self.run(*argv, seconds=seconds)
+        if done.returncode != 0:
+            raise AssertionError(f"{argv} ended with {done.returncode} in the lab: {done}")
+        return done.stdout
+
+    def wirt_inside(self, *arguments: str, seconds: float = 300) -> str:
+        """Run a command of Wirt's on the lab host, in its own home, and return its output."""
+        return self.check(f"{PROJECT}/.venv/bin/wirt", *arguments, seconds=seconds)
+
+    def put(self, source: Path | str, target: str) -> None:
+        """Copy what the directory ``source`` holds into the directory ``target`` of the lab host."""
+        with app.open_context(self._home) as context:
+            copy_in.copy_in(context, context.store.find(NAME), str(source), target)
+
+    def put_template(self, name: str) -> None:
+        """Give the lab host's own home a template of this node's, as guests with their own kernel need it."""
+        built = Path(Home().templates, name)
+        with tempfile.TemporaryDirectory(prefix="wirt-lab-") as staging:
+            for part in ("template.json", "boot"):
+                _copy(built / part, Path(staging, part))
+            # The image is mostly holes, which no archive of ours keeps.
+            packed = [
+                "zstd",
+                "-q",
+                "-T0",
+                "-1",
+                str(built / "root.img"),
+                "-o",
+                f"{staging}/root.img.zst",
+            ]
+            subprocess.run(packed, check=True)
+            self.put(staging, f"{Home().templates}/{name}")
+        self.check("zstd", "-q", "-d", "--rm", f"{Home().templates}/{name}/root.img.zst")
+
+    def pytest(self, *arguments: str, seconds: float = 1800) -> str:
+        """Run tests of the project on the lab host, where a skip is a failure too; return pytest's report.
+
+        Raises:
+            AssertionError: one failed, or none ran; its text is the report.
+        """
+        environment = ("env", "WIRT_REQUIRE=1", "PYTHONDONTWRITEBYTECODE=1")
+        plugins = ("-p", "no:cacheprovider", "-p", "pytest_timeout")
+        argv = (*environment, PYTHON, "-m", "pytest", "-q", *plugins, *arguments)
+        done = self.run("/bin/sh", "-c", f'cd {PROJECT} && exec "$@"', "sh", *argv, seconds=seconds)
+        if done.returncode != 0:
+            raise AssertionError(f"in the lab:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+
+@contextmanager
+def open_lab(memory: str = "3G") -> Iterator[LabHost]:
+    """Make and start the lab host, put the project into it, and take it away.
+
+    Raises:
+        AssertionError: it did not start; says what its console said last.
+    """
+    base = Path(os.environ.get("WIRT_LAB", "/var/cache/wirt-lab"))
+    base.mkdir(mode=0o711, parents=True, exist_ok=True)
+    home = Home(data=f"{base}/home", run=f"{base}/run", etc=str(ETC))
+    lab = LabHost(home)
+    _ensure_template(lab, base / "made-from")
+    lab.wirt("destroy", "--force", NAME, seconds=60)  # of a session that was killed
+    try:
+        size = ("--cpus", "2", "--memory", memory, "--disk", "8G")
+        _must(lab.wirt("create", NAME, "-t", TEMPLATE, "-a", "qemu", *size, seconds=60))
+        try:
+            _must(lab.wirt("start", NAME, seconds=180))
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{_console(home)}") from error
+        _put_project(lab)
+        yield lab
+    finally:
+        _must(lab.wirt("destroy", "--force", NAME, seconds=60))
+
+
+def _ensure_template(lab: LabHost, stamp: Path) -> None:
+    """Build the template unless it is there as its files describe it."""
+    described = [
+        ETC / "templates.d/wirt-lab.toml",
+        *sorted((ETC / "templates.d/wirt-lab").iterdir()),
+    ]
+    wanted = hashlib.sha256(b"".join(path.read_bytes() for path in described)).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    lab.wirt("destroy", "--force", NAME, seconds=60)
+    lab.wirt("template", "remove", TEMPLATE, seconds=60)
+    _must(lab.wirt("template", "build", TEMPLATE, seconds=600))
+    stamp.write_text(wanted)
+
+
+def _put_project(lab: LabHost) -> None:
+    checkout = Path(__file__).parents[2]
+    with tempfile.TemporaryDirectory(prefix="wirt-lab-") as staging:
+        for name in ("src", "tests", "pyproject.toml"):
+            _copy(checkout / name, Path(staging, name))
+        for name in PACKAGES:
+            place = _place_of(name)
+            _copy(place, Path(staging, "site-packages", place.name))
+        lab.put(staging, PROJECT)
+    lab.check("/bin/sh", "-c", _UNPACKED)
+
+
+def _place_of(package: str) -> Path:
+    """Return the directory of a package, or the file of one that is a single module."""
+    found = importlib.util.find_spec(package)
+    assert found is not None
+    assert found.origin is not None
+    return next(iter(map(Path, found.submodule_search_locations or [])), Path(found.origin))
+
+
+def _console(home: Home) -> str:
+    """Return what the lab host's console said last."""
+    logs = [
+        path.read_text(errors="replace") for path in Path(home.data, "guests").glob("*/console.log")
+    ]
+    return "\n".join(line for log in logs for line in log.splitlines()[-40:])
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+
+
+def _must(done: subprocess.CompletedProcess[str]) -> None:
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(done.args)} ended with {done.returncode}:\n{done.stderr}")

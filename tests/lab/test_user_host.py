@@ -1,0 +1,66 @@
+"""The project's tests on a host as its users have one; what the test machine lacks is real there.
+
+Each test here runs tests from other directories inside the lab and fails with their report. Those marked ``long`` are run
+by ``make lab`` alone.
+"""
+
+import json
+
+import pytest
+from tests.lab.host import LabHost
+
+pytestmark = pytest.mark.timeout(1800)
+
+
+def test_lab_host_has_what_the_test_machine_lacks(lab: LabHost) -> None:
+    found = json.loads(lab.wirt_inside("doctor", "--json"))
+    approaches = {answer["name"]: answer["available"] for answer in found["approaches"]}
+
+    assert lab.check("cat", "/proc/1/comm") == "systemd\n"
+    assert lab.check("cat", "/sys/module/apparmor/parameters/enabled") == "Y\n"
+    assert found["node"]["cgroups"]["mode"] == "v2"
+    # QEMU's emulated SVM: /dev/kvm starts a stock kernel, which Wirt tries before it says yes.
+    assert approaches["kvm"]
+    assert approaches["lxc"]
+
+
+def test_cgroups_of_version_2_with_every_controller(lab: LabHost) -> None:
+    lab.pytest("tests/host/test_cgroup.py")
+
+
+def test_containers_on_cgroup_2_under_systemd_and_apparmor(lab: LabHost) -> None:
+    lab.pytest("tests/contract/test_approach.py", "tests/cli/test_guests.py")
+
+
+@pytest.mark.long
+def test_every_port_keeps_its_contract(lab: LabHost) -> None:
+    lab.pytest("tests/contract", "tests/host/test_leaks.py")
+
+
+@pytest.mark.long
+def test_kills_and_interrupts_leave_nothing(lab: LabHost) -> None:
+    lab.pytest("tests/crash")
+
+
+@pytest.mark.long
+def test_kvm_runs_the_shipped_template(lab: LabHost) -> None:
+    lab.put_template("debian-12-web")
+
+    lab.wirt_inside("create", "inner", "-a", "kvm", "--memory", "512M")
+    lab.wirt_inside("start", "inner")
+    system = lab.wirt_inside("exec", "inner", "--", "systemd-detect-virt").strip()
+    page = lab.wirt_inside("exec", "inner", "--", "cat", "/var/www/html/index.html")
+    served = lab.check("python3", "-c", _FETCH.format(name="inner"))
+    lab.wirt_inside("stop", "inner")
+    lab.wirt_inside("destroy", "inner")
+
+    assert system == "kvm"
+    assert served == page
+
+
+_FETCH = """
+import json, subprocess, urllib.request
+shown = subprocess.run(["/opt/wirt/.venv/bin/wirt", "show", "{name}", "--json"], capture_output=True, check=True)
+address = json.loads(shown.stdout)["address"]
+print(urllib.request.urlopen("http://" + address + "/", timeout=60).read().decode(), end="")
+"""
