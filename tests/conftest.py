@@ -76,7 +76,7 @@ def tiny_templates(shared_base: Path, busybox_tar: Path) -> Path:
     """Give a directory of templates with ``TINY``, its tree unpacked."""
     directory = shared_base / "templates"
     cache = TemplateCache(str(directory))
-    cache.import_tar(str(busybox_tar), TINY)
+    cache.import_root(str(busybox_tar), TINY)
     cache.path_of_form(TINY, "tree")
     return directory
 

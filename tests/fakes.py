@@ -43,7 +43,15 @@ class OneTemplate:
     def build(self, spec: TemplateSpec, *, progress: Callable[[str], None]) -> Template:
         raise Conflict(f"there is a template called {spec.name}")
 
-    def import_tar(self, path: str, name: str) -> Template:
+    def import_root(
+        self,
+        path: str,
+        name: str,
+        *,
+        image: str | None = None,
+        skip_devices: bool = False,
+        progress: Callable[[str], None] = print,
+    ) -> Template:
         raise Conflict(f"there is a template called {name}")
 
     def remove(self, name: str, *, used_by: Sequence[str] = ()) -> None:

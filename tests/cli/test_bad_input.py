@@ -14,6 +14,7 @@ from tests.conftest import TINY
 from tests.homes import WIRT, HomeUnderTest
 
 NAME_RULE = "use a-z, 0-9 and inner hyphens, such as web-1"
+TEMPLATE_RULE = "use a-z, 0-9 and inner hyphens, dots and underscores, such as debian-12-web"
 CREATE = ["create", "-t", TINY, "new"]
 BAD: dict[str, tuple[list[str], int, str]] = {
     "name-taken": (
@@ -57,7 +58,7 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "template-with-dots": (
         ["create", "-t", "../tiny", "new"],
         2,
-        f"'../tiny' is not a template name; {NAME_RULE}",
+        f"'../tiny' is not a template name; {TEMPLATE_RULE}",
     ),
     "memory-too-small": (
         [*CREATE, "--memory", "16M"],

@@ -72,7 +72,7 @@ def btrfs(busybox_tar: Path) -> Iterator[tuple[Path, TemplateCache]]:
         subprocess.run(["mount", "-o", "loop", base / "disk", volume], check=True)
         volume.chmod(0o711)
         templates = TemplateCache(str(volume / "templates"))
-        templates.import_tar(str(busybox_tar), TINY)
+        templates.import_root(str(busybox_tar), TINY)
         yield volume, templates
         # Not the lazy way: the loop device must be free when this returns.
         subprocess.run(["umount", volume], check=True)

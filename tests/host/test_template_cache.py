@@ -102,7 +102,7 @@ def btrfs(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_imported_template_is_listed_with_what_it_is(cache: TemplateCache, archive: str) -> None:
-    template = cache.import_tar(archive, "tiny")
+    template = cache.import_root(archive, "tiny")
 
     assert cache.get("tiny") == template
     assert list(cache.list()) == [template]
@@ -117,7 +117,7 @@ def test_cache_that_was_never_used_is_empty(cache: TemplateCache) -> None:
 def test_directories_that_are_no_templates_are_not_listed(
     cache: TemplateCache, archive: str, directory: Path
 ) -> None:
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
     (directory / "lost+found").mkdir()
     (directory / "empty").mkdir()
 
@@ -127,7 +127,7 @@ def test_directories_that_are_no_templates_are_not_listed(
 def test_tree_keeps_modes_and_is_made_once(
     cache: TemplateCache, archive: str, directory: Path
 ) -> None:
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
     tree = cache.path_of_form("tiny", "tree")
     (directory / "tiny" / "root.tar.zst").unlink()
 
@@ -139,7 +139,7 @@ def test_image_is_made_from_the_tree(
     cache: TemplateCache, archive: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(forms, "IMAGE_BYTES", 16 * MIB)
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
     image = cache.path_of_form("tiny", "image")
     listed = subprocess.run(
         ["debugfs", "-R", "stat /usr/bin/tool", image], capture_output=True, text=True, check=True
@@ -153,7 +153,7 @@ def test_subvolume_is_made_on_btrfs_and_removed_with_its_template(
     btrfs: Path, archive: str
 ) -> None:
     cache = TemplateCache(str(btrfs))
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
     volume = cache.path_of_form("tiny", "btrfs")
     kind = subprocess.run(["btrfs", "subvolume", "show", volume], stdout=subprocess.DEVNULL)
     cache.remove("tiny")
@@ -164,7 +164,7 @@ def test_subvolume_is_made_on_btrfs_and_removed_with_its_template(
 
 def test_subvolume_elsewhere_is_refused(small_disk: Path, archive: str) -> None:
     cache = TemplateCache(str(small_disk))
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
 
     assert message_of(Unsupported, lambda: cache.path_of_form("tiny", "btrfs")) == (
         "template tiny cannot be made a subvolume: it is on tmpfs, not on btrfs; "
@@ -175,7 +175,7 @@ def test_subvolume_elsewhere_is_refused(small_disk: Path, archive: str) -> None:
 def test_template_without_kernel_cannot_be_booted(
     cache: TemplateCache, archive: str, directory: Path
 ) -> None:
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
     message = message_of(Unsupported, lambda: cache.path_of_form("tiny", "boot"))
 
     assert message.startswith("the template has no kernel to boot")
@@ -194,25 +194,25 @@ def test_unknown_template_is_refused_with_the_way_to_build_it(cache: TemplateCac
 
 
 def test_name_that_leads_elsewhere_is_refused(cache: TemplateCache, archive: str) -> None:
-    expected = "'../foo' is not a template name; use a-z, 0-9 and inner hyphens, such as web-1"
+    expected = "'../foo' is not a template name; use a-z, 0-9 and inner hyphens, dots and underscores, such as debian-12-web"
 
-    assert message_of(InvalidInput, lambda: cache.import_tar(archive, "../foo")) == expected
+    assert message_of(InvalidInput, lambda: cache.import_root(archive, "../foo")) == expected
     assert message_of(InvalidInput, lambda: cache.path_of_form("../foo", "tree")) == expected
     assert message_of(InvalidInput, lambda: cache.remove("../foo")) == expected
 
 
 def test_name_that_is_taken_is_refused(cache: TemplateCache, archive: str) -> None:
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
 
-    assert message_of(Conflict, lambda: cache.import_tar(archive, "tiny")) == (
+    assert message_of(Conflict, lambda: cache.import_root(archive, "tiny")) == (
         "there is a template called tiny; "
         "take another name, or remove it with wirt template remove tiny"
     )
 
 
 def test_missing_archive_is_refused(cache: TemplateCache) -> None:
-    assert message_of(NotFound, lambda: cache.import_tar("/no/such.tar", "tiny")) == (
-        "there is no file /no/such.tar; give the path of a tar"
+    assert message_of(NotFound, lambda: cache.import_root("/no/such.tar", "tiny")) == (
+        "there is no file /no/such.tar; give the path of a tar or of an OCI image layout"
     )
 
 
@@ -224,7 +224,7 @@ def test_hostile_archive_leaves_nothing(
         tar.addfile(tarfile.TarInfo("usr/ok"))
         tar.addfile(tarfile.TarInfo("../outside"))
 
-    assert message_of(InvalidInput, lambda: cache.import_tar(str(evil), "evil")) == (
+    assert message_of(InvalidInput, lambda: cache.import_root(str(evil), "evil")) == (
         "evil.tar was not imported: its member '../outside' is a path with ..; "
         "pack it from inside its root: tar -C ROOT -cf FILE ."
     )
@@ -236,7 +236,7 @@ def test_who_is_not_root_is_refused(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
-    assert message_of(NotPermitted, lambda: cache.import_tar(archive, "tiny")) == (
+    assert message_of(NotPermitted, lambda: cache.import_root(archive, "tiny")) == (
         "only root may import tiny.tar; run it with sudo"
     )
 
@@ -246,11 +246,11 @@ def test_second_maker_of_a_name_is_told_to_wait(
 ) -> None:
     directory.mkdir()
     with claimed(str(directory), "tiny", wait=False):
-        message = message_of(Busy, lambda: cache.import_tar(archive, "tiny"))
-        cache.import_tar(archive, "other")
+        message = message_of(Busy, lambda: cache.import_root(archive, "tiny"))
+        cache.import_root(archive, "other")
 
     assert message == "another command is at work on template tiny; try again when it has ended"
-    assert cache.import_tar(archive, "tiny").name == "tiny"
+    assert cache.import_root(archive, "tiny").name == "tiny"
 
 
 @pytest.mark.parametrize("step", ["check", "write_atomically", "sync_directory"])
@@ -263,10 +263,10 @@ def test_import_that_is_killed_leaves_nothing_that_looks_finished(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(templates, step, die)
-        run_killed(lambda: cache.import_tar(archive, "tiny"))
+        run_killed(lambda: cache.import_root(archive, "tiny"))
     # The last step comes after the template has got its name: it is there, and whole.
     finished = [template.name for template in cache.list()]
-    cache.import_tar(archive, "next")
+    cache.import_root(archive, "next")
 
     assert finished == (["tiny"] if step == "sync_directory" else [])
     assert sorted(os.listdir(directory)) == ["next", *finished]
@@ -275,7 +275,7 @@ def test_import_that_is_killed_leaves_nothing_that_looks_finished(
 def test_form_that_is_killed_is_made_again_whole(
     cache: TemplateCache, archive: str, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
     with monkeypatch.context() as patch:
         patch.setattr(forms, "unpack", die)
         run_killed(lambda: cache.path_of_form("tiny", "tree"))
@@ -290,7 +290,7 @@ def test_form_that_is_killed_is_made_again_whole(
 def test_packed_root_that_was_changed_is_not_unpacked(
     cache: TemplateCache, archive: str, directory: Path
 ) -> None:
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
     packed = directory / "tiny" / "root.tar.zst"
     packed.write_bytes(packed.read_bytes() + b"x")
 
@@ -304,7 +304,7 @@ def test_packed_root_that_was_changed_is_not_unpacked(
 def test_metadata_that_is_damaged_is_named(
     cache: TemplateCache, archive: str, directory: Path
 ) -> None:
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
     metadata = directory / "tiny" / "template.json"
     metadata.write_bytes(metadata.read_bytes()[:40])
 
@@ -317,7 +317,7 @@ def test_metadata_that_is_damaged_is_named(
 
 
 def test_template_in_use_is_not_removed(cache: TemplateCache, archive: str) -> None:
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
 
     assert message_of(WrongState, lambda: cache.remove("tiny", used_by=["web1", "web2"])) == (
         "template tiny is used by the guests web1, web2; destroy them first"
@@ -328,7 +328,7 @@ def test_template_in_use_is_not_removed(cache: TemplateCache, archive: str) -> N
 def test_removed_template_leaves_nothing(
     cache: TemplateCache, archive: str, directory: Path
 ) -> None:
-    cache.import_tar(archive, "tiny")
+    cache.import_root(archive, "tiny")
     cache.path_of_form("tiny", "tree")
     cache.remove("tiny")
 
@@ -339,7 +339,7 @@ def test_archive_larger_than_the_disk_is_refused(small_disk: Path, tmp_path: Pat
     cache = TemplateCache(str(small_disk))
     archive = write_root(tmp_path / "big.tar", weight=20 * MIB)
 
-    assert message_of(OutOfSpace, lambda: cache.import_tar(archive, "big")) == (
+    assert message_of(OutOfSpace, lambda: cache.import_root(archive, "big")) == (
         "big.tar was not imported: unpacked it takes more than 20.0 MiB, "
         "and 12 MiB are free; free some space and try again"
     )
@@ -350,7 +350,7 @@ def test_disk_that_fills_up_while_a_form_is_made_is_one_error(
     small_disk: Path, tmp_path: Path
 ) -> None:
     cache = TemplateCache(str(small_disk))
-    cache.import_tar(write_root(tmp_path / "big.tar", weight=7 * MIB), "big")
+    cache.import_root(write_root(tmp_path / "big.tar", weight=7 * MIB), "big")
     message = message_of(OutOfSpace, lambda: cache.path_of_form("big", "tree"))
 
     assert message == (

@@ -57,6 +57,36 @@ def test_check_name_of_anything_else_says_what_to_use(name: str) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["a", "debian-12-web", "debian-12.0-x86_64", "9"])
+def test_template_may_be_called_as_others_call_theirs(name: str) -> None:
+    assert names.check_template_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", ".a", "..", "a/b", "A", "-a", "a.", "a_", "a\n"])
+def test_template_name_of_anything_else_says_what_to_use(name: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        names.check_template_name(name)
+
+    assert str(caught.value) == (
+        f"{name!r} is not a template name; use a-z, 0-9 and inner hyphens, dots and underscores, "
+        "such as debian-12-web"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/c/debian-12.0-x86_64.tar.gz", "debian-12.0-x86_64"),
+        ("centos-7-x86_64-minimal.tgz", "centos-7-x86_64-minimal"),
+        ("root.tar", "root"),
+        ("/images/app.oci/", "app"),
+        ("/images/app", "app"),
+    ],
+)
+def test_template_is_called_as_its_archive_without_endings(path: str, name: str) -> None:
+    assert names.name_of_archive(path) == name
+
+
 def test_check_name_that_is_too_long_is_cut_in_the_message() -> None:
     with pytest.raises(InvalidInput) as caught:
         names.check_name("b" * 4000)

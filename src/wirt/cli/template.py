@@ -8,7 +8,7 @@ import msgspec
 from wirt import app
 from wirt.console import output
 from wirt.errors import NotFound
-from wirt.model.names import check_name
+from wirt.model.names import check_template_name, name_of_archive
 from wirt.ops.template import prepare_forms, remove_template
 from wirt.units import render_bytes, render_seconds
 
@@ -26,7 +26,7 @@ def build(name: str) -> None:
     Metadata is shipped (debian-12-web) or a person's own, in templates.d of /etc/wirt.
     """
     home = app.find_home()
-    check_name(name, "template")
+    check_template_name(name)
     specs = app.find_specs(home)
     if name not in specs:
         raise NotFound(
@@ -105,14 +105,23 @@ def remove(name: str) -> None:
     output.say(f"template {name} removed")
 
 
-@template.command("import", short_help="Make the template NAME of a tar.")
-@click.argument("tar", type=click.Path())
-@click.argument("name")
-def import_template(tar: str, name: str) -> None:
-    """Make the template NAME of the root file system in TAR (plain, gz, xz or zst)."""
+@template.command("import", short_help="Make a template of a tar or an OCI image.")
+@click.argument("path", type=click.Path())
+@click.argument("name", required=False)
+@click.option("--image", metavar="NAME", help="Which image, of a layout that holds several.")
+@click.option("--skip-devices", is_flag=True, help="Leave device nodes out, which are refused.")
+def import_template(path: str, name: str | None, image: str | None, skip_devices: bool) -> None:
+    """Make the template NAME of the root file system at PATH.
+
+    PATH is a tar (plain, gz, xz or zst), such as an OpenVZ template cache, or an OCI image layout, a directory or a
+    tar. Without NAME the template is called as the file is, without its endings.
+    """
+    called = name_of_archive(path) if name is None else name
     with app.open_context() as context:
-        made = context.templates.import_tar(tar, name)
-    output.say(f"template {name} imported: {render_bytes(made.unpacked_bytes)} unpacked")
+        made = context.templates.import_root(
+            path, called, image=image, skip_devices=skip_devices, progress=output.note
+        )
+    output.say(f"template {called} imported: {render_bytes(made.unpacked_bytes)} unpacked")
 
 
 def _system(distribution: str, suite: str) -> str:

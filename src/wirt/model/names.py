@@ -8,27 +8,54 @@ from wirt.errors import InvalidInput
 
 MAX_NAME = 40
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_TEMPLATE = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
 
 def check_name(name: str, what: str = "guest") -> str:
-    """Return ``name`` if a guest or template may be called so.
+    """Return ``name`` if a guest may be called so.
 
     A name is a DNS label, because it becomes the guest's host name, and short enough for every kernel object.
 
     Raises:
         InvalidInput: it is empty, too long, or holds other characters than a-z, 0-9 and inner hyphens.
     """
-    if len(name) > MAX_NAME:
-        raise InvalidInput(
-            f"{what} name {name[:20]!r}... has {len(name)} characters",
-            hint=f"use at most {MAX_NAME}",
-        )
+    _check_length(name, what)
     if _NAME.fullmatch(name) is None:
         raise InvalidInput(
             f"{name!r} is not a {what} name",
             hint="use a-z, 0-9 and inner hyphens, such as web-1",
         )
     return name
+
+
+def check_template_name(name: str) -> str:
+    """Return ``name`` if a template may be called so: as guests, and as others call theirs (debian-12.0-x86_64).
+
+    It becomes a directory, never one that is hidden.
+
+    Raises:
+        InvalidInput: it is empty, too long, or holds other characters.
+    """
+    _check_length(name, "template")
+    if _TEMPLATE.fullmatch(name) is None:
+        raise InvalidInput(
+            f"{name!r} is not a template name",
+            hint="use a-z, 0-9 and inner hyphens, dots and underscores, such as debian-12-web",
+        )
+    return name
+
+
+def name_of_archive(path: str) -> str:
+    """Return what a template that is made of an archive is called: as its file, without the endings of archives."""
+    return re.sub(r"\.(tar(\.\w+)?|tgz|oci)$", "", os.path.basename(os.path.abspath(path)))
+
+
+def _check_length(name: str, what: str) -> None:
+    if len(name) > MAX_NAME:
+        raise InvalidInput(
+            f"{what} name {name[:20]!r}... has {len(name)} characters",
+            hint=f"use at most {MAX_NAME}",
+        )
 
 
 def new_guest_id() -> str:

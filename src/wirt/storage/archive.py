@@ -10,8 +10,8 @@ import io
 import os
 import signal
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO
 
 import msgspec
@@ -40,6 +40,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     distribution: str
     suite: str
     unpacked_bytes: int
+    devices_left_out: int = 0
 
 
 def pack(tree: str, out: str) -> None:
@@ -67,82 +68,126 @@ def sha256_of(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def normalise(source: str, out: str, *, room: int) -> Contents:
+def normalise(source: str, out: str, *, room: int, skip_devices: bool = False) -> Contents:
     """Check the tar ``source`` (plain, gzip, xz or zstd) and write what it holds to ``out`` (tar.zst).
 
     Args:
         source: the foreign archive; only read.
         out: becomes the checked one.
         room: bytes that the unpacked root may take.
+        skip_devices: True to leave device nodes out, which are refused otherwise.
 
     Raises:
         InvalidInput: it is no tar, is damaged, holds no root file system, or has a member that is refused.
         OutOfSpace: the unpacked root would not fit.
     """
     archive = os.path.basename(source)
-    with open(source, "rb", buffering=0) as raw, _unpacked(raw, archive, room) as stream:
-        forward = _Forward(stream, archive)
-        with _packed(out) as sink:
-            return _copy_checked(forward, sink, archive=archive, room=room)
+    with (
+        open(source, "rb", buffering=0) as raw,
+        reading(raw, archive, room=room, program=packer_of(raw)) as tar,
+        writing(out) as fresh,
+    ):
+        members = MemberCheck(archive)
+        copier = Copier(fresh, archive, room=room)
+        for member in members_of(tar):
+            if is_device(member) and skip_devices:
+                copier.devices_left_out += 1
+                continue
+            members.check(member)
+            copier.copy(tar, member, members.name)
+        members.check_is_root()
+    return copier.contents()
 
 
-def _copy_checked(source: "_Forward", sink: IO[bytes], *, archive: str, room: int) -> Contents:
-    try:
-        tar = tarfile.TarFile(fileobj=source, errors="surrogateescape")  # type: ignore[arg-type]
-    except tarfile.TarError as error:
-        raise InvalidInput(
-            f"{archive} is not a tar archive",
-            hint="give a tar of a root file system, plain or packed with gzip, xz or zstd",
-        ) from error
-    try:
-        with (
-            tar,
-            tarfile.open(
-                fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, errors="surrogateescape"
-            ) as fresh,
-        ):
-            contents = _copy_members(tar, fresh, archive=archive, room=room)
-    except tarfile.TarError as error:
-        raise _damaged(archive, str(error)) from error
-    if not source.ended_with_zeros:
-        raise _damaged(archive, "it has no end mark")
-    return contents
+class Copier:
+    """Writes the checked members of foreign archives to a fresh one, and knows afterwards what it holds.
 
+    Args:
+        fresh: where to.
+        archive: what they come from, for messages.
+        room: bytes that the unpacked root may take.
+    """
 
-def _copy_members(
-    tar: tarfile.TarFile, fresh: tarfile.TarFile, *, archive: str, room: int
-) -> Contents:
-    members = MemberCheck(archive)
-    release: dict[str, str] = {}
-    total = 0
-    while (member := tar.next()) is not None:
-        # tarfile remembers every member it met; an archive of millions must not fill the memory.
-        tar.members.clear()  # type: ignore[attr-defined]
-        members.check(member)
-        total += _BLOCK + -(-member.size // _BLOCK) * _BLOCK
-        if total > room:
-            raise OutOfSpace(
-                f"{archive} was not imported: unpacked it takes more than {render_bytes(total)}, "
-                f"and {render_bytes(room)} are free",
-                hint="free some space and try again",
-            )
+    def __init__(self, fresh: tarfile.TarFile, archive: str, *, room: int) -> None:
+        self._fresh = fresh
+        self._archive = archive
+        self._room = room
+        self._release: dict[str, str] = {}
+        self._total = 0
+        self.devices_left_out = 0
+
+    def copy(self, tar: tarfile.TarFile, member: tarfile.TarInfo, name: str) -> None:
+        """Write a member, with what it holds, under the path ``name`` of the root.
+
+        Raises:
+            OutOfSpace: the unpacked root would not fit.
+        """
+        self._total += size_on_disk(member)
+        check_room(self._archive, self._total, self._room)
         body: IO[bytes] | None = tar.extractfile(member) if member.isreg() else None
-        if body is not None and members.name in _OS_RELEASE and member.size < _BLOCK:
+        if body is not None and name in _OS_RELEASE and member.size < _BLOCK:
             content = body.read()
-            release |= _parse_release(content)
+            self._release |= _parse_release(content)
             body = io.BytesIO(content)
-        fresh.addfile(_plain(member), body)
-    members.check_is_root()
-    return Contents(
-        distribution=release.get("ID", "unknown"),
-        suite=release.get("VERSION_CODENAME") or release.get("VERSION_ID") or "unknown",
-        unpacked_bytes=total,
-    )
+        self._fresh.addfile(_plain(member, name), body)
+
+    def add_hard_link(self, name: str, target: str) -> None:
+        """Write a second name of a file that has been written."""
+        link = tarfile.TarInfo(name)
+        link.type, link.linkname = tarfile.LNKTYPE, target
+        self._fresh.addfile(link)
+
+    def add_directory(self, name: str) -> None:
+        """Write a directory that no archive describes: everybody may pass, root may write."""
+        made = tarfile.TarInfo(name)
+        made.type, made.mode = tarfile.DIRTYPE, 0o755
+        self._fresh.addfile(made)
+
+    def contents(self) -> Contents:
+        """Return what has been written."""
+        release = self._release
+        return Contents(
+            distribution=release.get("ID", "unknown"),
+            suite=release.get("VERSION_CODENAME") or release.get("VERSION_ID") or "unknown",
+            unpacked_bytes=self._total,
+            devices_left_out=self.devices_left_out,
+        )
 
 
-def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """Give the members in their order. tarfile remembers every one it met; millions must not fill the memory."""
+    while (member := tar.next()) is not None:
+        tar.members.clear()  # type: ignore[attr-defined]
+        yield member
+
+
+def is_device(member: tarfile.TarInfo) -> bool:
+    """Return whether a member is a device node."""
+    return member.ischr() or member.isblk()
+
+
+def size_on_disk(member: tarfile.TarInfo) -> int:
+    """Return about how many bytes a member takes when it is unpacked."""
+    return _BLOCK + -(-member.size // _BLOCK) * _BLOCK
+
+
+def check_room(archive: str, total: int, room: int) -> None:
+    """Check that what an archive unpacks to still fits.
+
+    Raises:
+        OutOfSpace: it does not.
+    """
+    if total > room:
+        raise OutOfSpace(
+            f"{archive} was not imported: unpacked it takes more than {render_bytes(total)}, "
+            f"and {render_bytes(room)} are free",
+            hint="free some space and try again",
+        )
+
+
+def _plain(member: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
     """Return the member with what a root needs and nothing else: no sparse maps, no unknown headers."""
-    plain = tarfile.TarInfo(inner_name(member.name) or ".")
+    plain = tarfile.TarInfo(name or ".")
     plain.type = tarfile.REGTYPE if member.isreg() else member.type
     plain.mode = member.mode & 0o7777
     plain.uid, plain.gid, plain.mtime = member.uid, member.gid, member.mtime
@@ -170,9 +215,12 @@ class _Forward:
     refused before it is in memory.
     """
 
-    def __init__(self, stream: IO[bytes], archive: str) -> None:
+    def __init__(
+        self, stream: IO[bytes], archive: str, heard: Callable[[bytes], object] | None = None
+    ) -> None:
         self._stream = stream
         self._archive = archive
+        self._heard = heard
         self._position = 0
         self.ended_with_zeros = False
 
@@ -191,6 +239,8 @@ class _Forward:
             size -= len(part)
         data = b"".join(parts)
         self._position += len(data)
+        if self._heard is not None:
+            self._heard(data)
         self.ended_with_zeros = len(data) == tarfile.BLOCKSIZE and not any(data)
         return data
 
@@ -201,12 +251,89 @@ class _Forward:
             raise tarfile.ReadError("unexpected end of data")
 
 
-@contextmanager
-def _unpacked(raw: IO[bytes], archive: str, room: int) -> Iterator[IO[bytes]]:
-    """Give the tar inside a file that may be compressed."""
+def packer_of(raw: IO[bytes]) -> str | None:
+    """Return the program that unpacks a file, by its first bytes; None for one that no known program packed."""
     magic = raw.read(6)
     raw.seek(0)
-    program = next((name for mark, name in _UNPACKERS.items() if magic.startswith(mark)), None)
+    return next((name for mark, name in _UNPACKERS.items() if magic.startswith(mark)), None)
+
+
+@contextmanager
+def reading(
+    raw: IO[bytes],
+    archive: str,
+    *,
+    room: int,
+    program: str | None,
+    heard: Callable[[bytes], object] | None = None,
+) -> Iterator[tarfile.TarFile]:
+    """Give the foreign tar in a file, to be read once from its beginning to its end.
+
+    Args:
+        raw: the file, at its beginning.
+        archive: what it is called in messages.
+        room: bytes that the root may take: of more, nobody wants to read what follows the end mark.
+        program: what unpacks it; None if it is plain.
+        heard: is given all that the file unpacks to.
+
+    Raises:
+        InvalidInput: it is no tar, cut short or damaged.
+    """
+    with _unpacked(raw, archive, program) as stream:
+        source = _Forward(stream, archive, heard)
+        try:
+            tar = tarfile.TarFile(fileobj=source, errors="surrogateescape")  # type: ignore[arg-type]
+        except tarfile.TarError as error:
+            raise InvalidInput(
+                f"{archive} is not a tar archive",
+                hint="give a tar of a root file system, plain or packed with gzip, xz or zstd",
+            ) from error
+        try:
+            with tar:
+                yield tar
+        except tarfile.TarError as error:
+            raise damaged(archive, str(error)) from error
+        if not source.ended_with_zeros:
+            raise damaged(archive, "it has no end mark")
+        # Read on to the end, where checksums are, but not through gigabytes of padding.
+        left = room
+        while left > 0 and (part := source.read(65536)):
+            left -= len(part)
+
+
+def first_member(path: str) -> str | None:
+    """Return the first path in a tar that may be packed, but for the root's own; None if there is no tar."""
+    archive = os.path.basename(path)
+    with (
+        suppress(tarfile.TarError, InvalidInput),
+        open(path, "rb", buffering=0) as raw,
+        _unpacked(raw, archive, packer_of(raw)) as stream,
+        tarfile.TarFile(
+            fileobj=_Forward(stream, archive),  # type: ignore[arg-type]
+            errors="surrogateescape",
+        ) as tar,
+    ):
+        for member in members_of(tar):
+            if name := inner_name(member.name):
+                return name
+    return None
+
+
+@contextmanager
+def writing(out: str) -> Iterator[tarfile.TarFile]:
+    """Give a new archive that ends up compressed in ``out``."""
+    with (
+        _packed(out) as sink,
+        tarfile.open(
+            fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, errors="surrogateescape"
+        ) as fresh,
+    ):
+        yield fresh
+
+
+@contextmanager
+def _unpacked(raw: IO[bytes], archive: str, program: str | None) -> Iterator[IO[bytes]]:
+    """Give what a file unpacks to, which is the file itself if it is plain."""
     if program is None:
         yield raw
         return
@@ -220,15 +347,11 @@ def _unpacked(raw: IO[bytes], archive: str, room: int) -> Iterator[IO[bytes]]:
             os.close(writer)
         try:
             yield stream
-            # Read on to the end, where checksums are, but not through gigabytes of padding.
-            left = room
-            while left > 0 and (part := stream.read(65536)):
-                left -= len(part)
         finally:
             stream.close()
             status = exit_status(process.wait())
     if status not in (0, 128 + signal.SIGPIPE):
-        raise _damaged(archive, f"{program} cannot read it to its end")
+        raise damaged(archive, f"{program} cannot read it to its end")
 
 
 @contextmanager
@@ -257,7 +380,8 @@ def _packed(out: str) -> Iterator[IO[bytes]]:
             ) from broken
 
 
-def _damaged(archive: str, reason: str) -> InvalidInput:
+def damaged(archive: str, reason: str) -> InvalidInput:
+    """Return the error for an archive that is not what its maker wrote."""
     return InvalidInput(
         f"{archive} is cut short or damaged: {reason}", hint="fetch or pack it again"
     )

@@ -88,8 +88,16 @@ class Templates(Protocol):
         """
         ...
 
-    def import_tar(self, path: str, name: str) -> Template:
-        """Make a template of the root file system in a tar and return it.
+    def import_root(
+        self,
+        path: str,
+        name: str,
+        *,
+        image: str | None = None,
+        skip_devices: bool = False,
+        progress: Callable[[str], None] = ...,
+    ) -> Template:
+        """Make a template of the root file system in a tar or an OCI image layout and return it.
 
         Raises:
             Conflict, Busy, OutOfSpace: as ``build``.

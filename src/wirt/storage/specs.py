@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from wirt.errors import Error, InvalidInput
-from wirt.model.names import check_name
+from wirt.model.names import check_template_name
 from wirt.model.template import TemplateSpec
 
 SHIPPED = str(Path(__file__).parents[1] / "templates")
@@ -54,7 +54,7 @@ def _load(path: Path) -> TemplateSpec:
 
 def _check(path: Path, spec: TemplateSpec) -> None:
     try:
-        check_name(spec.name, "template")
+        check_template_name(spec.name)
     except InvalidInput as error:
         raise _refusal(path, f"has a bad name: {error.message}") from error
     if spec.name != path.stem:

@@ -29,7 +29,7 @@ from wirt.errors import (
 )
 from wirt.host.files import free_bytes, sync_directory, write_atomically
 from wirt.host.run import check
-from wirt.model.names import check_name
+from wirt.model.names import check_template_name
 from wirt.model.template import Template, TemplateSpec
 from wirt.storage.workdir import WorkDir, claimed, remove_leftovers
 from wirt.units import MIB, render_bytes
@@ -85,27 +85,63 @@ class TemplateCache:
                 started,
             )
 
-    def import_tar(self, path: str, name: str) -> Template:
-        """Make a template of the root file system in a tar (plain, gzip, xz or zstd) and return it.
+    def import_root(
+        self,
+        path: str,
+        name: str,
+        *,
+        image: str | None = None,
+        skip_devices: bool = False,
+        progress: Progress = lambda text: None,
+    ) -> Template:
+        """Make a template of a root file system that others have packed and return it.
+
+        Args:
+            path: a tar (plain, gzip, xz or zstd), or an OCI image layout, a directory or a tar.
+            name: what the template is called.
+            image: which one, of a layout with several.
+            skip_devices: True to leave device nodes out, which are refused otherwise.
+            progress: is told how many were left out.
 
         Raises:
             Conflict, Busy, OutOfSpace: as ``build``.
             NotFound: there is no such file.
-            InvalidInput: it is no tar, or one that is refused; names the member and the reason.
+            InvalidInput: it is neither, or one that is refused; names the member and the reason.
         """
+        from wirt.storage import oci
         from wirt.storage.archive import normalise
 
         started = time.monotonic()
-        if not os.path.isfile(path):
-            raise NotFound(f"there is no file {path}", hint="give the path of a tar")
-        with self._making(name, f"import {os.path.basename(path)}") as work:
-            room = free_bytes(self._directory)
-            contents = normalise(path, f"{work.path}/{PACKED}", room=room)
+        if not (os.path.isfile(path) or os.path.isdir(path)):
+            raise NotFound(
+                f"there is no file {path}", hint="give the path of a tar or of an OCI image layout"
+            )
+        label = os.path.basename(os.path.abspath(path))
+        with self._making(name, f"import {label}") as work:
+            room, packed = free_bytes(self._directory), f"{work.path}/{PACKED}"
+            if oci.is_layout(path):
+                contents = oci.flatten(
+                    path,
+                    packed,
+                    f"{work.path}/layout",
+                    room=room,
+                    image=image,
+                    skip_devices=skip_devices,
+                )
+            elif image is not None:
+                raise InvalidInput(
+                    f"{label} is no OCI image layout, so it holds no image {image!r}",
+                    hint="leave --image out",
+                )
+            else:
+                contents = normalise(path, packed, room=room, skip_devices=skip_devices)
+            if contents.devices_left_out:
+                progress(f"device nodes left out: {contents.devices_left_out}")
             return self._seal(
                 work,
                 Template(
                     name=name,
-                    description=f"imported from {os.path.basename(path)}",
+                    description=f"imported from {label}",
                     distribution=contents.distribution,
                     suite=contents.suite,
                     packages=[],
@@ -126,7 +162,7 @@ class TemplateCache:
             NotFound: there is none of that name.
             Corrupt: what is stored of it cannot be read.
         """
-        check_name(name, "template")
+        check_template_name(name)
         path = self._path(name, METADATA)
         try:
             with open(path, "rb") as file:
@@ -168,7 +204,7 @@ class TemplateCache:
             WrongState: guests use it.
             Busy: a form of it is being made.
         """
-        check_name(name, "template")
+        check_template_name(name)
         _check_root("remove a template")
         if used_by:
             raise WrongState(
@@ -249,7 +285,7 @@ class TemplateCache:
     @contextmanager
     def _making(self, name: str, what: str) -> Iterator[WorkDir]:
         """Give the work directory for a template that is not there yet."""
-        check_name(name, "template")
+        check_template_name(name)
         _check_root(what)
         self._check_absent(name)
         os.makedirs(self._directory, exist_ok=True)
