@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from tests import homes
 from tests.homes import HomeUnderTest
 from wirt.storage.templates import TemplateCache
+from wirt.units import MIB
 
 TINY = "tiny"
 """Name of the busybox template."""
@@ -79,6 +81,25 @@ def tiny_templates(shared_base: Path, busybox_tar: Path) -> Path:
     cache.import_root(str(busybox_tar), TINY)
     cache.path_of_form(TINY, "tree")
     return directory
+
+
+@pytest.fixture(scope="session")
+def btrfs_templates(busybox_tar: Path) -> Iterator[Path]:
+    """Give the same templates on a btrfs file system of their own, on a loop file, where there is room for homes beside."""
+    with homes.open_base() as base:
+        volume = base / "volume"
+        volume.mkdir()
+        with (base / "disk").open("wb") as disk:
+            disk.truncate(512 * MIB)
+        subprocess.run(["mkfs.btrfs", "--quiet", base / "disk"], check=True)
+        subprocess.run(["mount", "-o", "loop", base / "disk", volume], check=True)
+        volume.chmod(0o711)
+        cache = TemplateCache(str(volume / "templates"))
+        cache.import_root(str(busybox_tar), TINY)
+        cache.path_of_form(TINY, "btrfs")
+        yield volume / "templates"
+        # Not the lazy way: the loop device must be free when this returns.
+        subprocess.run(["umount", volume], check=True)
 
 
 @pytest.fixture

@@ -108,9 +108,9 @@ def open_base(where: str = "/var/tmp") -> Iterator[Path]:
 
 
 @contextmanager
-def open_home(templates: Path | None = None) -> Iterator[HomeUnderTest]:
+def open_home(templates: Path | None = None, *, where: str = "/var/tmp") -> Iterator[HomeUnderTest]:
     """Give a new home, and fail if anything of it is on the node when its guests have been destroyed."""
-    with open_base() as base:
+    with open_base(where) as base:
         home = HomeUnderTest(base)
         if templates is not None:
             home.give_templates(templates)

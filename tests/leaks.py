@@ -81,7 +81,20 @@ def _mounts() -> list[str]:
 
 def _cgroups() -> list[str]:
     # os.walk does not follow links: cpu and cpuacct are often links to cpu,cpuacct.
-    return [os.path.join(above, name) for above, names, _ in os.walk(CGROUP_ROOT) for name in names]
+    found = [
+        os.path.join(above, name) for above, names, _ in os.walk(CGROUP_ROOT) for name in names
+    ]
+    # A guest that is held still for good is a leak too.
+    return [f"{path} (frozen)" if _is_frozen(path) else path for path in found]
+
+
+def _is_frozen(cgroup: str) -> bool:
+    for name, state in (("freezer.state", "FROZEN"), ("cgroup.freeze", "1")):
+        try:
+            return Path(cgroup, name).read_text().strip() == state
+        except OSError:
+            continue
+    return False
 
 
 def _tables() -> list[str]:

@@ -183,6 +183,31 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         125,
         f"'a_b' is not a guest name; {NAME_RULE}",
     ),
+    "snapshot-of-an-unknown-guest": (
+        ["snapshot", "create", "nosuch"],
+        3,
+        "there is no guest nosuch; see wirt list",
+    ),
+    "snapshot-with-dots": (
+        ["snapshot", "create", "old", "../layer"],
+        2,
+        f"'../layer' is not a snapshot name; {NAME_RULE}",
+    ),
+    "snapshot-name-too-long": (
+        ["snapshot", "create", "old", "a" * 41],
+        2,
+        "snapshot name 'aaaaaaaaaaaaaaaaaaaa'... has 41 characters; use at most 40",
+    ),
+    "snapshot-restore-unknown": (
+        ["snapshot", "restore", "old", "nosuch"],
+        3,
+        "guest old has no snapshot nosuch; see wirt snapshot list old",
+    ),
+    "snapshot-delete-without-a-name": (
+        ["snapshot", "delete", "old"],
+        2,
+        "missing argument 'NAME'; see wirt snapshot delete --help",
+    ),
     "subcommand-unknown": (["frobnicate"], 2, "no such command 'frobnicate'; see wirt --help"),
     "option-unknown": (
         ["list", "--frobnicate"],

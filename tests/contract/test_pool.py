@@ -2,103 +2,16 @@
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
-from tests import homes
-from tests.conftest import TINY
+from tests.contract.pools import GUEST, KINDS, OTHER, SHIFTING, TREES, Made, only
 
 from wirt.host import mount
 from wirt.model.presence import Presence
-from wirt.model.resources import BlockImage, Idmap, Root, RootTree
-from wirt.storage.base import Pool
-from wirt.storage.btrfs import BtrfsPool
-from wirt.storage.directory import DirectoryPool
+from wirt.model.resources import BlockImage, Idmap, RootTree
 from wirt.storage.fake import FakePool
-from wirt.storage.image import ImagePool
-from wirt.storage.templates import TemplateCache
-from wirt.units import GIB, MIB
-
-GUEST, OTHER = "0000aa", "0000bb"
-
-
-class Made(msgspec.Struct, frozen=True, kw_only=True):
-    """A pool and what it clones from."""
-
-    pool: Pool
-    form_path: str
-    root: str
-    directory: str
-
-    def clone(self, guest_id: str = GUEST) -> None:
-        self.pool.clone(self.form_path, guest_id, root=self.root, size=GIB)
-
-    def attach(self, guest_id: str = GUEST, *, idmap: Idmap | None = None) -> Root:
-        return self.pool.attach(self.form_path, guest_id, root=self.root, idmap=idmap)
-
-    def attach_tree(self, guest_id: str = GUEST, *, idmap: Idmap | None = None) -> RootTree:
-        found = self.attach(guest_id, idmap=idmap)
-        assert isinstance(found, RootTree)
-        return found
-
-
-KINDS: dict[str, tuple[Callable[[str], Pool], str]] = {
-    "fake": (FakePool, "tree"),
-    "directory": (DirectoryPool, "tree"),
-    "btrfs": (BtrfsPool, "tree"),
-    "image-qcow2": (ImagePool, "qcow2"),
-    "image-ubd": (ImagePool, "ubd"),
-}
-TREES = [name for name, (_, root) in KINDS.items() if root == "tree"]
-SHIFTING = [name for name in TREES if name != "fake"]
-
-
-@pytest.fixture(scope="module")
-def cache(tiny_templates: Path) -> TemplateCache:
-    return TemplateCache(str(tiny_templates))
-
-
-@pytest.fixture(scope="module")
-def btrfs(busybox_tar: Path) -> Iterator[tuple[Path, TemplateCache]]:
-    """Give a btrfs file system on a loop file, with a cache of templates on it."""
-    with homes.open_base() as base:
-        volume = base / "volume"
-        volume.mkdir()
-        with (base / "disk").open("wb") as disk:
-            disk.truncate(256 * MIB)
-        subprocess.run(["mkfs.btrfs", "--quiet", base / "disk"], check=True)
-        subprocess.run(["mount", "-o", "loop", base / "disk", volume], check=True)
-        volume.chmod(0o711)
-        templates = TemplateCache(str(volume / "templates"))
-        templates.import_root(str(busybox_tar), TINY)
-        yield volume, templates
-        # Not the lazy way: the loop device must be free when this returns.
-        subprocess.run(["umount", volume], check=True)
-
-
-@pytest.fixture(params=KINDS)
-def made(request: pytest.FixtureRequest, root_user: None) -> Iterator[Made]:
-    make, root = KINDS[request.param]
-    with homes.open_base() as base:
-        directory, templates = base / "pool", request.getfixturevalue("cache")
-        if request.param == "btrfs":
-            volume, templates = request.getfixturevalue("btrfs")
-            directory = volume / "pool"
-        pool = make(str(directory))
-        yield Made(
-            pool=pool,
-            form_path=templates.path_of_form(TINY, pool.form),
-            root=root,
-            directory=str(directory),
-        )
-        for guest_id in pool.list_guests():
-            pool.remove(guest_id)
-
-
-def only(kinds: list[str]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("made", kinds, indirect=True)
+from wirt.units import GIB
 
 
 def test_capability_of_a_pool_on_this_node_is_yes(made: Made) -> None:

@@ -21,6 +21,7 @@ from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.run import run
+from wirt.ops.snapshot import create_snapshot, delete_snapshot, restore_snapshot
 from wirt.ops.start import start
 from wirt.ops.stop import stop
 from wirt.state.sqlite import SqliteStore
@@ -126,8 +127,25 @@ class FakeNode:
                 stop(context, name, force=force)
             case "destroy":
                 destroy(context, name, force=force)
+            case "exec":
+                # As touch(1) in the guest would.
+                guest = context.store.find(arguments[0])
+                Path(self._home.pool("fake"), guest.id, f"root/{arguments[-1]}").touch()
+            case "snapshot":
+                self._do_snapshot(context, *arguments)
             case "run":
                 run(context, CreateRequest(name="brief", template=TINY, approach="fake"), ["true"])
+
+    def _do_snapshot(
+        self, context: Context, verb: str, name: str, snapshot: str, *force: str
+    ) -> None:
+        match verb:
+            case "create":
+                create_snapshot(context, name, snapshot)
+            case "restore":
+                restore_snapshot(context, name, snapshot, force=bool(force))
+            case "delete":
+                delete_snapshot(context, name, snapshot)
 
 
 @contextmanager
@@ -140,7 +158,8 @@ def open_node(kind: str, templates: Path) -> Iterator[Node]:
             warm_up(node)
             yield node
     else:
-        with homes.open_home(templates) as home:
+        where = str(templates.parent) if kind == "lxc-btrfs" else "/var/tmp"
+        with homes.open_home(templates, where=where) as home:
             node = LxcNode(home)
             warm_up(node)
             yield node

@@ -30,6 +30,8 @@ CREATE = ["create", "-t", TINY, "web"]
 START = ["start", "web"]
 # Started once, a guest has its log: so the worlds before and after are the same in that, too.
 END, DESTROY = ["stop", "--force", "web"], ["destroy", "web"]
+SNAPSHOT, FORGET = ["snapshot", "create", "web", "one"], ["snapshot", "delete", "web", "one"]
+CHANGE, RESTORE = ["exec", "web", "touch", "new"], ["snapshot", "restore", "web", "one"]
 CASES = {
     "create": Case([], CREATE, [DESTROY]),
     "start": Case([CREATE, START, END], START, [END]),
@@ -38,14 +40,26 @@ CASES = {
     "destroy": Case([CREATE], DESTROY, [CREATE]),
     "destroy-force": Case([CREATE, START], ["destroy", "--force", "web"], [CREATE, START]),
     "run": Case([], ["run", "-t", TINY, "true"], []),
+    "snapshot-running": Case([CREATE, START], SNAPSHOT, [FORGET]),
+    "snapshot-delete": Case([CREATE, START, END, SNAPSHOT], FORGET, [SNAPSHOT]),
+    "restore-force": Case(
+        [CREATE, SNAPSHOT, START, CHANGE], [*RESTORE, "--force"], [START, CHANGE]
+    ),
 }
-UNDONE = frozenset({"create", "start", "run"})
-"""Verbs that are undone if they are killed; the others are finished."""
+UNDONE = frozenset({"create", "start", "run", "snapshot", "restore"})
+"""What is undone if it is killed; the others are finished."""
+KEEPING_SNAPSHOTS = frozenset(verb for verb in CASES if verb.startswith(("snapshot", "restore")))
 
 
 @pytest.fixture(scope="module", params=["fake", "lxc"])
 def node(request: pytest.FixtureRequest, tiny_templates: Path) -> Iterator[Node]:
     with nodes.open_node(request.param, tiny_templates) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def node_on_btrfs(btrfs_templates: Path) -> Iterator[Node]:
+    with nodes.open_node("lxc-btrfs", btrfs_templates) as opened:
         yield opened
 
 
@@ -86,6 +100,18 @@ class Scene:
         must(self.node, "list")
         return [f"{what}: {line}" for line in self.node.world().difference(expected)]
 
+    def problems_if_killed_anywhere(self) -> list[str]:
+        """Return what is wrong after the command was killed at each of its points in turn."""
+        problems = []
+        for point in self.points:
+            self.prepare()
+            problems += self.run_killed(point, *self.case.command)
+            begun = not point.endswith(":before-intent")
+            settled = point.endswith(":after-settle")
+            done = settled or (begun and point.partition(":")[0] not in UNDONE)
+            problems += self.judge(point, self.after if done else self.before)
+        return problems
+
     def _must(self, commands: list[list[str]]) -> None:
         for command in commands:
             must(self.node, *command)
@@ -96,17 +122,19 @@ def test_command_killed_at_every_point_leaves_before_or_after(
     node: Node, verb: str, tmp_path: Path
 ) -> None:
     scene = Scene(node, CASES[verb], tmp_path / "points")
-    problems = []
-    for point in scene.points:
-        scene.prepare()
-        problems += scene.run_killed(point, *scene.case.command)
-        begun = not point.endswith(":before-intent")
-        settled = point.endswith(":after-settle")
-        done = settled or (begun and verb not in UNDONE)
-        problems += scene.judge(point, scene.after if done else scene.before)
 
-    assert problems == []
-    assert len(scene.points) >= 8
+    assert scene.problems_if_killed_anywhere() == []
+    assert len(scene.points) >= 6
+
+
+@pytest.mark.parametrize("verb", sorted(KEEPING_SNAPSHOTS))
+def test_snapshot_command_on_btrfs_killed_at_every_point_leaves_before_or_after(
+    node_on_btrfs: Node, verb: str, tmp_path: Path
+) -> None:
+    scene = Scene(node_on_btrfs, CASES[verb], tmp_path / "points")
+
+    assert scene.problems_if_killed_anywhere() == []
+    assert len(scene.points) >= 6
 
 
 @pytest.mark.parametrize(
@@ -117,13 +145,15 @@ def test_command_killed_at_every_point_leaves_before_or_after(
         ("stop", "stop:after-intent"),
         ("destroy", "destroy:after-undo:engine"),
         ("run", "run:after:engine"),
+        ("snapshot-running", "snapshot:after:snapshot"),
+        ("restore-force", "switch:after-intent"),
     ],
 )
 def test_recovery_killed_at_every_point_is_finished_by_the_next(
     node: Node, verb: str, point: str, tmp_path: Path
 ) -> None:
     scene = Scene(node, CASES[verb], tmp_path / "points")
-    expected = scene.before if verb in UNDONE else scene.after
+    expected = scene.before if point.partition(":")[0] in UNDONE else scene.after
     scene.prepare()
     problems = scene.run_killed(point, *scene.case.command)
     recovery = scene.points_of("list")
@@ -134,7 +164,7 @@ def test_recovery_killed_at_every_point_is_finished_by_the_next(
         problems += scene.judge(f"{point}, then {inner}", expected)
 
     assert problems == []
-    assert len(recovery) >= 6
+    assert len(recovery) >= 4
 
 
 def test_burial_killed_at_every_point_is_finished_by_the_next(node: Node, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from wirt.model.lifecycle import State, next_state
 from wirt.model.limits import Limits, check_limits
 from wirt.units import MIB
 
-VERBS = ["start", "stop", "destroy", "exec"]
+VERBS = ["start", "stop", "destroy", "exec", "snapshot", "restore"]
 OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.STOPPED, "start"): State.RUNNING,
     (State.STOPPED, "stop"): "guest web is not running; there is nothing to stop",
@@ -22,6 +22,10 @@ OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.RUNNING, "stop"): State.STOPPED,
     (State.RUNNING, "destroy"): "guest web is running; stop it first or pass --force",
     (State.RUNNING, "exec"): State.RUNNING,
+    (State.STOPPED, "snapshot"): State.STOPPED,
+    (State.RUNNING, "snapshot"): State.RUNNING,
+    (State.STOPPED, "restore"): State.STOPPED,
+    (State.RUNNING, "restore"): "guest web is running; stop it first or pass --force",
 }
 
 

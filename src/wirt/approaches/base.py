@@ -104,6 +104,27 @@ class Approach(Protocol):
 
 
 @runtime_checkable
+class Freezable(Protocol):
+    """A power of approaches whose guests can be held still: no process of theirs runs until they are thawed."""
+
+    def freeze(self, place: Place) -> None:
+        """Hold a running guest still and return when it is; no error if it is already.
+
+        Raises:
+            Failed, TimedOut: it could not be held; it runs on.
+        """
+        ...
+
+    def thaw(self, place: Place) -> None:
+        """Let a frozen guest go on; no error if it is not frozen."""
+        ...
+
+    def is_frozen(self, place: Place) -> bool:
+        """Ask the kernel whether the guest is held still."""
+        ...
+
+
+@runtime_checkable
 class HasFiles(Protocol):
     """A power of approaches whose guests' files the node cannot reach by a path: files are handed in."""
 

@@ -27,7 +27,8 @@ class FakeApproach:
 
     Args:
         directory: what plays the kernel; shared by all processes of a test.
-        fail_at: number of the call (the first is 1) to ``start``, ``exec``, ``stop`` or ``kill`` that fails.
+        fail_at: number of the call (the first is 1) to ``start``, ``exec``, ``stop``, ``kill``, ``freeze`` or
+            ``thaw`` that fails.
     """
 
     name = "fake"
@@ -91,6 +92,22 @@ class FakeApproach:
         self._count("kill")
         self._remove(place)
 
+    def freeze(self, place: Place) -> None:
+        """Write down that the guest is held still."""
+        self._check_running(place)
+        self._count("freeze")
+        files.write(self._frozen(place), "")
+
+    def thaw(self, place: Place) -> None:
+        """Strike that it is."""
+        self._count("thaw")
+        if self.is_frozen(place):
+            os.unlink(self._frozen(place))
+
+    def is_frozen(self, place: Place) -> bool:
+        """Look for what was written down."""
+        return os.path.exists(self._frozen(place))
+
     def end(self, place: Place) -> None:
         """Let the init end of itself, as by a power cut in the guest: the engine's directory stays behind."""
         os.unlink(self._init(place))
@@ -109,6 +126,9 @@ class FakeApproach:
 
     def _path(self, place: Place) -> str:
         return os.path.join(self._directory, place.name)
+
+    def _frozen(self, place: Place) -> str:
+        return os.path.join(self._path(place), "frozen")
 
     def _init(self, place: Place) -> str:
         return os.path.join(self._path(place), "init")

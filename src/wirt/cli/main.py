@@ -25,6 +25,7 @@ COMMANDS = {
     "results": "wirt.cli.results:results",
     "run": "wirt.cli.run:run",
     "show": "wirt.cli.show:show",
+    "snapshot": "wirt.cli.snapshot:snapshot",
     "start": "wirt.cli.start:start",
     "stop": "wirt.cli.stop:stop",
     "template": "wirt.cli.template:template",

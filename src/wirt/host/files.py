@@ -53,6 +53,25 @@ def remove_tree(path: str) -> None:
         shutil.rmtree(path)
 
 
+def disk_usage(tree: str) -> int:
+    """Return the bytes that the files below a directory take on disk, hard links once."""
+    total = 0
+    linked: set[int] = set()
+    pending = [tree]
+    while pending:
+        with os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                elif status.st_nlink > 1:
+                    if status.st_ino in linked:
+                        continue
+                    linked.add(status.st_ino)
+                total += status.st_blocks * 512
+    return total
+
+
 def free_bytes(path: str) -> int:
     """Return the bytes that may still be written to the file system of ``path`` or its nearest existing parent."""
     place = os.path.abspath(path)

@@ -61,14 +61,14 @@ def mount(source: str, target: str, kind: str | None, flags: int = 0, data: str 
 
 
 def bind(source: str, target: str, *, read_only: bool = False) -> None:
-    """Show ``source`` at ``target`` too.
+    """Show ``source`` at ``target`` too; read only, device nodes and set-user-id programs have no effect there either.
 
     Raises:
         NotPermitted, Failed: as ``mount``.
     """
     mount(source, target, None, MS_BIND)
     if read_only:
-        mount(source, target, None, MS_REMOUNT | MS_BIND | MS_RDONLY)
+        mount(source, target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
 
 
 def unmount(target: str) -> None:
@@ -111,6 +111,18 @@ def overlay(lower: str, upper: str, work: str, target: str) -> None:
     """
     lower, upper, work = (_escaped(path) for path in (lower, upper, work))
     mount("overlay", target, "overlay", 0, f"lowerdir={lower},upperdir={upper},workdir={work}")
+
+
+def overlay_to_read(layers: Sequence[str], target: str) -> None:
+    """Show directories as one at ``target``, the first above the others; nobody can write there.
+
+    What is in the layers is a stranger's: its device nodes and set-user-id programs have no effect here.
+
+    Raises:
+        NotPermitted, Failed: as ``mount``.
+    """
+    lower = ":".join(_escaped(path) for path in layers)
+    mount("overlay", target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, f"lowerdir={lower}")
 
 
 def _escaped(path: str) -> str:

@@ -4,6 +4,7 @@ import msgspec
 
 from wirt.model.lifecycle import State
 from wirt.model.limits import Limits
+from wirt.model.snapshot import Snapshot
 
 
 class Handle(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,3 +36,5 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Unix time, seconds."""
     boot: str | None = None
     """Kernel boot id of the node when the guest was started: after a reboot nothing runs."""
+    snapshots: tuple[Snapshot, ...] = ()
+    """In the order they were made."""

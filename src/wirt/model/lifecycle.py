@@ -17,6 +17,9 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
     (State.STOPPED, "destroy"): None,
     (State.RUNNING, "stop"): State.STOPPED,
     (State.RUNNING, "exec"): State.RUNNING,
+    (State.STOPPED, "snapshot"): State.STOPPED,
+    (State.RUNNING, "snapshot"): State.RUNNING,
+    (State.STOPPED, "restore"): State.STOPPED,
 }
 """(state, verb) -> the state after it; None: the guest is gone. A pair that is not here is refused."""
 
@@ -25,6 +28,7 @@ _REFUSALS = {
     (State.STOPPED, "exec"): ("is not running", "start it first"),
     (State.RUNNING, "start"): ("is running already", "to start it anew, stop it first"),
     (State.RUNNING, "destroy"): ("is running", "stop it first or pass --force"),
+    (State.RUNNING, "restore"): ("is running", "stop it first or pass --force"),
 }
 
 

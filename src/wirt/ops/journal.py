@@ -32,10 +32,10 @@ _VANISHING = MAKING_VERBS | {"destroy"}
 """Verbs after whose undoing nothing of the guest remains."""
 
 
-def begin(context: Context, guest: Guest, verb: str) -> None:
-    """Write down that ``verb`` is going to be done to ``guest``."""
+def begin(context: Context, guest: Guest, verb: str, *, snapshot: str | None = None) -> None:
+    """Write down that ``verb`` is going to be done to ``guest``, or to a snapshot of it."""
     reached(f"{verb}:before-intent")
-    context.store.begin(Intent(guest=guest, verb=verb, began=time.time()))
+    context.store.begin(Intent(guest=guest, verb=verb, began=time.time(), snapshot=snapshot))
     reached(f"{verb}:after-intent")
 
 
@@ -115,6 +115,8 @@ def recover(context: Context, guest: Guest) -> Guest | None:
     intent = context.store.intent(guest.id)
     if intent is None:
         return guest
+    if intent.snapshot is not None:
+        return _recover_snapshot(context, intent, intent.snapshot)
     ladder = Ladder(context, intent.guest)
     vanishing = intent.verb in _VANISHING
     steps = (ladder.to_exist() if vanishing else []) + ladder.to_run()
@@ -122,6 +124,48 @@ def recover(context: Context, guest: Guest) -> Guest | None:
     after = None if vanishing else stopped(intent.guest)
     settle(context, intent.verb, intent.guest, after)
     return after
+
+
+def _recover_snapshot(context: Context, intent: Intent, snapshot: str) -> Guest:
+    """Undo the making of a snapshot or of a root from it; finish the rest. A guest that runs goes on."""
+    guest, ladder = intent.guest, Ladder(context, intent.guest)
+    match intent.verb:
+        case "switch":
+            return switch_root(context, guest)
+        case "restore":
+            dismantle("restore", [ladder.to_restore(snapshot)])
+            after = guest
+        case "snapshot":
+            # It is thawed first: to delete a large copy takes longer.
+            dismantle("snapshot", list(reversed(ladder.to_snapshot(snapshot))))
+            after = guest
+        case _:
+            dismantle(intent.verb, ladder.to_forget(snapshot))
+            after = without_snapshot(guest, snapshot)
+    settle(context, intent.verb, guest, after)
+    return after
+
+
+def switch_root(context: Context, guest: Guest) -> Guest:
+    """End a guest if it runs, put the root that was prepared in the place of its own, and return it.
+
+    Every part of it can be done again, and none needs space: begun, it is finished by whoever finds it.
+    """
+    ladder = Ladder(context, guest)
+    dismantle("switch", ladder.to_run())
+    reached("switch:before:root")
+    with files.translated(f"restore guest {guest.name}"):
+        ladder.snapshots().finish_restore(guest.id)
+    reached("switch:after:root")
+    after = stopped(guest)
+    settle(context, "switch", guest, after)
+    return after
+
+
+def without_snapshot(guest: Guest, snapshot: str) -> Guest:
+    """Return the guest as it is when a snapshot is gone."""
+    left = tuple(one for one in guest.snapshots if one.name != snapshot)
+    return msgspec.structs.replace(guest, snapshots=left)
 
 
 def stopped(guest: Guest) -> Guest:

@@ -9,12 +9,16 @@ from collections.abc import Callable
 
 import msgspec
 
+from wirt.approaches.base import Freezable
+from wirt.errors import Unsupported
 from wirt.host import files
 from wirt.model.guest import Guest, Handle
 from wirt.model.launch import Launch
+from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.model.resources import Nic, Root
 from wirt.ops.context import Context
+from wirt.storage.base import HasSnapshots, Snapshots
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +51,7 @@ class Ladder:
                 name="directory",
                 do=self._make_directory,
                 undo=lambda: files.remove_tree(self._home.guest(self._guest.id)),
-                probe=lambda: _is_directory(self._home.guest(self._guest.id)),
+                probe=lambda: _is(os.path.isdir(self._home.guest(self._guest.id))),
             ),
             Step(
                 name="root",
@@ -64,7 +68,7 @@ class Ladder:
                 name="run-directory",
                 do=self._make_run_directory,
                 undo=lambda: files.remove_tree(self._home.guest_run(self._guest.id)),
-                probe=lambda: _is_directory(self._home.guest_run(self._guest.id)),
+                probe=lambda: _is(os.path.isdir(self._home.guest_run(self._guest.id))),
             ),
             Step(
                 name="network",
@@ -86,6 +90,67 @@ class Ladder:
             ),
         ]
 
+    def to_snapshot(self, name: str) -> list[Step]:
+        """Return the steps that keep the root as it is; all but ``freeze`` stay done.
+
+        Raises:
+            Unsupported: the guest runs, and its root cannot be of one instant.
+        """
+        copy = self.to_forget(name)
+        if self.snapshots().instant or self._guest.state is not State.RUNNING:
+            return copy
+        approach = self._approach
+        if not isinstance(approach, Freezable):
+            raise Unsupported(
+                f"guest {self._guest.name} is running, and neither has pool {self._guest.pool} "
+                f"snapshots of one instant nor can approach {approach.name} hold a guest still",
+                hint="stop it first",
+            )
+        freeze = Step(
+            name="freeze",
+            do=lambda: approach.freeze(self.place),
+            undo=lambda: approach.thaw(self.place),
+            probe=lambda: _is(approach.is_frozen(self.place)),
+        )
+        return [freeze, *copy]
+
+    def to_forget(self, name: str) -> list[Step]:
+        """Return the step whose undoing leaves nothing of a snapshot."""
+        keeper = self.snapshots()
+        return [
+            Step(
+                name="snapshot",
+                do=lambda: keeper.take(self._guest.id, name),
+                undo=lambda: keeper.delete(self._guest.id, name),
+                probe=lambda: keeper.probe(self._guest.id, name),
+            )
+        ]
+
+    def to_restore(self, name: str) -> Step:
+        """Return the step that prepares a root beside the guest's."""
+        keeper = self.snapshots()
+        return Step(
+            name="prepare",
+            do=lambda: keeper.prepare_restore(self._guest.id, name),
+            undo=lambda: keeper.cancel_restore(self._guest.id),
+            # Nobody has to be asked: to cancel what is not there is no work.
+            probe=lambda: Presence.PARTIAL,
+        )
+
+    def snapshots(self) -> Snapshots:
+        """Return the keeper of the snapshots of the guest's pool.
+
+        Raises:
+            Unsupported: the pool has none.
+        """
+        if not isinstance(self._pool, HasSnapshots):
+            raise Unsupported(
+                f"guest {self._guest.name} has no snapshots: its root is on pool {self._guest.pool}, "
+                "which has none",
+                hint="pools of trees have; see wirt doctor",
+            )
+        return self._pool.snapshots()
+
     def _make_directory(self) -> None:
         os.makedirs(self._home.guest(self._guest.id), mode=0o700, exist_ok=True)
 
@@ -94,7 +159,7 @@ class Ladder:
 
     def _clone_root(self) -> None:
         self._pool.clone(
-            self._form(),
+            self.form(),
             self._guest.id,
             root=self._approach.needs.root,
             size=self._guest.limits.disk,
@@ -114,7 +179,7 @@ class Ladder:
     def attached_root(self) -> Root:
         """Return the guest's root, made usable if it is not yet."""
         needs = self._approach.needs
-        return self._pool.attach(self._form(), self._guest.id, root=needs.root, idmap=needs.idmap)
+        return self._pool.attach(self.form(), self._guest.id, root=needs.root, idmap=needs.idmap)
 
     def _start_engine(self) -> None:
         kernel = initrd = None
@@ -132,7 +197,8 @@ class Ladder:
         )
         self.handle = self._approach.start(launch)
 
-    def _form(self) -> str:
+    def form(self) -> str:
+        """Return the path of the form of the template that the guest's root rests on."""
         return self._context.templates.path_of_form(self._guest.template, self._pool.form)
 
     def _nic(self) -> Nic:
@@ -141,5 +207,5 @@ class Ladder:
         )
 
 
-def _is_directory(path: str) -> Presence:
-    return Presence.PRESENT if os.path.isdir(path) else Presence.ABSENT
+def _is(there: bool) -> Presence:
+    return Presence.PRESENT if there else Presence.ABSENT

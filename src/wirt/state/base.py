@@ -20,6 +20,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     verb: str
     began: float
     """Unix time, seconds."""
+    snapshot: str | None = None
+    """Name of the snapshot that it is about, None for a verb on the guest itself."""
 
 
 class Store(Protocol):

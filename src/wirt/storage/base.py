@@ -6,7 +6,7 @@ removing what is gone are no errors.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from wirt.model.capability import Capability
 from wirt.model.presence import Presence
@@ -60,6 +60,74 @@ class Pool(Protocol):
 
     def list_guests(self) -> list[str]:
         """Return the ids of all guests with a root here."""
+        ...
+
+
+class Snapshots(Protocol):
+    """What the roots of a pool were at one time, kept and gone back to.
+
+    A snapshot is whole or not there. Going back is in two parts: what may take long and can fail for want of space is
+    prepared beside the root and can be given up; the rest is renames, can be done again after a crash, and needs no space.
+    """
+
+    instant: bool
+    """True if a snapshot of a root in use is of one instant; else nobody may write to it meanwhile."""
+
+    def take(self, guest_id: str, name: str) -> None:
+        """Keep the guest's root as it is now; no error if there is a snapshot of that name, which then stays.
+
+        Raises:
+            OutOfSpace, Failed: it could not be; what there is of it ``delete`` takes away.
+        """
+        ...
+
+    def delete(self, guest_id: str, name: str) -> None:
+        """Delete a snapshot, or what there is of one; no error if there is none."""
+        ...
+
+    def probe(self, guest_id: str, name: str) -> Presence:
+        """Ask whether the snapshot is there."""
+        ...
+
+    def measure(self, guest_id: str, name: str) -> int:
+        """Return the bytes of the disk that would be free without the snapshot."""
+        ...
+
+    def attach(self, form_path: str, guest_id: str, name: str) -> str:
+        """Show the snapshot, to be read only, and return where."""
+        ...
+
+    def detach(self, guest_id: str, name: str) -> None:
+        """Undo ``attach``; no error if it is not attached."""
+        ...
+
+    def find_attached(self, guest_id: str, name: str) -> str | None:
+        """Return where the snapshot is shown, None if nowhere: the kernel is asked."""
+        ...
+
+    def prepare_restore(self, guest_id: str, name: str) -> None:
+        """Make a root of the snapshot beside the guest's; the guest may go on meanwhile.
+
+        Raises:
+            OutOfSpace, Failed: it could not be; what there is of it ``cancel_restore`` takes away.
+        """
+        ...
+
+    def cancel_restore(self, guest_id: str) -> None:
+        """Delete what ``prepare_restore`` made; no error if there is nothing."""
+        ...
+
+    def finish_restore(self, guest_id: str) -> None:
+        """Put what was prepared in the place of the guest's root, which is not attached; no error if that is done."""
+        ...
+
+
+@runtime_checkable
+class HasSnapshots(Protocol):
+    """A power of pools that can keep what a root was at one time."""
+
+    def snapshots(self) -> Snapshots:
+        """Return the keeper of the pool's snapshots."""
         ...
 
 

@@ -6,10 +6,11 @@ it costs nothing. For an unprivileged guest the subvolume is shown a second time
 
 import os
 
-from wirt.host import files, mount, run
+from wirt.host import btrfs, files, mount, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import Idmap, RootTree
+from wirt.storage.base import Snapshots
 
 _VOLUME = "layer/volume"
 
@@ -34,7 +35,10 @@ class BtrfsPool:
             return no(
                 self.name, "the program btrfs is not installed", "apt-get install btrfs-progs"
             )
-        return yes(self.name, "the home lies on btrfs; a tree's size is not bounded")
+        return yes(
+            self.name,
+            "the home lies on btrfs; a tree's size is not bounded; a snapshot takes an instant",
+        )
 
     def clone(self, form_path: str, guest_id: str, *, root: str, size: int) -> None:
         """Snapshot the template's subvolume; ``size`` is not bounded here.
@@ -48,7 +52,7 @@ class BtrfsPool:
         os.makedirs(self._path(guest_id, "root"), mode=0o755, exist_ok=True)
         volume = self._path(guest_id, _VOLUME)
         if not os.path.isdir(volume):
-            run.check(["btrfs", "subvolume", "snapshot", form_path, volume])
+            btrfs.snapshot(form_path, volume)
 
     def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
         """Show the subvolume at the guest's root, its ids shifted if need be."""
@@ -63,15 +67,17 @@ class BtrfsPool:
         return RootTree(path=target, idmap=idmap)
 
     def detach(self, guest_id: str) -> None:
-        """Unmount whatever is mounted below the guest's directory."""
-        mount.unmount_below(self._path(guest_id))
+        """Unmount whatever is mounted below the guest's directory, but not its snapshots."""
+        for target in reversed(self._attached(guest_id)):
+            mount.unmount(target)
 
     def remove(self, guest_id: str) -> None:
-        """Delete the subvolume, with those that the guest may have made inside it, and the guest's directory."""
+        """Delete the subvolume, with those that the guest may have made inside it, its snapshots and its directory."""
         mount.unmount_below(self._path(guest_id))
-        # A subvolume is deleted as a directory too (since Linux 4.18), inner ones with it; btrfs only does it faster.
-        if os.path.isdir(self._path(guest_id, _VOLUME)):
-            run.run(["btrfs", "subvolume", "delete", self._path(guest_id, _VOLUME)])
+        for part in ("layer", "snapshots"):
+            directory = self._path(guest_id, part)
+            for name in os.listdir(directory) if os.path.isdir(directory) else []:
+                btrfs.delete(f"{directory}/{name}")
         files.remove_tree(self._path(guest_id))
 
     def probe(self, guest_id: str) -> Presence:
@@ -82,8 +88,7 @@ class BtrfsPool:
 
     def probe_attached(self, guest_id: str) -> Presence:
         """Ask the kernel whether the root is mounted."""
-        attached = mount.mounts_below(self._path(guest_id))
-        return Presence.PRESENT if attached else Presence.ABSENT
+        return Presence.PRESENT if self._attached(guest_id) else Presence.ABSENT
 
     def list_guests(self) -> list[str]:
         """Return the ids of the guests that have a directory here."""
@@ -91,6 +96,17 @@ class BtrfsPool:
             return sorted(os.listdir(self._directory))
         except FileNotFoundError:
             return []
+
+    def snapshots(self) -> Snapshots:
+        """Return the keeper of this pool's snapshots: read-only subvolumes."""
+        from wirt.storage.snapshots import BtrfsSnapshots
+
+        return BtrfsSnapshots(self._directory)
+
+    def _attached(self, guest_id: str) -> list[str]:
+        shown = self._path(guest_id, "mounted") + "/"
+        found = mount.mounts_below(self._path(guest_id))
+        return [target for target in found if not target.startswith(shown)]
 
     def _path(self, guest_id: str, part: str = "") -> str:
         return os.path.join(self._directory, guest_id, part).rstrip("/")

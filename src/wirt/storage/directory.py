@@ -11,6 +11,9 @@ from wirt.host import files, mount
 from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import Idmap, RootTree
+from wirt.storage.base import Snapshots
+
+_BOUNDS = "a tree's size is not bounded; a snapshot is a copy of what the guest has changed"
 
 
 class DirectoryPool:
@@ -28,11 +31,9 @@ class DirectoryPool:
         """Ask whether the kernel has overlayfs."""
         with open("/proc/filesystems") as known:
             if any(line.split()[-1] == "overlay" for line in known):
-                return yes(self.name, "the kernel has overlayfs; a tree's size is not bounded")
+                return yes(self.name, f"the kernel has overlayfs; {_BOUNDS}")
         if os.path.isdir(f"/lib/modules/{os.uname().release}/kernel/fs/overlayfs"):
-            return yes(
-                self.name, "overlayfs is a module of this kernel; a tree's size is not bounded"
-            )
+            return yes(self.name, f"overlayfs is a module of this kernel; {_BOUNDS}")
         return no(self.name, "the kernel has no overlayfs", "load the module: modprobe overlay")
 
     def clone(self, form_path: str, guest_id: str, *, root: str, size: int) -> None:
@@ -79,8 +80,9 @@ class DirectoryPool:
         return RootTree(path=target, idmap=idmap)
 
     def detach(self, guest_id: str) -> None:
-        """Unmount whatever is mounted below the guest's directory."""
-        mount.unmount_below(self._path(guest_id))
+        """Unmount whatever is mounted below the guest's directory, but not its snapshots."""
+        for target in reversed(self._attached(guest_id)):
+            mount.unmount(target)
 
     def remove(self, guest_id: str) -> None:
         """Delete the guest's directory; it must not be attached, or the template would be emptied through it."""
@@ -95,7 +97,7 @@ class DirectoryPool:
 
     def probe_attached(self, guest_id: str) -> Presence:
         """Ask the kernel whether the overlay is mounted."""
-        found = mount.mounts_below(self._path(guest_id))
+        found = self._attached(guest_id)
         if found == [self._path(guest_id, "root")]:
             return Presence.PRESENT
         return Presence.PARTIAL if found else Presence.ABSENT
@@ -106,6 +108,17 @@ class DirectoryPool:
             return sorted(os.listdir(self._directory))
         except FileNotFoundError:
             return []
+
+    def snapshots(self) -> Snapshots:
+        """Return the keeper of this pool's snapshots: copies of the layer."""
+        from wirt.storage.snapshots import DirectorySnapshots
+
+        return DirectorySnapshots(self._directory)
+
+    def _attached(self, guest_id: str) -> list[str]:
+        shown = self._path(guest_id, "mounted") + "/"
+        found = mount.mounts_below(self._path(guest_id))
+        return [target for target in found if not target.startswith(shown)]
 
     def _path(self, guest_id: str, part: str = "") -> str:
         return os.path.join(self._directory, guest_id, part).rstrip("/")

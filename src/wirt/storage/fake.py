@@ -6,12 +6,17 @@ is killed. It fails when it is told to, leaving the work half done.
 
 import os
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
+
+from typing_extensions import override
 
 from wirt.errors import Failed
 from wirt.host import files
 from wirt.model.capability import Capability, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import Idmap, RootTree
+from wirt.storage.snapshots import LayerSnapshots
 
 
 class FakePool:
@@ -19,7 +24,8 @@ class FakePool:
 
     Args:
         directory: where they live.
-        fail_at: number of the call (the first is 1) to ``clone``, ``attach``, ``detach`` or ``remove`` that fails.
+        fail_at: number of the call (the first is 1) that fails, to ``clone``, ``attach``, ``detach`` or ``remove``, or to
+            something of its snapshots that changes one.
     """
 
     name = "fake"
@@ -81,6 +87,10 @@ class FakePool:
         except FileNotFoundError:
             return []
 
+    def snapshots(self) -> "FakeSnapshots":
+        """Return the keeper of its snapshots, which counts the same calls."""
+        return FakeSnapshots(self._directory, self._count)
+
     def _count(self, call: str) -> None:
         self.calls.append(call)
         if len(self.calls) == self._fail_at:
@@ -88,3 +98,66 @@ class FakePool:
 
     def _path(self, guest_id: str, part: str = "") -> str:
         return os.path.join(self._directory, guest_id, part).rstrip("/")
+
+
+class FakeSnapshots(LayerSnapshots):
+    """Snapshots that are plain copies, as the roots are; "mounted" is a link to one.
+
+    Args:
+        directory: the pool's.
+        count: called with the name of each call that changes something; may raise.
+    """
+
+    instant = False
+    layer = "root"
+
+    def __init__(self, directory: str, count: Callable[[str], None]) -> None:
+        super().__init__(directory)
+        self._count = count
+
+    @override
+    def measure(self, guest_id: str, name: str) -> int:
+        return files.disk_usage(self._snapshot(guest_id, name))
+
+    @override
+    def delete(self, guest_id: str, name: str) -> None:
+        self._count("delete")
+        super().delete(guest_id, name)
+
+    @override
+    def attach(self, form_path: str, guest_id: str, name: str) -> str:
+        self._count("attach")
+        target = self._mount_point(guest_id, name)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with suppress(FileExistsError):
+            os.symlink(self._snapshot(guest_id, name), target)
+        return target
+
+    @override
+    def detach(self, guest_id: str, name: str) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(self._mount_point(guest_id, name))
+
+    @override
+    def find_attached(self, guest_id: str, name: str) -> str | None:
+        target = self._mount_point(guest_id, name)
+        return target if os.path.islink(target) else None
+
+    @override
+    def finish_restore(self, guest_id: str) -> None:
+        self._count("finish_restore")
+        super().finish_restore(guest_id)
+
+    @override
+    def _copy(self, source: str, target: str, *, read_only: bool) -> None:
+        os.mkdir(target)
+        self._count("copy")
+        shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+
+    @override
+    def _erase(self, layer: str) -> None:
+        files.remove_tree(layer)
+
+    @override
+    def _show(self, layer: str, form_path: str, target: str) -> None:
+        """Do nothing: ``attach`` does it all."""

@@ -27,7 +27,7 @@ from wirt.errors import (
     OutOfSpace,
     WrongState,
 )
-from wirt.host.files import free_bytes, sync_directory, write_atomically
+from wirt.host.files import disk_usage, free_bytes, sync_directory, write_atomically
 from wirt.host.run import check
 from wirt.model.names import check_template_name
 from wirt.model.template import Template, TemplateSpec
@@ -325,25 +325,6 @@ class TemplateCache:
             f"template {name} is damaged: {path}: {reason}",
             hint=f"remove it with wirt template remove {name} and make it again",
         )
-
-
-def disk_usage(tree: str) -> int:
-    """Return the bytes that the files below a directory take on disk, hard links once."""
-    total = 0
-    linked: set[int] = set()
-    pending = [tree]
-    while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                status = entry.stat(follow_symlinks=False)
-                if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
-                elif status.st_nlink > 1:
-                    if status.st_ino in linked:
-                        continue
-                    linked.add(status.st_ino)
-                total += status.st_blocks * 512
-    return total
 
 
 def _is_full(error: OSError | Failed) -> bool:

@@ -122,6 +122,18 @@ class Lxc:
             control.end_starting(place.name)
         self._clean(place)
 
+    def freeze(self, place: Place) -> None:
+        """Freeze the cgroup of the container."""
+        cgroup.Cgroup(place.name).freeze()
+
+    def thaw(self, place: Place) -> None:
+        """Thaw the cgroup of the container."""
+        cgroup.Cgroup(place.name).thaw()
+
+    def is_frozen(self, place: Place) -> bool:
+        """Ask the kernel for the cgroup's freezer."""
+        return cgroup.Cgroup(place.name).is_frozen()
+
     def _clean(self, place: Place) -> None:
         """Take away the cgroup that LXC puts the container and its monitor in, with whatever runs in it."""
         group = cgroup.Cgroup(place.name)

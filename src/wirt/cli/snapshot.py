@@ -1,0 +1,97 @@
+"""``wirt snapshot``."""
+
+import time
+
+import click
+import msgspec
+
+from wirt import app
+from wirt.console import output
+from wirt.ops import snapshot as verbs
+from wirt.units import render_bytes, render_seconds
+
+
+@click.group(short_help="Keep what a guest's root is now, and go back to it.")
+def snapshot() -> None:
+    """Keep what a guest's root is now, look at it and go back to it."""
+
+
+@snapshot.command()
+@click.argument("guest")
+@click.argument("name", required=False)
+def create(guest: str, name: str | None) -> None:
+    """Keep what the root of GUEST is now, as the snapshot NAME.
+
+    Left out, NAME is the date and time in UTC. A running guest goes on, held still for the instant where its pool needs it.
+    """
+    with app.open_context() as context:
+        made = verbs.create_snapshot(context, guest, name)
+    output.say(f"snapshot {made.name} of guest {guest} created")
+
+
+@snapshot.command("list")
+@click.argument("guest")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_snapshots(guest: str, as_json: bool) -> None:
+    """List the snapshots of GUEST, the oldest first."""
+    with app.open_context() as context:
+        found = verbs.list_snapshots(context, guest)
+    if as_json:
+        output.say(msgspec.json.encode(found).decode())
+    elif not found:
+        output.note(f"no snapshots yet; make one with: wirt snapshot create {guest}")
+    else:
+        rows = [
+            (
+                one.name,
+                time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.created)),
+                render_seconds(max(0.0, time.time() - one.created)),
+                render_bytes(one.bytes),
+                one.mounted or "-",
+            )
+            for one in found
+        ]
+        output.say(output.columns(("NAME", "CREATED", "AGE", "SIZE", "MOUNTED"), rows))
+
+
+@snapshot.command()
+@click.argument("guest")
+@click.argument("name")
+@click.option("-f", "--force", is_flag=True, help="End the guest first if it runs.")
+def restore(guest: str, name: str, force: bool) -> None:
+    """Make the root of GUEST what it was at the snapshot NAME.
+
+    What has changed since is lost. The guest is not started; the snapshot stays.
+    """
+    with app.open_context() as context:
+        verbs.restore_snapshot(context, guest, name, force=force)
+    output.say(f"guest {guest} restored to snapshot {name}")
+
+
+@snapshot.command()
+@click.argument("guest")
+@click.argument("name")
+def delete(guest: str, name: str) -> None:
+    """Delete the snapshot NAME of GUEST."""
+    with app.open_context() as context:
+        verbs.delete_snapshot(context, guest, name)
+    output.say(f"snapshot {name} of guest {guest} deleted")
+
+
+@snapshot.command()
+@click.argument("guest")
+@click.argument("name")
+def mount(guest: str, name: str) -> None:
+    """Show the snapshot NAME of GUEST on the node, to be read only, and print where."""
+    with app.open_context() as context:
+        output.say(verbs.mount_snapshot(context, guest, name))
+
+
+@snapshot.command()
+@click.argument("guest")
+@click.argument("name")
+def unmount(guest: str, name: str) -> None:
+    """Undo ``wirt snapshot mount``."""
+    with app.open_context() as context:
+        verbs.unmount_snapshot(context, guest, name)
+    output.say(f"snapshot {name} of guest {guest} unmounted")

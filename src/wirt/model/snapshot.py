@@ -1,0 +1,23 @@
+"""Snapshots: what a guest's root was at one time, as data."""
+
+import msgspec
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """One state of a guest's root that can be gone back to."""
+
+    name: str
+    created: float
+    """Unix time, seconds."""
+
+
+class SnapshotReport(msgspec.Struct, frozen=True, kw_only=True):
+    """A snapshot as it is listed, with what had to be asked of the disk and the kernel."""
+
+    name: str
+    created: float
+    """Unix time, seconds."""
+    bytes: int
+    """Bytes of the disk that would be free without it."""
+    mounted: str | None
+    """Where it can be looked at, None if nowhere."""

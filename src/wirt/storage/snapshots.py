@@ -1,0 +1,191 @@
+"""Snapshots of trees. Loaded only by the commands that are about them.
+
+A pool keeps a guest's own files in one directory, its layer. A snapshot is a copy of it in ``snapshots/NAME`` beside it, a
+plain one or a subvolume; it gets its name when it is whole and on disk. A name with a dot is one in the making, because no
+snapshot can be called so.
+"""
+
+import os
+from abc import ABC, abstractmethod
+from contextlib import suppress
+
+from wirt.errors import Failed, OutOfSpace
+from wirt.host import btrfs, files, mount, run
+from wirt.model.presence import Presence
+
+_FRESH, _OLD = ".new", ".old"
+
+
+class LayerSnapshots(ABC):
+    """The port ``Snapshots``, over the few things that differ between kinds of layers.
+
+    Args:
+        directory: the pool's.
+    """
+
+    instant: bool
+    layer: str
+    """Path of the layer in a guest's directory."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    @abstractmethod
+    def measure(self, guest_id: str, name: str) -> int:
+        """Return the bytes of the disk that would be free without the snapshot."""
+
+    @abstractmethod
+    def _copy(self, source: str, target: str, *, read_only: bool) -> None:
+        """Make a copy of a layer at a path where nothing is; what fails or dies leaves a part of it."""
+
+    @abstractmethod
+    def _erase(self, layer: str) -> None:
+        """Delete a layer, or a part of one; no error if there is none."""
+
+    @abstractmethod
+    def _show(self, layer: str, form_path: str, target: str) -> None:
+        """Mount a layer as a root that can only be read."""
+
+    def take(self, guest_id: str, name: str) -> None:
+        """Copy the layer, then give the copy its name."""
+        path = self._snapshot(guest_id, name)
+        if os.path.isdir(path):
+            return
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        self._make(self._live(guest_id), path + _FRESH, read_only=True)
+        os.rename(path + _FRESH, path)
+        files.sync_directory(os.path.dirname(path))
+
+    def delete(self, guest_id: str, name: str) -> None:
+        """Delete the copy, whole or not."""
+        self.detach(guest_id, name)
+        path = self._snapshot(guest_id, name)
+        self._erase(path + _FRESH)
+        self._erase(path)
+        _remove_if_empty(os.path.dirname(path))
+
+    def probe(self, guest_id: str, name: str) -> Presence:
+        """Look for the copy."""
+        path = self._snapshot(guest_id, name)
+        if os.path.isdir(path):
+            return Presence.PRESENT
+        return Presence.PARTIAL if os.path.isdir(path + _FRESH) else Presence.ABSENT
+
+    def attach(self, form_path: str, guest_id: str, name: str) -> str:
+        """Mount the copy in the guest's directory."""
+        target = self._mount_point(guest_id, name)
+        if not mount.is_mounted(target):
+            os.makedirs(target, mode=0o700, exist_ok=True)
+            self._show(self._snapshot(guest_id, name), form_path, target)
+        return target
+
+    def detach(self, guest_id: str, name: str) -> None:
+        """Unmount it, and take its mount point away."""
+        target = self._mount_point(guest_id, name)
+        mount.unmount_below(target)
+        for directory in (target, os.path.dirname(target)):
+            _remove_if_empty(directory)
+
+    def find_attached(self, guest_id: str, name: str) -> str | None:
+        """Ask the kernel for the mount."""
+        target = self._mount_point(guest_id, name)
+        return target if mount.is_mounted(target) else None
+
+    def prepare_restore(self, guest_id: str, name: str) -> None:
+        """Copy the snapshot beside the guest's layer."""
+        snapshot = self._snapshot(guest_id, name)
+        if not os.path.isdir(snapshot):
+            raise Failed(f"{snapshot} is gone", hint="somebody has deleted it by hand")
+        self._make(snapshot, self._live(guest_id) + _FRESH, read_only=False)
+
+    def cancel_restore(self, guest_id: str) -> None:
+        """Delete that copy."""
+        self._erase(self._live(guest_id) + _FRESH)
+
+    def finish_restore(self, guest_id: str) -> None:
+        """Rename the layer out of the way and the copy to its name; what a crash left undone of it is done."""
+        live = self._live(guest_id)
+        if os.path.isdir(live + _FRESH):
+            if os.path.isdir(live):
+                os.rename(live, live + _OLD)
+            os.rename(live + _FRESH, live)
+            files.sync_directory(os.path.dirname(live))
+        self._erase(live + _OLD)
+
+    def _make(self, source: str, target: str, *, read_only: bool) -> None:
+        self._erase(target)
+        self._copy(source, target, read_only=read_only)
+        # Once it has its name the state says that it is there, which must not be truer than the disk.
+        run.check(["sync", "-f", target])
+
+    def _live(self, guest_id: str) -> str:
+        return os.path.join(self._directory, guest_id, self.layer)
+
+    def _snapshot(self, guest_id: str, name: str) -> str:
+        return os.path.join(self._directory, guest_id, "snapshots", name)
+
+    def _mount_point(self, guest_id: str, name: str) -> str:
+        return os.path.join(self._directory, guest_id, "mounted", name)
+
+
+def _remove_if_empty(directory: str) -> None:
+    with suppress(OSError):
+        os.rmdir(directory)
+
+
+class DirectorySnapshots(LayerSnapshots):
+    """Copies of an overlay's upper layer: as large as what the guest has changed, or nothing where files can share blocks."""
+
+    instant = False
+    layer = "layer/upper"
+
+    def measure(self, guest_id: str, name: str) -> int:
+        """Return the bytes of the copy."""
+        return files.disk_usage(self._snapshot(guest_id, name))
+
+    def finish_restore(self, guest_id: str) -> None:
+        """Rename, and empty what overlayfs kept beside the layer that is gone."""
+        super().finish_restore(guest_id)
+        work = os.path.join(os.path.dirname(self._live(guest_id)), "work")
+        files.remove_tree(work)
+        os.makedirs(work, mode=0o755)
+
+    def _copy(self, source: str, target: str, *, read_only: bool) -> None:
+        # An archive holds what overlayfs writes down there too: whiteouts are device nodes, the rest is attributes.
+        kind = ["--archive", "--reflink=auto", "--no-target-directory"]
+        try:
+            run.check(["cp", *kind, source, target])
+        except Failed as error:
+            if "No space left" not in f"{error.message}{error.detail}":
+                raise
+            raise OutOfSpace(
+                f"a copy of {source} does not fit on the disk",
+                detail=error.detail,
+                hint="free some space and try again",
+            ) from error
+
+    def _erase(self, layer: str) -> None:
+        files.remove_tree(layer)
+
+    def _show(self, layer: str, form_path: str, target: str) -> None:
+        mount.overlay_to_read([layer, form_path], target)
+
+
+class BtrfsSnapshots(LayerSnapshots):
+    """Read-only subvolumes: made in an instant, and as large as what has been changed since."""
+
+    instant = True
+    layer = "layer/volume"
+
+    def measure(self, guest_id: str, name: str) -> int:
+        """Return the bytes that the subvolume shares with no other."""
+        return btrfs.exclusive_bytes(self._snapshot(guest_id, name))
+
+    def _copy(self, source: str, target: str, *, read_only: bool) -> None:
+        btrfs.snapshot(source, target, read_only=read_only)
+
+    def _erase(self, layer: str) -> None:
+        btrfs.delete(layer)
+
+    def _show(self, layer: str, form_path: str, target: str) -> None:
+        mount.bind(layer, target, read_only=True)

@@ -1,0 +1,285 @@
+"""What every pool with snapshots promises of them, asked of the fake and of each kind that this node has."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.pools import GUEST, OTHER, SHIFTING, TREES, Made, only
+from tests.homes import BUSYBOX
+
+from wirt.errors import Failed
+from wirt.host import mount
+from wirt.model.presence import Presence
+from wirt.model.resources import Idmap
+from wirt.storage.base import HasSnapshots, Snapshots
+from wirt.storage.fake import FakePool
+from wirt.units import GIB, MIB
+
+
+@pytest.fixture
+def keeper(made: Made) -> Iterator[Snapshots]:
+    assert isinstance(made.pool, HasSnapshots)
+    made.clone()
+    kept = made.pool.snapshots()
+    yield kept
+    for name in ("one", "two"):
+        kept.detach(GUEST, name)
+
+
+def write(made: Made, name: str, text: str) -> None:
+    path = Path(made.attach_tree().path, name)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    made.pool.detach(GUEST)
+
+
+def read(made: Made, name: str) -> str | None:
+    path = Path(made.attach_tree().path, name)
+    said = path.read_text() if path.exists() else None
+    made.pool.detach(GUEST)
+    return said
+
+
+def restore(keeper: Snapshots, name: str) -> None:
+    keeper.prepare_restore(GUEST, name)
+    keeper.finish_restore(GUEST)
+
+
+@only(TREES)
+def test_probe_of_an_unknown_snapshot_is_absent(keeper: Snapshots) -> None:
+    assert keeper.probe(GUEST, "one") is Presence.ABSENT
+    assert keeper.find_attached(GUEST, "one") is None
+
+
+@only(TREES)
+def test_restore_brings_back_what_was_there_and_nothing_else(made: Made, keeper: Snapshots) -> None:
+    write(made, "etc/changed", "before")
+    keeper.take(GUEST, "one")
+    write(made, "etc/changed", "after")
+    write(made, "etc/added", "after")
+    restore(keeper, "one")
+
+    assert keeper.probe(GUEST, "one") is Presence.PRESENT
+    assert read(made, "etc/changed") == "before"
+    assert read(made, "etc/added") is None
+    assert read(made, "sbin/init") is not None
+
+
+@only(TREES)
+def test_take_again_keeps_the_first(made: Made, keeper: Snapshots) -> None:
+    write(made, "etc/note", "before")
+    keeper.take(GUEST, "one")
+    write(made, "etc/note", "after")
+    keeper.take(GUEST, "one")
+    restore(keeper, "one")
+
+    assert read(made, "etc/note") == "before"
+
+
+@only(TREES)
+def test_root_that_was_restored_can_be_changed_and_its_snapshot_stays(
+    made: Made, keeper: Snapshots
+) -> None:
+    write(made, "etc/note", "before")
+    keeper.take(GUEST, "one")
+    restore(keeper, "one")
+    write(made, "etc/note", "after")
+    changed = read(made, "etc/note")
+    restore(keeper, "one")
+
+    assert changed == "after"
+    assert read(made, "etc/note") == "before"
+
+
+@only(TREES)
+def test_restore_that_is_cancelled_leaves_the_root_as_it_is(made: Made, keeper: Snapshots) -> None:
+    keeper.take(GUEST, "one")
+    write(made, "etc/note", "after")
+    before = sorted(os.listdir(f"{made.directory}/{GUEST}"))
+    keeper.prepare_restore(GUEST, "one")
+    for _ in range(2):
+        keeper.cancel_restore(GUEST)
+    keeper.finish_restore(GUEST)
+
+    assert read(made, "etc/note") == "after"
+    assert sorted(os.listdir(f"{made.directory}/{GUEST}")) == before
+
+
+@only(TREES)
+def test_delete_leaves_nothing_and_the_others(made: Made, keeper: Snapshots) -> None:
+    keeper.take(GUEST, "one")
+    keeper.take(GUEST, "two")
+    for _ in range(2):
+        keeper.delete(GUEST, "one")
+
+    assert keeper.probe(GUEST, "one") is Presence.ABSENT
+    assert keeper.probe(GUEST, "two") is Presence.PRESENT
+    assert os.listdir(f"{made.directory}/{GUEST}/snapshots") == ["two"]
+
+
+@only(TREES)
+def test_remove_of_the_guest_takes_its_snapshots_along_even_if_one_is_shown(
+    made: Made, keeper: Snapshots
+) -> None:
+    keeper.take(GUEST, "one")
+    keeper.attach(made.form_path, GUEST, "one")
+    made.pool.remove(GUEST)
+
+    assert os.listdir(made.directory) == []
+    assert mount.mounts_below(made.directory) == []
+
+
+@only(TREES)
+def test_snapshot_of_one_guest_is_not_the_others(made: Made, keeper: Snapshots) -> None:
+    made.clone(OTHER)
+    keeper.take(GUEST, "one")
+
+    assert keeper.probe(OTHER, "one") is Presence.ABSENT
+
+
+@only(TREES)
+def test_restore_of_a_snapshot_that_was_deleted_by_hand_says_so(
+    made: Made, keeper: Snapshots
+) -> None:
+    with pytest.raises(Failed) as caught:
+        keeper.prepare_restore(GUEST, "one")
+
+    assert str(caught.value) == (
+        f"{made.directory}/{GUEST}/snapshots/one is gone; somebody has deleted it by hand"
+    )
+
+
+@only(TREES)
+def test_snapshot_is_shown_as_it_was_and_hidden_again(made: Made, keeper: Snapshots) -> None:
+    write(made, "etc/note", "before")
+    keeper.take(GUEST, "one")
+    write(made, "etc/note", "after")
+    where = keeper.attach(made.form_path, GUEST, "one")
+    shown = Path(where, "etc/note").read_text(), Path(where, "sbin/init").exists()
+    found = keeper.find_attached(GUEST, "one")
+    again = keeper.attach(made.form_path, GUEST, "one")
+    for _ in range(2):
+        keeper.detach(GUEST, "one")
+
+    assert shown == ("before", True)
+    assert found == again == where
+    assert keeper.find_attached(GUEST, "one") is None
+    assert mount.mounts_below(made.directory) == []
+
+
+@only(TREES)
+def test_measure_is_about_what_was_written_since(made: Made, keeper: Snapshots) -> None:
+    write(made, "etc/large", "x" * MIB)
+    subprocess.run(["sync", "-f", made.directory], check=True)
+    keeper.take(GUEST, "one")
+    # On btrfs they share it until the guest changes it.
+    write(made, "etc/large", "y" * MIB)
+    subprocess.run(["sync", "-f", made.directory], check=True)
+
+    assert MIB <= keeper.measure(GUEST, "one") < 8 * MIB
+
+
+@only(SHIFTING)
+def test_snapshot_that_is_shown_outlasts_a_stop_and_nobody_can_write_there(
+    made: Made, keeper: Snapshots
+) -> None:
+    keeper.take(GUEST, "one")
+    where = keeper.attach(made.form_path, GUEST, "one")
+    made.attach()
+    made.pool.detach(GUEST)
+    options = subprocess.run(
+        ["findmnt", "-no", "OPTIONS", where], capture_output=True, text=True, check=True
+    ).stdout.split(",")
+
+    assert made.pool.probe_attached(GUEST) is Presence.ABSENT
+    assert keeper.find_attached(GUEST, "one") == where
+    assert {"ro", "nosuid", "nodev"} <= set(options)
+    with pytest.raises(OSError, match="Read-only"):
+        Path(where, "etc/note").touch()
+
+
+@only(SHIFTING)
+def test_restore_keeps_all_that_a_file_can_be(made: Made, keeper: Snapshots) -> None:
+    """Deleted files and replaced directories of the template, owners, modes, links, attributes, rights, holes."""
+    idmap = Idmap()
+    root = Path(made.attach_tree(idmap=idmap).path)
+    (root / "etc/passwd").unlink()
+    subprocess.run(["rm", "-r", root / "usr"], check=True)
+    (root / "usr").mkdir()
+    program = root / "root/program"
+    program.write_bytes(Path(BUSYBOX).read_bytes())
+    os.chown(program, idmap.first + 33, idmap.first + 34)
+    program.chmod(0o4751)
+    os.link(program, root / "root/second")
+    os.symlink("/etc/shadow", root / "root/link")
+    os.mkfifo(root / "root/pipe")
+    os.setxattr(program, "user.colour", b"green")
+    subprocess.run(["setcap", "cap_net_raw+ep", root / "root/second"], check=False)
+    with (root / "root/hole").open("wb") as hole:
+        hole.truncate(GIB)
+    wanted = described(root)
+    made.pool.detach(GUEST)
+    keeper.take(GUEST, "one")
+    subprocess.run(["rm", "-r", Path(made.attach_tree(idmap=idmap).path, "root")], check=True)
+    made.pool.detach(GUEST)
+    restore(keeper, "one")
+    root = Path(made.attach_tree(idmap=idmap).path)
+
+    assert described(root) == wanted
+    assert "etc/passwd" not in wanted
+    assert [name for name in wanted if name.startswith("usr/")] == []
+    assert (root / "root/program").stat().st_ino == (root / "root/second").stat().st_ino
+    assert (root / "root/hole").stat().st_blocks == 0
+
+
+def described(root: Path) -> dict[str, object]:
+    """Return everything below a directory, with what a file has beside its content."""
+    found: dict[str, object] = {}
+    for path in root.rglob("*"):
+        status = path.lstat()
+        names = os.listxattr(path, follow_symlinks=False)
+        found[str(path.relative_to(root))] = (
+            oct(status.st_mode),
+            status.st_uid,
+            status.st_gid,
+            status.st_mtime_ns,
+            None if path.is_dir() else (status.st_nlink, status.st_size),
+            {name: os.getxattr(path, name, follow_symlinks=False) for name in names},
+        )
+    return found
+
+
+@only(["directory"])
+def test_copy_that_does_not_fit_says_so_and_is_taken_away(made: Made, keeper: Snapshots) -> None:
+    # The guest's directory on a small disk of its own: it holds the guest's file, and not a second one.
+    small = f"{made.directory}/{GUEST}"
+    made.pool.remove(GUEST)
+    os.mkdir(small)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M", "none", small], check=True)
+    made.clone()
+    Path(small, "layer/upper/large").write_bytes(b"x" * 3 * MIB)
+    with pytest.raises(Failed) as caught:
+        keeper.take(GUEST, "one")
+    half = keeper.probe(GUEST, "one")
+    keeper.delete(GUEST, "one")
+
+    assert str(caught.value) == (
+        f"a copy of {small}/layer/upper does not fit on the disk; free some space and try again"
+    )
+    assert (half, keeper.probe(GUEST, "one")) == (Presence.PARTIAL, Presence.ABSENT)
+    made.pool.detach(GUEST)
+
+
+@only(["fake"])
+def test_take_told_to_fail_leaves_a_part_that_delete_takes_away(made: Made) -> None:
+    pool = FakePool(made.directory, fail_at=2)
+    pool.clone(made.form_path, GUEST, root="tree", size=GIB)
+    keeper = pool.snapshots()
+    with pytest.raises(Failed, match="copy was told to fail"):
+        keeper.take(GUEST, "one")
+
+    assert keeper.probe(GUEST, "one") is Presence.PARTIAL
+    keeper.delete(GUEST, "one")
+    assert keeper.probe(GUEST, "one") is Presence.ABSENT
