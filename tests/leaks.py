@@ -23,6 +23,8 @@ class World:
     interfaces: frozenset[str]
     tables: frozenset[str]
     """Tables of the packet filter."""
+    profiles: frozenset[str]
+    """AppArmor's, with their namespaces."""
     loops: frozenset[str]
     processes: frozenset[str]
     files: frozenset[str]
@@ -61,6 +63,7 @@ def snapshot_world(*marks: str, homes: Sequence[str | Path] = ()) -> World:
         cgroups=ours(_cgroups()),
         interfaces=ours(sorted(os.listdir("/sys/class/net"))),
         tables=ours(_tables()),
+        profiles=ours(_profiles()),
         loops=ours(_loops()),
         processes=ours(_processes()),
         files=frozenset(path for home in homes for path in _below(Path(home))),
@@ -105,6 +108,14 @@ def _tables() -> list[str]:
     except FileNotFoundError:
         return []
     return done.stdout.splitlines()
+
+
+def _profiles() -> list[str]:
+    kernel = Path("/sys/kernel/security/apparmor")
+    if not kernel.is_dir():
+        return []
+    loaded = (kernel / "profiles").read_text().splitlines()
+    return [*loaded, *os.listdir(kernel / "policy/namespaces")]
 
 
 def _loops() -> list[str]:

@@ -43,7 +43,9 @@ class Node(Protocol):
 
 def alike(world: World, tag: str) -> World:
     """Return a world in which every guest has the same id and every process the same number."""
-    guest_id = re.compile(rf"((?<=/)|(?<=w{tag})|(?<=w{tag}-))[0-9a-f]{{6}}(?![0-9a-z])")
+    guest_id = re.compile(
+        rf"((?<=/)|(?<=w{tag})|(?<=w{tag}-)|(?<=-guests-))[0-9a-f]{{6}}(?![0-9a-z])"
+    )
     return World(
         **{
             field.name: frozenset(

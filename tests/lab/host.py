@@ -178,8 +178,9 @@ def _place_of(package: str) -> Path:
     """Return the directory of a package, or the file of one that is a single module."""
     found = importlib.util.find_spec(package)
     assert found is not None
-    assert found.origin is not None
-    return next(iter(map(Path, found.submodule_search_locations or [])), Path(found.origin))
+    # A package's directory; a module's file.
+    places: list[str | None] = [*(found.submodule_search_locations or []), found.origin]
+    return Path(next(place for place in places if place))
 
 
 def _console(home: Home) -> str:

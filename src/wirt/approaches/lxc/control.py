@@ -50,6 +50,11 @@ def lock_directory(lxc_path: str) -> str:
     return f"/run/lxc/lock{lxc_path}"
 
 
+def profile_prefix(name: str) -> str:
+    """Return what the names of a container's AppArmor profile and namespace begin with."""
+    return f"lxc-{name}_<"
+
+
 def end_starting(name: str) -> None:
     """End every process of an ``lxc-start`` that has lost its caller; the container it may have made is not ended.
 

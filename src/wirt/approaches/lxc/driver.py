@@ -10,7 +10,7 @@ from contextlib import suppress
 from wirt.approaches.base import Needs
 from wirt.approaches.lxc import build, control
 from wirt.errors import Failed, TimedOut
-from wirt.host import cgroup, files, process, run
+from wirt.host import apparmor, cgroup, files, process, run
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, no, yes
 from wirt.model.guest import Handle
@@ -18,6 +18,8 @@ from wirt.model.launch import Launch, Place
 from wirt.model.presence import Presence
 from wirt.model.resources import Idmap, NicKind, RootTree
 from wirt.units import MIB
+
+_MONITOR_SECONDS = 10.0
 
 
 class Lxc:
@@ -109,6 +111,9 @@ class Lxc:
             raise TimedOut(
                 f"the guest did not shut down within {timeout:g} s", hint="pass --force to end it"
             )
+        # The monitor is still at taking down what it made; whoever ends it now has to do that instead.
+        if handle.pid is not None and process.is_alive(handle.pid, handle.started):
+            process.wait_gone(handle.pid, _MONITOR_SECONDS)
         self._clean(place)
 
     def kill(self, place: Place) -> None:
@@ -135,10 +140,11 @@ class Lxc:
         return cgroup.Cgroup(place.name).is_frozen()
 
     def _clean(self, place: Place) -> None:
-        """Take away the cgroup that LXC puts the container and its monitor in, with whatever runs in it."""
+        """Take away what LXC made for the container and its monitor, and whatever runs in it."""
         group = cgroup.Cgroup(place.name)
         group.kill()
         group.remove()
+        apparmor.remove_profiles(control.profile_prefix(place.name))
         files.remove_tree(control.lock_directory(place.run_dir))
         with suppress(FileNotFoundError):
             os.unlink(_starting(place))
