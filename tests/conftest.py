@@ -93,6 +93,7 @@ def btrfs_templates(busybox_tar: Path) -> Iterator[Path]:
             disk.truncate(512 * MIB)
         subprocess.run(["mkfs.btrfs", "--quiet", base / "disk"], check=True)
         subprocess.run(["mount", "-o", "loop", base / "disk", volume], check=True)
+        subprocess.run(["btrfs", "quota", "enable", volume], check=True)
         volume.chmod(0o711)
         cache = TemplateCache(str(volume / "templates"))
         cache.import_root(str(busybox_tar), TINY)

@@ -5,13 +5,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests import homes
 from tests.contract.pools import GUEST, KINDS, OTHER, SHIFTING, TREES, Made, only
 
 from wirt.host import mount
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, Idmap, RootTree
+from wirt.storage.base import MeasuresRoots
+from wirt.storage.btrfs import BtrfsPool
 from wirt.storage.fake import FakePool
-from wirt.units import GIB
+from wirt.units import GIB, MIB
 
 
 def test_capability_of_a_pool_on_this_node_is_yes(made: Made) -> None:
@@ -217,3 +220,64 @@ def test_root_of_an_unprivileged_guest_is_open_to_its_own_root(made: Made) -> No
     as_its_root = ["setpriv", f"--reuid={idmap.first}", f"--regid={idmap.first}", "--clear-groups"]
 
     assert subprocess.run([*as_its_root, "ls", root.path], capture_output=True).returncode == 0
+
+
+@only(["fake", "btrfs"])
+def test_measure_counts_what_was_written(made: Made) -> None:
+    assert isinstance(made.pool, MeasuresRoots)
+    made.clone()
+    before = made.pool.measure(GUEST)
+    write_file(made, MIB)
+    after = made.pool.measure(GUEST)
+
+    assert before is not None
+    assert after is not None
+    assert MIB <= after.bytes - before.bytes < 2 * MIB
+
+
+@only(["btrfs"])
+def test_root_is_no_larger_than_its_disk_and_a_restored_one_neither(made: Made) -> None:
+    assert isinstance(made.pool, BtrfsPool)
+    made.pool.clone(made.form_path, GUEST, root="tree", size=64 * MIB)
+    with pytest.raises(OSError, match="Disk quota exceeded"):
+        write_file(made, 70 * MIB)
+    made.pool.detach(GUEST)
+    made.pool.snapshots().take(GUEST, "one")
+    made.pool.snapshots().prepare_restore(GUEST, "one")
+    made.pool.snapshots().finish_restore(GUEST)
+    usage = made.pool.measure(GUEST)
+    with pytest.raises(OSError, match="Disk quota exceeded"):
+        write_file(made, 70 * MIB)
+
+    assert usage is not None
+    assert usage.bytes_limit == 64 * MIB
+
+
+def write_file(made: Made, size: int) -> None:
+    """Write a file into the root; the disk has taken it, or refused, when this returns."""
+    path = Path(made.attach_tree().path, "etc/filler")
+    try:
+        path.write_bytes(b"x" * size)
+    finally:
+        subprocess.run(["sync", "-f", made.directory], check=True)
+    made.pool.detach(GUEST)
+
+
+def test_btrfs_pool_says_whether_quotas_bound_its_trees(root_user: None) -> None:
+    with homes.open_base() as base:
+        with (base / "disk").open("wb") as disk:
+            disk.truncate(128 * MIB)
+        subprocess.run(["mkfs.btrfs", "--quiet", base / "disk"], check=True)
+        (base / "volume").mkdir()
+        subprocess.run(["mount", "-o", "loop", base / "disk", base / "volume"], check=True)
+        pool = BtrfsPool(f"{base}/volume/pool")
+        before = pool.probe_capability().reason
+        subprocess.run(["btrfs", "quota", "enable", base / "volume"], check=True)
+        after = pool.probe_capability().reason
+        subprocess.run(["umount", base / "volume"], check=True)
+
+    start = "the home lies on btrfs; a snapshot takes an instant; "
+    assert before == (
+        f"{start}quotas are off, so a tree's size is not bounded (btrfs quota enable)"
+    )
+    assert after == f"{start}quotas are on, so a tree is no larger than its disk"

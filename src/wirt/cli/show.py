@@ -7,7 +7,8 @@ import msgspec
 
 from wirt import app
 from wirt.console import output
-from wirt.ops.guests import observed
+from wirt.model.resources import DiskUsage
+from wirt.ops.guests import disk_usage, observed
 from wirt.units import render_bytes
 
 
@@ -19,8 +20,10 @@ def show(name: str, as_json: bool) -> None:
     with app.open_context() as context:
         guest = observed(context, context.store.find(name))
         place = context.home.place(guest.id)
+        usage = disk_usage(context, guest)
     if as_json:
-        output.say(msgspec.json.encode(guest).decode())
+        everything = {**msgspec.to_builtins(guest), "disk_usage": usage}
+        output.say(msgspec.json.encode(everything).decode())
         return
     rows = [
         ("name", guest.name),
@@ -31,7 +34,7 @@ def show(name: str, as_json: bool) -> None:
         ("pool", guest.pool),
         ("cpus", str(guest.limits.cpus)),
         ("memory", render_bytes(guest.limits.memory)),
-        ("disk", render_bytes(guest.limits.disk)),
+        ("disk", _disk(guest.limits.disk, usage)),
         ("address", guest.address),
         ("mac", guest.mac),
         ("created", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(guest.created))),
@@ -39,3 +42,14 @@ def show(name: str, as_json: bool) -> None:
         ("log", place.log),
     ]
     output.say("\n".join(f"{key:<12} {value}" for key, value in rows))
+
+
+def _disk(size: int, usage: DiskUsage | None) -> str:
+    if usage is None:
+        return render_bytes(size)
+    if usage.bytes_limit is None:
+        return f"{render_bytes(size)}, not bounded, {render_bytes(usage.bytes)} used"
+    bounds = f"{render_bytes(usage.bytes_limit)}, {render_bytes(usage.bytes)} used"
+    if usage.inodes is None or usage.inodes_limit is None:
+        return bounds
+    return f"{bounds}; {usage.inodes_limit} inodes, {usage.inodes} used"

@@ -1,8 +1,27 @@
-"""Subvolumes of btrfs file systems, by its own program."""
+"""Subvolumes of btrfs file systems and their quota groups, by its own program.
+
+Where quotas are on, every subvolume has a group of its own, which counts its bytes and may bound them. They are on or off
+for a whole file system; here they are used and never switched, because they cost time on one with many snapshots.
+"""
 
 import os
+from pathlib import Path
 
-from wirt.host import files, run
+import msgspec
+
+from wirt.host import files, mount, run
+
+_TOP = 256
+"""Inode number of the root of every subvolume, and of nothing else."""
+_SYSFS = Path("/sys/fs/btrfs")
+
+
+class Quota(msgspec.Struct, frozen=True, kw_only=True):
+    """What a subvolume's quota group says, as of the last commit to the disk, which may be half a minute ago; in bytes."""
+
+    used: int
+    """All that can be read in it, whether it shares it or not."""
+    limit: int | None
 
 
 def snapshot(source: str, target: str, *, read_only: bool = False) -> None:
@@ -20,8 +39,51 @@ def delete(volume: str) -> None:
     # A subvolume is deleted as a directory too (since Linux 4.18), inner ones with it; btrfs only does it faster, and it
     # alone can delete one that is read only.
     if os.path.isdir(volume):
+        number = os.stat(volume).st_ino == _TOP and _number(volume)
         run.run(["btrfs", "subvolume", "delete", volume])
+        if number and has_quota(os.path.dirname(volume)):
+            # Newer kernels refuse this and do it themselves once the last block is free.
+            run.run(["btrfs", "qgroup", "destroy", f"0/{number}", os.path.dirname(volume)])
     files.remove_tree(volume)
+
+
+def has_quota(path: str) -> bool:
+    """Return whether quotas are on for the btrfs file system that ``path`` lies on."""
+    device = os.path.basename(os.path.realpath(mount.file_system_of(path).source))
+    for system in _SYSFS.glob("*/devices"):
+        if (system / device).exists():
+            enabled = system.parent / "qgroups" / "enabled"
+            # Linux 5.9 to 6.0 have the directory, and not the file.
+            return (
+                enabled.read_text().strip() == "1" if enabled.exists() else enabled.parent.exists()
+            )
+    return False
+
+
+def read_quota(volume: str) -> Quota:
+    """Return what the quota group of a subvolume says.
+
+    Raises:
+        Failed: quotas are off.
+    """
+    # After two lines of heads: group, referenced, exclusive, maximum of referenced, path.
+    fields = (
+        run.check(["btrfs", "qgroup", "show", "-r", "-f", "--raw", volume]).splitlines()[2].split()
+    )
+    return Quota(used=int(fields[1]), limit=None if fields[3] == "none" else int(fields[3]))
+
+
+def limit(volume: str, size: int) -> None:
+    """Bound a subvolume to ``size`` bytes; what it holds already stays, even if that is more.
+
+    Raises:
+        Failed: quotas are off.
+    """
+    run.check(["btrfs", "qgroup", "limit", str(size), volume])
+
+
+def _number(volume: str) -> str:
+    return run.check(["btrfs", "inspect-internal", "rootid", volume]).strip()
 
 
 def exclusive_bytes(volume: str) -> int:

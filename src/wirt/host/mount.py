@@ -164,15 +164,19 @@ def _bind_in_namespace(source: str, target: str, namespace: int) -> None:
 
 def file_system_type(path: str) -> str:
     """Return the type of the file system that ``path``, or its nearest existing parent, lies on."""
+    return file_system_of(path).type
+
+
+def file_system_of(path: str) -> mountinfo.Mount:
+    """Return the mount that ``path``, or its nearest existing parent, lies on."""
     place = os.path.abspath(path)
     while not os.path.exists(place):
         place = os.path.dirname(place)
     place = os.path.realpath(place)
-    best = max(
+    return max(
         (found for found in _mounts() if _is_inside(place, found.mount_point)),
         key=lambda found: len(found.mount_point),
     )
-    return best.type
 
 
 def _is_inside(path: str, directory: str) -> bool:

@@ -31,6 +31,15 @@ class BlockImage(msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_fie
     """The template's raw image, never written to."""
 
 
+class DiskUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of its disk a guest uses; None is unknown, or without bound."""
+
+    bytes: int
+    bytes_limit: int | None
+    inodes: int | None = None
+    inodes_limit: int | None = None
+
+
 Root = RootTree | BlockImage
 
 

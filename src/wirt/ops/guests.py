@@ -9,9 +9,11 @@ from wirt.host import lock, process
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
+from wirt.model.resources import DiskUsage
 from wirt.ops import journal
 from wirt.ops.context import LOCK_SECONDS, Context
 from wirt.ops.steps import Ladder
+from wirt.storage.base import MeasuresRoots
 
 
 @contextmanager
@@ -48,6 +50,12 @@ def is_running(context: Context, guest: Guest) -> bool:
 def observed(context: Context, guest: Guest) -> Guest:
     """Return the guest with the state that it really has; changes nothing."""
     return journal.stopped(guest) if _has_ended(context, guest) else guest
+
+
+def disk_usage(context: Context, guest: Guest) -> DiskUsage | None:
+    """Return how much of its disk a guest uses, None if its pool cannot say."""
+    pool = context.pool(guest.pool)
+    return pool.measure(guest.id) if isinstance(pool, MeasuresRoots) else None
 
 
 def clean_up(context: Context) -> None:

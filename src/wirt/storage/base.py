@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 
 from wirt.model.capability import Capability
 from wirt.model.presence import Presence
-from wirt.model.resources import Idmap, Root
+from wirt.model.resources import DiskUsage, Idmap, Root
 from wirt.model.template import Template, TemplateSpec
 
 
@@ -128,6 +128,15 @@ class HasSnapshots(Protocol):
 
     def snapshots(self) -> Snapshots:
         """Return the keeper of the pool's snapshots."""
+        ...
+
+
+@runtime_checkable
+class MeasuresRoots(Protocol):
+    """A power of pools that know how much a root holds, without looking through it."""
+
+    def measure(self, guest_id: str) -> DiskUsage | None:
+        """Return how much of its disk the guest uses, None if that cannot be known now."""
         ...
 
 

@@ -9,7 +9,7 @@ import os
 from wirt.host import btrfs, files, mount, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
-from wirt.model.resources import Idmap, RootTree
+from wirt.model.resources import DiskUsage, Idmap, RootTree
 from wirt.storage.base import Snapshots
 
 _VOLUME = "layer/volume"
@@ -35,13 +35,14 @@ class BtrfsPool:
             return no(
                 self.name, "the program btrfs is not installed", "apt-get install btrfs-progs"
             )
-        return yes(
-            self.name,
-            "the home lies on btrfs; a tree's size is not bounded; a snapshot takes an instant",
-        )
+        if btrfs.has_quota(self._directory):
+            bounds = "quotas are on, so a tree is no larger than its disk"
+        else:
+            bounds = "quotas are off, so a tree's size is not bounded (btrfs quota enable)"
+        return yes(self.name, f"the home lies on btrfs; a snapshot takes an instant; {bounds}")
 
     def clone(self, form_path: str, guest_id: str, *, root: str, size: int) -> None:
-        """Snapshot the template's subvolume; ``size`` is not bounded here.
+        """Snapshot the template's subvolume, and bound it to ``size`` if quotas are on.
 
         Nobody but root may come to it: on disk a guest's files have the ids that the guest sees, so a program that its
         root made setuid is the node's root's.
@@ -53,6 +54,8 @@ class BtrfsPool:
         volume = self._path(guest_id, _VOLUME)
         if not os.path.isdir(volume):
             btrfs.snapshot(form_path, volume)
+        if btrfs.has_quota(volume):
+            btrfs.limit(volume, size)
 
     def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
         """Show the subvolume at the guest's root, its ids shifted if need be."""
@@ -96,6 +99,14 @@ class BtrfsPool:
             return sorted(os.listdir(self._directory))
         except FileNotFoundError:
             return []
+
+    def measure(self, guest_id: str) -> DiskUsage | None:
+        """Return what the subvolume's quota group says, None if quotas are off."""
+        volume = self._path(guest_id, _VOLUME)
+        if not btrfs.has_quota(volume):
+            return None
+        quota = btrfs.read_quota(volume)
+        return DiskUsage(bytes=quota.used, bytes_limit=quota.limit)
 
     def snapshots(self) -> Snapshots:
         """Return the keeper of this pool's snapshots: read-only subvolumes."""

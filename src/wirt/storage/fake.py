@@ -15,7 +15,7 @@ from wirt.errors import Failed
 from wirt.host import files
 from wirt.model.capability import Capability, yes
 from wirt.model.presence import Presence
-from wirt.model.resources import Idmap, RootTree
+from wirt.model.resources import DiskUsage, Idmap, RootTree
 from wirt.storage.snapshots import LayerSnapshots
 
 
@@ -86,6 +86,10 @@ class FakePool:
             return sorted(os.listdir(self._directory))
         except FileNotFoundError:
             return []
+
+    def measure(self, guest_id: str) -> DiskUsage | None:
+        """Count the bytes of the copy."""
+        return DiskUsage(bytes=files.disk_usage(self._path(guest_id, "root")), bytes_limit=None)
 
     def snapshots(self) -> "FakeSnapshots":
         """Return the keeper of its snapshots, which counts the same calls."""

@@ -181,6 +181,14 @@ class BtrfsSnapshots(LayerSnapshots):
         """Return the bytes that the subvolume shares with no other."""
         return btrfs.exclusive_bytes(self._snapshot(guest_id, name))
 
+    def prepare_restore(self, guest_id: str, name: str) -> None:
+        """Make a subvolume of the snapshot, with the bound that the guest's has now."""
+        super().prepare_restore(guest_id, name)
+        live = self._live(guest_id)
+        bound = btrfs.read_quota(live).limit if btrfs.has_quota(live) else None
+        if bound is not None:
+            btrfs.limit(live + _FRESH, bound)
+
     def _copy(self, source: str, target: str, *, read_only: bool) -> None:
         btrfs.snapshot(source, target, read_only=read_only)
 

@@ -1,0 +1,57 @@
+"""What a guest's disk holds, and that it holds no more: seen from the guest and from ``wirt show``."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests import homes
+from tests.conftest import TINY
+from tests.homes import HomeUnderTest
+
+from wirt.units import MIB
+
+FILL = "dd if=/dev/zero of=/root/filler bs=1M count=100 conv=fsync"
+
+
+@pytest.fixture
+def home_on_btrfs(btrfs_templates: Path) -> Iterator[HomeUnderTest]:
+    with homes.open_home(btrfs_templates, where=str(btrfs_templates.parent)) as home:
+        yield home
+
+
+def show(home: HomeUnderTest, name: str) -> tuple[str, Any]:
+    """Return what ``wirt show`` says of a guest's disk, to a person and to a program."""
+    lines = home.wirt("show", name, status=0).stdout.splitlines()
+    usage = json.loads(home.wirt("show", "--json", name, status=0).stdout)["disk_usage"]
+    return next(line.split(maxsplit=1)[1] for line in lines if line.startswith("disk ")), usage
+
+
+@pytest.mark.parametrize("approach", ["lxc", "chroot"])
+def test_guest_on_btrfs_cannot_fill_more_than_its_disk(
+    home_on_btrfs: HomeUnderTest, approach: str
+) -> None:
+    home = home_on_btrfs
+    for name in ("web", "other"):
+        home.wirt("create", "-t", TINY, "-a", approach, "--disk", "64M", name, status=0)
+        home.wirt("start", name, status=0)
+    filled = home.wirt("exec", "web", "sh", "-c", FILL)
+    other = home.wirt("exec", "other", "sh", "-c", "echo fine > /root/note", status=0)
+    said, usage = show(home, "web")
+
+    assert filled.returncode == 1
+    assert "Disk quota exceeded" in filled.stderr
+    assert other.stderr == ""
+    assert usage["bytes_limit"] == 64 * MIB
+    assert 32 * MIB < usage["bytes"] <= 64 * MIB
+    assert said.startswith("64 MiB, ")
+    assert said.endswith(" MiB used")
+
+
+def test_show_of_a_guest_whose_pool_counts_nothing_says_its_size_alone(
+    home: HomeUnderTest,
+) -> None:
+    home.wirt("create", "-t", TINY, "--disk", "64M", "web", status=0)
+
+    assert show(home, "web") == ("64 MiB", None)
