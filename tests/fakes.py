@@ -54,6 +54,12 @@ class OneTemplate:
     ) -> Template:
         raise Conflict(f"there is a template called {name}")
 
+    def take_tree(
+        self, tree: str, name: str, *, origin: str, progress: Callable[[str], None]
+    ) -> Template:
+        assert os.path.isdir(tree)
+        return self.get(name)
+
     def remove(self, name: str, *, used_by: Sequence[str] = ()) -> None:
         raise WrongState(f"template {name} is part of the test")
 

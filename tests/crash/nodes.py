@@ -24,6 +24,7 @@ from wirt.ops.run import run
 from wirt.ops.snapshot import create_snapshot, delete_snapshot, restore_snapshot
 from wirt.ops.start import start
 from wirt.ops.stop import stop
+from wirt.ops.template import take_template
 from wirt.state.sqlite import SqliteStore
 
 _PROCESS = re.compile(r"^\d+ (.*) \(started at tick \d+\)$")
@@ -135,6 +136,8 @@ class FakeNode:
                 Path(self._home.pool("fake"), guest.id, f"root/{arguments[-1]}").touch()
             case "snapshot":
                 self._do_snapshot(context, *arguments)
+            case "template" if arguments[0] == "from-guest":
+                take_template(context, arguments[1], name, progress=lambda text: None)
             case "run":
                 run(context, CreateRequest(name="brief", template=TINY, approach="fake"), ["true"])
 

@@ -25,6 +25,7 @@ from wirt.ops.execute import execute
 from wirt.ops.run import run
 from wirt.ops.start import start
 from wirt.ops.stop import stop
+from wirt.ops.template import take_template
 from wirt.state.memory import MemoryStore
 from wirt.units import MIB
 
@@ -307,3 +308,47 @@ def test_os_error_in_a_step_is_told_as_ours(context: Context, tmp_path: Path) ->
 
     assert str(caught.value).startswith("cannot create guest web: Not a directory (")
     assert context.store.is_empty()
+
+
+def test_running_guest_stands_still_while_it_becomes_a_template(
+    running: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guest = running.store.find("web")
+    approach = running.approach("fake")
+    assert isinstance(approach, FakeApproach)
+    place = running.home.place(guest.id)
+    seen = []
+
+    def take(tree: str, name: str, **told: object) -> object:
+        seen.append((approach.is_frozen(place), os.path.isdir(tree), told["origin"]))
+        return running.templates.get(name)
+
+    monkeypatch.setattr(running.templates, "take_tree", take)
+    take_template(running, "web", "made", progress=lambda text: None)
+
+    assert seen == [(True, True, "guest web")]
+    assert not approach.is_frozen(place)
+    assert running.store.find("web") == guest
+
+
+@pytest.mark.parametrize("fails", ["freeze", "packing"])
+def test_guest_that_cannot_become_a_template_goes_on_as_it_was(
+    tmp_path: Path, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    context = fakes.open_context(tmp_path, store, fail="approach", fail_at=2)
+    if fails == "packing":
+        context = fakes.open_context(tmp_path, store)
+
+        def refuse(*_: object, **__: object) -> None:
+            raise InvalidInput("no")
+
+        monkeypatch.setattr(context.templates, "take_tree", refuse)
+    create(context, WEB)
+    guest = start(context, "web")
+    before = things(tmp_path)
+    with pytest.raises((Failed, InvalidInput)):
+        take_template(context, "web", "made", progress=lambda text: None)
+
+    assert things(tmp_path) == before
+    assert store.find("web") == guest
+    assert store.intents() == []

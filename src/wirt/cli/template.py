@@ -9,7 +9,7 @@ from wirt import app
 from wirt.console import output
 from wirt.errors import NotFound
 from wirt.model.names import check_template_name, name_of_archive
-from wirt.ops.template import prepare_forms, remove_template
+from wirt.ops.template import prepare_forms, remove_template, take_template
 from wirt.units import render_bytes, render_seconds
 
 
@@ -39,6 +39,23 @@ def build(name: str) -> None:
     output.say(
         f"template {name} built in {render_seconds(built.build_seconds)}: "
         f"{render_bytes(built.packed_bytes)} packed, {render_bytes(built.unpacked_bytes)} unpacked"
+    )
+
+
+@template.command("from-guest", short_help="Make a template of a guest.")
+@click.argument("guest")
+@click.argument("name")
+def from_guest(guest: str, name: str) -> None:
+    """Make the template NAME of what the guest GUEST holds.
+
+    What is that guest's own is put right: its machine id, SSH host keys, logs, leases and temporary files. A running
+    guest stands still until its root is packed.
+    """
+    with app.open_context() as context:
+        made = take_template(context, guest, name, progress=output.note)
+    output.say(
+        f"template {name} made of guest {guest} in {render_seconds(made.build_seconds)}: "
+        f"{render_bytes(made.packed_bytes)} packed, {render_bytes(made.unpacked_bytes)} unpacked"
     )
 
 

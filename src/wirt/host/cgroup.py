@@ -190,6 +190,15 @@ class Cgroup:
             return "frozen 1" in _read(tracker / "cgroup.events")
         return _read(tracker / "freezer.state").strip() == "FROZEN"
 
+    def is_freezing(self) -> bool:
+        """Return whether the group is frozen or was told to freeze: whether it wants thawing."""
+        tracker = self._tracker()
+        if tracker is None:
+            return False
+        if (tracker / "cgroup.freeze").exists():
+            return _read(tracker / "cgroup.freeze").strip() == "1"
+        return _read(tracker / "freezer.state").strip() not in ("", "THAWED")
+
     def memory_current(self) -> int | None:
         """Return the bytes that the group holds, page cache included; None if nobody counts."""
         return self._counter("memory", "memory.usage_in_bytes", "memory.current")

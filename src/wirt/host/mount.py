@@ -122,7 +122,9 @@ def overlay_to_read(layers: Sequence[str], target: str) -> None:
         NotPermitted, Failed: as ``mount``.
     """
     lower = ":".join(_escaped(path) for path in layers)
-    mount("overlay", target, "overlay", MS_RDONLY | MS_NOSUID | MS_NODEV, f"lowerdir={lower}")
+    # With an index, the kernel would refuse a layer that another overlay writes to, if only while it is frozen.
+    flags = MS_RDONLY | MS_NOSUID | MS_NODEV
+    mount("overlay", target, "overlay", flags, f"lowerdir={lower},index=off")
 
 
 def _escaped(path: str) -> str:

@@ -25,6 +25,9 @@ from wirt.state.base import MAKING_VERBS, Intent
 KILL_VARIABLE = "WIRT_KILL_AT"
 """Names a trace point at which the process kills itself: how the tests die there."""
 
+_LOOKING = frozenset({"template"})
+"""Verbs that only look at a guest: what they put up for that is taken away, and the guest is what it was."""
+
 TRACE_VARIABLE = "WIRT_TRACE_POINTS"
 """Names a file that every trace point is added to when it is reached: how the tests know them all."""
 
@@ -118,6 +121,10 @@ def recover(context: Context, guest: Guest) -> Guest | None:
     if intent.snapshot is not None:
         return _recover_snapshot(context, intent, intent.snapshot)
     ladder = Ladder(context, intent.guest)
+    if intent.verb in _LOOKING:
+        dismantle(intent.verb, ladder.to_look())
+        settle(context, intent.verb, intent.guest, intent.guest)
+        return intent.guest
     vanishing = intent.verb in _VANISHING
     steps = (ladder.to_exist() if vanishing else []) + ladder.to_run()
     dismantle(intent.verb, steps)

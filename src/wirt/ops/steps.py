@@ -11,14 +11,14 @@ import msgspec
 
 from wirt.approaches.base import Freezable
 from wirt.errors import Unsupported
-from wirt.host import files
+from wirt.host import files, mount
 from wirt.model.guest import Guest, Handle
 from wirt.model.launch import Launch
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.model.resources import Nic, Root
 from wirt.ops.context import Context
-from wirt.storage.base import HasSnapshots, Snapshots
+from wirt.storage.base import HasSnapshots, Showing, Snapshots
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +150,50 @@ class Ladder:
                 hint="pools of trees have; see wirt doctor",
             )
         return self._pool.snapshots()
+
+    def to_look(self) -> list[Step]:
+        """Return the steps that show a guest's root as it lies on disk, standing still for as long as they last.
+
+        A crash leaves the guest frozen and its root shown; the next command takes both away.
+        """
+        steps = []
+        if isinstance(approach := self._approach, Freezable):
+            steps.append(
+                Step(
+                    name="freeze",
+                    do=lambda: self._hold_still(approach),
+                    undo=lambda: approach.thaw(self.place),
+                    probe=lambda: _is(approach.is_frozen(self.place)),
+                )
+            )
+        steps.append(
+            Step(
+                name="view",
+                do=self._show_root,
+                undo=self._hide_root,
+                probe=lambda: _is(os.path.isdir(self.view)),
+            )
+        )
+        return steps
+
+    @property
+    def view(self) -> str:
+        """Return where the guest's root is shown by ``to_look``."""
+        return os.path.join(self._home.guest(self._guest.id), "view")
+
+    def _hold_still(self, approach: Freezable) -> None:
+        if self._guest.state is State.RUNNING:
+            approach.freeze(self.place)
+
+    def _show_root(self) -> None:
+        if not isinstance(self._pool, Showing):
+            raise Unsupported(f"pool {self._guest.pool} has no trees")
+        os.mkdir(self.view, mode=0o700)
+        self._pool.show(self.form(), self._guest.id, self.view)
+
+    def _hide_root(self) -> None:
+        mount.unmount(self.view)
+        os.rmdir(self.view)
 
     def _make_directory(self) -> None:
         os.makedirs(self._home.guest(self._guest.id), mode=0o700, exist_ok=True)

@@ -2,8 +2,16 @@
 
 from collections.abc import Callable
 
-from wirt.errors import Unsupported
+from wirt.approaches.base import Freezable
+from wirt.errors import Unsupported, WrongState
+from wirt.host import interrupts
+from wirt.model.lifecycle import State
+from wirt.model.names import check_template_name
+from wirt.model.template import Template
+from wirt.ops import guests, journal
 from wirt.ops.context import Context
+from wirt.ops.steps import Ladder
+from wirt.storage.base import Showing
 
 
 def remove_template(context: Context, name: str) -> None:
@@ -14,6 +22,51 @@ def remove_template(context: Context, name: str) -> None:
     """
     with context.templates_lock():
         context.templates.remove(name, used_by=context.store.made_from(name))
+
+
+def take_template(
+    context: Context, guest_name: str, name: str, *, progress: Callable[[str], None]
+) -> Template:
+    """Make a template of a guest's root and return it; a running guest stands still meanwhile and goes on then.
+
+    Args:
+        context: the home.
+        guest_name: the guest's.
+        name: what the template is called.
+        progress: is told what of the guest's own was put right.
+
+    Raises:
+        NotFound, Conflict, WrongState, Unsupported, Busy: nothing was changed.
+        InvalidInput, OutOfSpace, Failed: it could not be made; nothing of it is left, and the guest is as before.
+    """
+    check_template_name(name)
+    with guests.held(context, guest_name) as guest:
+        approach = context.approach(guest.approach)
+        if not isinstance(context.pool(guest.pool), Showing):
+            raise Unsupported(
+                f"guest {guest.name} cannot become a template: under {guest.approach} its root is an "
+                "image, of which the node sees no files",
+                hint="set the system up in an lxc guest and make the template of that",
+            )
+        if guest.state is State.RUNNING and not isinstance(approach, Freezable):
+            raise WrongState(
+                f"guest {guest.name} runs, and under {guest.approach} it cannot be frozen",
+                hint="stop it first",
+            )
+        journal.begin(context, guest, "template")
+        ladder = Ladder(context, guest)
+        steps = ladder.to_look()
+        journal.build(context, "template", guest, steps, otherwise=guest)
+        try:
+            journal.reached("template:looking")
+            with interrupts.allowed():
+                made = context.templates.take_tree(
+                    ladder.view, name, origin=f"guest {guest.name}", progress=progress
+                )
+        finally:
+            journal.dismantle("template", steps)
+            journal.settle(context, "template", guest, guest)
+    return made
 
 
 def prepare_forms(context: Context, name: str, *, progress: Callable[[str], None]) -> None:

@@ -10,6 +10,7 @@ import io
 import os
 import signal
 import tarfile
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
@@ -18,6 +19,7 @@ import msgspec
 
 from wirt.errors import Failed, InvalidInput, OutOfSpace
 from wirt.host.run import Streams, check, exit_status, spawn
+from wirt.storage.ownthings import OwnThings
 from wirt.storage.tarcheck import MemberCheck, inner_name
 from wirt.units import render_bytes
 
@@ -97,6 +99,42 @@ def normalise(source: str, out: str, *, room: int, skip_devices: bool = False) -
             copier.copy(tar, member, members.name)
         members.check_is_root()
     return copier.contents()
+
+
+def pack_anew(tree: str, out: str, *, origin: str, room: int) -> tuple[Contents, list[str]]:
+    """Pack a guest's root without what is that one guest's, and return what came of it and was put right.
+
+    Its files are the guest's, who may have written anything there: they are checked as those of a foreign tar are.
+
+    Args:
+        tree: the root, which nobody changes meanwhile; only read.
+        out: becomes the archive (tar.zst).
+        origin: what the root is called in messages.
+        room: bytes that the unpacked root may take.
+
+    Raises:
+        InvalidInput: a file of it cannot be part of a template.
+        OutOfSpace: it would not fit.
+        Failed: the tree could not be read.
+    """
+    owned = OwnThings()
+    hint = "take it away in the guest and try again"
+    with (
+        _packing(tree) as raw,
+        reading(raw, origin, room=room, program=None) as tar,
+        writing(out) as fresh,
+    ):
+        members = MemberCheck(origin, hint=hint)
+        copier = Copier(fresh, origin, room=room)
+        for member in members_of(tar):
+            if is_device(member):
+                continue  # of a chroot; it finds the node's own there
+            treated = owned.treat(inner_name(member.name), member)
+            if treated is not None:
+                members.check(treated)
+                copier.copy(tar, treated, members.name)
+        members.check_is_root()
+    return copier.contents(), owned.said()
 
 
 class Copier:
@@ -352,6 +390,41 @@ def _unpacked(raw: IO[bytes], archive: str, program: str | None) -> Iterator[IO[
             status = exit_status(process.wait())
     if status not in (0, 128 + signal.SIGPIPE):
         raise damaged(archive, f"{program} cannot read it to its end")
+
+
+@contextmanager
+def _packing(tree: str) -> Iterator[IO[bytes]]:
+    """Give the plain tar of a directory while it is being packed; other file systems in it are left out."""
+    argv = [
+        *_WITH_US,
+        "tar",
+        *_KEEP,
+        "--sort=name",
+        "--one-file-system",
+        "-C",
+        tree,
+        "-cf",
+        "-",
+        ".",
+    ]
+    reader, writer = os.pipe()
+    with tempfile.TemporaryFile() as said, os.fdopen(reader, "rb") as stream:
+        try:
+            process = spawn(argv, streams=Streams(stdout=writer, stderr=said.fileno()))
+        finally:
+            os.close(writer)
+        try:
+            yield stream
+        finally:
+            stream.close()
+            status = exit_status(process.wait())
+        if status != 0:
+            said.seek(0)
+            words = said.read().decode(errors="replace").splitlines()
+            raise Failed(
+                f"cannot pack {tree}: {words[-1] if words else f'exit status {status}'}",
+                detail="\n".join(words[-30:]),
+            )
 
 
 @contextmanager

@@ -140,6 +140,21 @@ class MeasuresRoots(Protocol):
         ...
 
 
+@runtime_checkable
+class Showing(Protocol):
+    """A power of pools whose roots are trees: to show one as it lies on disk, be its guest stopped or frozen."""
+
+    def show(self, form_path: str, guest_id: str, target: str) -> None:
+        """Mount a guest's root at a directory, for reading alone, with the ids that the guest sees.
+
+        Args:
+            form_path: what it was cloned from.
+            guest_id: whose root.
+            target: where; to unmount it is the caller's.
+        """
+        ...
+
+
 class Templates(Protocol):
     """The built templates of a home."""
 
@@ -179,6 +194,23 @@ class Templates(Protocol):
         Raises:
             Conflict, Busy, OutOfSpace: as ``build``.
             NotFound, InvalidInput: there is no such file, or it is refused.
+        """
+        ...
+
+    def take_tree(
+        self, tree: str, name: str, *, origin: str, progress: Callable[[str], None]
+    ) -> Template:
+        """Make a template of what a guest's root holds, without what is that one guest's, and return it.
+
+        Args:
+            tree: the root, which nobody changes meanwhile.
+            name: what the template is called.
+            origin: what the root is called in messages: "guest web-1".
+            progress: is told what was put right.
+
+        Raises:
+            Conflict, Busy, OutOfSpace: as ``build``.
+            InvalidInput: something in it cannot be part of a template.
         """
         ...
 

@@ -69,6 +69,10 @@ class BtrfsPool:
             mount.bind_idmapped([(volume, target)], first=idmap.first, size=idmap.size)
         return RootTree(path=target, idmap=idmap)
 
+    def show(self, form_path: str, guest_id: str, target: str) -> None:
+        """Mount the subvolume at ``target``, for reading alone."""
+        mount.bind(self._path(guest_id, _VOLUME), target, read_only=True)
+
     def detach(self, guest_id: str) -> None:
         """Unmount whatever is mounted below the guest's directory, but not its snapshots."""
         for target in reversed(self._attached(guest_id)):

@@ -79,6 +79,10 @@ class DirectoryPool:
             mount.unmount(shifted_template)
         return RootTree(path=target, idmap=idmap)
 
+    def show(self, form_path: str, guest_id: str, target: str) -> None:
+        """Mount both layers at ``target``, for reading alone."""
+        mount.overlay_to_read([self._path(guest_id, "layer/upper"), form_path], target)
+
     def detach(self, guest_id: str) -> None:
         """Unmount whatever is mounted below the guest's directory, but not its snapshots."""
         for target in reversed(self._attached(guest_id)):

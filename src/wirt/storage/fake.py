@@ -58,6 +58,10 @@ class FakePool:
         files.write(self._path(guest_id, "attached"), "")
         return RootTree(path=self._path(guest_id, "root"), idmap=idmap)
 
+    def show(self, form_path: str, guest_id: str, target: str) -> None:
+        """Show nothing: there is nothing in a fake's root."""
+        self._count("show")
+
     def detach(self, guest_id: str) -> None:
         """Say that it is not mounted."""
         self._count("detach")

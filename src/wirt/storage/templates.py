@@ -155,6 +155,46 @@ class TemplateCache:
                 started,
             )
 
+    def take_tree(self, tree: str, name: str, *, origin: str, progress: Progress) -> Template:
+        """Make a template of what a guest's root holds, without what is that one guest's, and return it.
+
+        Args:
+            tree: the root, which nobody changes meanwhile.
+            name: what the template is called.
+            origin: what the root is called in messages: "guest web-1".
+            progress: is told what was put right.
+
+        Raises:
+            Conflict, Busy, OutOfSpace: as ``build``.
+            InvalidInput: something in it cannot be part of a template.
+        """
+        from wirt.storage.archive import pack_anew
+
+        started = time.monotonic()
+        with self._making(name, f"make template {name}") as work:
+            contents, put_right = pack_anew(
+                tree, f"{work.path}/{PACKED}", origin=origin, room=free_bytes(self._directory)
+            )
+            for line in put_right:
+                progress(line)
+            return self._seal(
+                work,
+                Template(
+                    name=name,
+                    description=f"made of {origin}",
+                    distribution=contents.distribution,
+                    suite=contents.suite,
+                    packages=[],
+                    unpacked_bytes=contents.unpacked_bytes,
+                    sha256="",
+                    packed_bytes=0,
+                    built=time.time(),
+                    build_seconds=0.0,
+                    imported=True,
+                ),
+                started,
+            )
+
     def get(self, name: str) -> Template:
         """Return a template.
 

@@ -136,8 +136,8 @@ class Lxc:
         cgroup.Cgroup(place.name).thaw()
 
     def is_frozen(self, place: Place) -> bool:
-        """Ask the kernel for the cgroup's freezer."""
-        return cgroup.Cgroup(place.name).is_frozen()
+        """Ask the kernel for the cgroup's freezer; whoever was killed while it froze has left it frozen."""
+        return cgroup.Cgroup(place.name).is_freezing()
 
     def _clean(self, place: Place) -> None:
         """Take away what LXC made for the container and its monitor, and whatever runs in it."""
