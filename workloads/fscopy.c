@@ -1,8 +1,8 @@
 /* How many KiB a second a file can be copied with small buffers, again and again, within what the
  * page cache holds.
  *
- * fstime: 1024-byte buffers, a file of 2000 of them; fsbuffer: 256 bytes, 500; fsdisk: 4096 bytes,
- * 8000.
+ * fstime: 1024-byte buffers, a file of 2000 KiB; fsbuffer: 256 bytes, 500 KiB; fsdisk: 4096 bytes,
+ * 8000 KiB. The size matters: what fits into a CPU's cache is copied faster.
  */
 #include "measure.h"
 
@@ -14,7 +14,7 @@
 static const struct {
 	const char *test;
 	size_t buffer;
-	long blocks;
+	long kib;
 } kinds[] = {
 	{ "fstime", 1024, 2000 },
 	{ "fsbuffer", 256, 500 },
@@ -91,6 +91,7 @@ int main(int argc, char **argv)
 	const struct measure_option options[] = { { "--test", &test } };
 	unsigned long copied = 0;
 	size_t kind = 0, size;
+	long blocks;
 	int from, to;
 
 	measure_arguments(argc, argv, options, 1);
@@ -99,10 +100,11 @@ int main(int argc, char **argv)
 	if (kind == 3)
 		measure_usage("--test must be fstime, fsbuffer or fsdisk");
 	size = kinds[kind].buffer;
+	blocks = kinds[kind].kib * 1024 / (long)size;
 	measure_enter_work_dir();
 	from = open_file("from");
 	to = open_file("to");
-	prepare(from, to, size, kinds[kind].blocks);
+	prepare(from, to, size, blocks);
 
 	measure_start();
 	while (!measure_over) {
@@ -115,7 +117,7 @@ int main(int argc, char **argv)
 	}
 	measure_stop();
 
-	check_copy(to, size, kinds[kind].blocks);
+	check_copy(to, size, blocks);
 	measure_report(test, copied / 1024.0, 1, "KBps");
 	return 0;
 }

@@ -122,6 +122,25 @@ def test_program_ended_by_sigterm_leaves_no_file_and_no_process(
     assert processes_in(tmp_path) == []
 
 
+@pytest.mark.parametrize(("test", "kib"), [("fstime", 2000), ("fsbuffer", 500), ("fsdisk", 8000)])
+def test_copy_goes_over_files_of_unixbench_5s_size(
+    test: str, kib: int, bundle: Path, tmp_path: Path
+) -> None:
+    process = subprocess.Popen(build_argv(test, 30, str(bundle), str(tmp_path)))
+    deadline = time.monotonic() + 10
+    sizes: set[int] = set()
+    # The first file is whole before the second one grows, so that they are of one size only when both are whole.
+    while time.monotonic() < deadline:
+        sizes = {path.stat().st_size for path in tmp_path.glob("wirt-*/*")}
+        if len(sizes) == 1 and sizes != {0} and len(list(tmp_path.glob("wirt-*/*"))) == 2:
+            break
+        os.sched_yield()
+    process.send_signal(signal.SIGTERM)
+    process.wait(timeout=10)
+
+    assert sizes == {kib * 1024}
+
+
 def processes_in(directory: Path) -> list[str]:
     """Return the processes that work below ``directory``."""
     found = []
