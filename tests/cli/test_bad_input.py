@@ -123,11 +123,11 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         2,
         "there is no pool 'zfs'; choose one of btrfs, directory, image",
     ),
-    "pool-of-images-for-a-tree": (
-        [*CREATE, "--pool", "image"],
+    "pool-of-trees-for-an-image": (
+        [*CREATE, "--approach", "qemu", "--pool", "directory"],
         6,
-        "pool image cannot be used: it has no tree roots; leave --pool out, and one that has is "
-        "chosen",
+        "pool directory cannot be used: it has no qcow2 roots; leave --pool out, and one that has "
+        "is chosen",
     ),
     "start-of-an-unknown-guest": (
         ["start", "nosuch"],

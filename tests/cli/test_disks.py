@@ -49,9 +49,48 @@ def test_guest_on_btrfs_cannot_fill_more_than_its_disk(
     assert said.endswith(" MiB used")
 
 
+def test_guest_on_an_image_that_fills_its_disk_harms_only_itself_and_can_be_started_again(
+    home: HomeUnderTest,
+) -> None:
+    create = ["create", "-t", TINY, "--pool", "image", "--disk", "64M"]
+    for name in ("web", "other"):
+        home.wirt(*create, name, status=0)
+        home.wirt("start", name, status=0)
+    filled = home.wirt("exec", "web", "sh", "-c", FILL)
+    home.wirt("stop", "--force", "web", status=0)
+    home.wirt("start", "web", status=0)
+    home.wirt("exec", "web", "rm", "/root/filler", status=0)
+    crowded = home.wirt("exec", "web", "sh", "-c", "cd /root; seq 20000 | xargs touch")
+    other = home.wirt("exec", "other", "sh", "-c", "echo fine > /root/note", status=0)
+    said, usage = show(home, "web")
+    home.wirt("stop", "--force", "web", status=0)
+    stopped = show(home, "web")
+    home.wirt("start", "web", status=0)
+    kept = home.wirt("exec", "web", "sh", "-c", "ls /root | wc -l", status=0).stdout
+
+    assert "No space left on device" in filled.stderr
+    assert "No space left on device" in crowded.stderr
+    assert other.stderr == ""
+    assert usage["inodes"] == usage["inodes_limit"] == 16384
+    assert said.endswith(" used; 16384 inodes, 16384 used")
+    assert stopped == ("64 MiB", None)
+    assert 16000 < int(kept) < 16384
+
+
 def test_show_of_a_guest_whose_pool_counts_nothing_says_its_size_alone(
     home: HomeUnderTest,
 ) -> None:
     home.wirt("create", "-t", TINY, "--disk", "64M", "web", status=0)
 
     assert show(home, "web") == ("64 MiB", None)
+
+
+@pytest.mark.parametrize("approach", ["lxc", "chroot"])
+def test_guest_on_an_image_leaves_no_device_and_no_mount(
+    home: HomeUnderTest, approach: str
+) -> None:
+    write = ["sh", "-c", "echo x > /root/note"]
+    home.wirt("run", "-t", TINY, "-a", approach, "--pool", "image", *write, status=0)
+    world = home.world()
+
+    assert (world.loops, world.mounts) == (frozenset(), frozenset())

@@ -22,7 +22,7 @@ def made(
         pool = make(f"{base}/pool")
         yield Made(
             pool=pool,
-            form_path=templates.path_of_form(TINY, pool.form),
+            form_path=templates.path_of_form(TINY, pool.forms[root]),
             root=root,
             directory=f"{base}/pool",
         )

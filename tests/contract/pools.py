@@ -42,8 +42,10 @@ KINDS: dict[str, tuple[Callable[[str], Pool], str]] = {
     "btrfs": (BtrfsPool, "tree"),
     "image-qcow2": (ImagePool, "qcow2"),
     "image-ubd": (ImagePool, "ubd"),
+    "image-tree": (ImagePool, "tree"),
 }
 TREES = [name for name, (_, root) in KINDS.items() if root == "tree"]
+WITH_SNAPSHOTS = ["fake", "directory", "btrfs"]
 SHIFTING = [name for name in TREES if name != "fake"]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.contract.pools import GUEST, OTHER, SHIFTING, TREES, Made, only
+from tests.contract.pools import GUEST, OTHER, WITH_SNAPSHOTS, Made, only
 from tests.homes import BUSYBOX
 
 from wirt.errors import Failed
@@ -47,13 +47,13 @@ def restore(keeper: Snapshots, name: str) -> None:
     keeper.finish_restore(GUEST)
 
 
-@only(TREES)
+@only(WITH_SNAPSHOTS)
 def test_probe_of_an_unknown_snapshot_is_absent(keeper: Snapshots) -> None:
     assert keeper.probe(GUEST, "one") is Presence.ABSENT
     assert keeper.find_attached(GUEST, "one") is None
 
 
-@only(TREES)
+@only(WITH_SNAPSHOTS)
 def test_restore_brings_back_what_was_there_and_nothing_else(made: Made, keeper: Snapshots) -> None:
     write(made, "etc/changed", "before")
     keeper.take(GUEST, "one")
@@ -67,7 +67,7 @@ def test_restore_brings_back_what_was_there_and_nothing_else(made: Made, keeper:
     assert read(made, "sbin/init") is not None
 
 
-@only(TREES)
+@only(WITH_SNAPSHOTS)
 def test_take_again_keeps_the_first(made: Made, keeper: Snapshots) -> None:
     write(made, "etc/note", "before")
     keeper.take(GUEST, "one")
@@ -78,7 +78,7 @@ def test_take_again_keeps_the_first(made: Made, keeper: Snapshots) -> None:
     assert read(made, "etc/note") == "before"
 
 
-@only(TREES)
+@only(WITH_SNAPSHOTS)
 def test_root_that_was_restored_can_be_changed_and_its_snapshot_stays(
     made: Made, keeper: Snapshots
 ) -> None:
@@ -93,7 +93,7 @@ def test_root_that_was_restored_can_be_changed_and_its_snapshot_stays(
     assert read(made, "etc/note") == "before"
 
 
-@only(TREES)
+@only(WITH_SNAPSHOTS)
 def test_restore_that_is_cancelled_leaves_the_root_as_it_is(made: Made, keeper: Snapshots) -> None:
     keeper.take(GUEST, "one")
     write(made, "etc/note", "after")
@@ -107,7 +107,7 @@ def test_restore_that_is_cancelled_leaves_the_root_as_it_is(made: Made, keeper: 
     assert sorted(os.listdir(f"{made.directory}/{GUEST}")) == before
 
 
-@only(TREES)
+@only(WITH_SNAPSHOTS)
 def test_delete_leaves_nothing_and_the_others(made: Made, keeper: Snapshots) -> None:
     keeper.take(GUEST, "one")
     keeper.take(GUEST, "two")
@@ -119,7 +119,7 @@ def test_delete_leaves_nothing_and_the_others(made: Made, keeper: Snapshots) -> 
     assert os.listdir(f"{made.directory}/{GUEST}/snapshots") == ["two"]
 
 
-@only(TREES)
+@only(WITH_SNAPSHOTS)
 def test_remove_of_the_guest_takes_its_snapshots_along_even_if_one_is_shown(
     made: Made, keeper: Snapshots
 ) -> None:
@@ -131,7 +131,7 @@ def test_remove_of_the_guest_takes_its_snapshots_along_even_if_one_is_shown(
     assert mount.mounts_below(made.directory) == []
 
 
-@only(TREES)
+@only(WITH_SNAPSHOTS)
 def test_snapshot_of_one_guest_is_not_the_others(made: Made, keeper: Snapshots) -> None:
     made.clone(OTHER)
     keeper.take(GUEST, "one")
@@ -139,7 +139,7 @@ def test_snapshot_of_one_guest_is_not_the_others(made: Made, keeper: Snapshots) 
     assert keeper.probe(OTHER, "one") is Presence.ABSENT
 
 
-@only(TREES)
+@only(WITH_SNAPSHOTS)
 def test_restore_of_a_snapshot_that_was_deleted_by_hand_says_so(
     made: Made, keeper: Snapshots
 ) -> None:
@@ -151,7 +151,7 @@ def test_restore_of_a_snapshot_that_was_deleted_by_hand_says_so(
     )
 
 
-@only(TREES)
+@only(WITH_SNAPSHOTS)
 def test_snapshot_is_shown_as_it_was_and_hidden_again(made: Made, keeper: Snapshots) -> None:
     write(made, "etc/note", "before")
     keeper.take(GUEST, "one")
@@ -169,7 +169,7 @@ def test_snapshot_is_shown_as_it_was_and_hidden_again(made: Made, keeper: Snapsh
     assert mount.mounts_below(made.directory) == []
 
 
-@only(TREES)
+@only(WITH_SNAPSHOTS)
 def test_measure_is_about_what_was_written_since(made: Made, keeper: Snapshots) -> None:
     write(made, "etc/large", "x" * MIB)
     subprocess.run(["sync", "-f", made.directory], check=True)
@@ -181,7 +181,7 @@ def test_measure_is_about_what_was_written_since(made: Made, keeper: Snapshots) 
     assert MIB <= keeper.measure(GUEST, "one") < 8 * MIB
 
 
-@only(SHIFTING)
+@only(["directory", "btrfs"])
 def test_snapshot_that_is_shown_outlasts_a_stop_and_nobody_can_write_there(
     made: Made, keeper: Snapshots
 ) -> None:
@@ -200,7 +200,7 @@ def test_snapshot_that_is_shown_outlasts_a_stop_and_nobody_can_write_there(
         Path(where, "etc/note").touch()
 
 
-@only(SHIFTING)
+@only(["directory", "btrfs"])
 def test_restore_keeps_all_that_a_file_can_be(made: Made, keeper: Snapshots) -> None:
     """Deleted files and replaced directories of the template, owners, modes, links, attributes, rights, holes."""
     idmap = Idmap()

@@ -27,6 +27,7 @@ from wirt.ops.stop import stop
 from wirt.ops.template import take_template
 from wirt.state.sqlite import SqliteStore
 
+_LOOP = re.compile(r"\bloop\d+\b")
 _PROCESS = re.compile(r"^\d+ (.*) \(started at tick \d+\)$")
 
 
@@ -43,14 +44,14 @@ class Node(Protocol):
 
 
 def alike(world: World, tag: str) -> World:
-    """Return a world in which every guest has the same id and every process the same number."""
+    """Return a world in which every guest has the same id, and every process and loop device the same number."""
     guest_id = re.compile(
         rf"((?<=/)|(?<=w{tag})|(?<=w{tag}-)|(?<=-guests-))[0-9a-f]{{6}}(?![0-9a-z])"
     )
     return World(
         **{
             field.name: frozenset(
-                guest_id.sub("ID", _PROCESS.sub(r"\1", thing))
+                guest_id.sub("ID", _LOOP.sub("loop", _PROCESS.sub(r"\1", thing)))
                 for thing in getattr(world, field.name)
             )
             for field in dataclasses.fields(world)
@@ -82,12 +83,14 @@ def run_forked(command: Callable[[], int], environment: Mapping[str, str]) -> in
 class LxcNode:
     """This node: the command line, and containers."""
 
-    def __init__(self, home: HomeUnderTest) -> None:
+    def __init__(self, home: HomeUnderTest, pool: str | None = None) -> None:
         self.home = home
+        self._pool = ["--pool", pool] if pool else []
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> int:
         def command() -> int:
-            sys.argv = ["wirt", *arguments]
+            verb, *rest = arguments
+            sys.argv = ["wirt", verb, *(self._pool if verb == "create" else []), *rest]
             return main()
 
         return run_forked(command, {**self.home.environment, **(environment or {})})
@@ -165,7 +168,7 @@ def open_node(kind: str, templates: Path) -> Iterator[Node]:
     else:
         where = str(templates.parent) if kind == "lxc-btrfs" else "/var/tmp"
         with homes.open_home(templates, where=where) as home:
-            node = LxcNode(home)
+            node = LxcNode(home, "image" if kind == "lxc-image" else None)
             warm_up(node)
             yield node
 

@@ -48,8 +48,10 @@ CASES = {
 }
 UNDONE = frozenset({"create", "start", "run", "snapshot", "restore"})
 """What is undone if it is killed; the others are finished."""
-ON_BTRFS = ["create", "destroy-force", "snapshot-running", "snapshot-delete", "restore-force"]
+ON_BTRFS = ["create", "snapshot-running", "snapshot-delete", "restore-force"]
 """What is something else there."""
+ON_IMAGES = ["create", "start", "stop-force"]
+"""The same; there are no snapshots."""
 
 
 @pytest.fixture(scope="module", params=["fake", "lxc"])
@@ -61,6 +63,12 @@ def node(request: pytest.FixtureRequest, tiny_templates: Path) -> Iterator[Node]
 @pytest.fixture(scope="module")
 def node_on_btrfs(btrfs_templates: Path) -> Iterator[Node]:
     with nodes.open_node("lxc-btrfs", btrfs_templates) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def node_on_images(tiny_templates: Path) -> Iterator[Node]:
+    with nodes.open_node("lxc-image", tiny_templates) as opened:
         yield opened
 
 
@@ -136,6 +144,16 @@ def test_command_on_btrfs_killed_at_every_point_leaves_before_or_after(
 
     assert scene.problems_if_killed_anywhere() == []
     assert len(scene.points) >= 6
+
+
+@pytest.mark.parametrize("verb", ON_IMAGES)
+def test_command_on_images_killed_at_every_point_leaves_before_or_after(
+    node_on_images: Node, verb: str, tmp_path: Path
+) -> None:
+    scene = Scene(node_on_images, CASES[verb], tmp_path / "points")
+
+    assert scene.problems_if_killed_anywhere() == []
+    assert len(scene.points) >= 8
 
 
 @pytest.mark.parametrize(

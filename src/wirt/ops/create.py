@@ -110,10 +110,10 @@ def _pool_for(context: Context, root: str, wanted: str | None) -> str:
     for name in [wanted] if wanted else context.pools:
         pool = context.pool(name)
         capability = pool.probe_capability()
-        if root in pool.roots and capability.available:
+        if root in pool.forms and capability.available:
             return name
         if wanted:
-            if root not in pool.roots:
+            if root not in pool.forms:
                 raise Unsupported(
                     f"pool {wanted} cannot be used: it has no {root} roots",
                     hint="leave --pool out, and one that has is chosen",

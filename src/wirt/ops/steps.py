@@ -243,7 +243,8 @@ class Ladder:
 
     def form(self) -> str:
         """Return the path of the form of the template that the guest's root rests on."""
-        return self._context.templates.path_of_form(self._guest.template, self._pool.form)
+        form = self._pool.forms[self._approach.needs.root]
+        return self._context.templates.path_of_form(self._guest.template, form)
 
     def _nic(self) -> Nic:
         return self._context.network.nic(

@@ -5,7 +5,7 @@ constant time, whatever the template's size. Every method can be called again af
 removing what is gone are no errors.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from wirt.model.capability import Capability
@@ -18,10 +18,9 @@ class Pool(Protocol):
     """One place where roots live."""
 
     name: str
-    roots: frozenset[str]
-    """The forms of root it can hand over: "tree", "qcow2", "ubd"."""
-    form: str
-    """The template form it clones from: "tree", "btrfs" or "image"."""
+    forms: Mapping[str, str]
+    """The forms of root it can hand over ("tree", "qcow2", "ubd"), and for each the form of the template that it clones
+    from ("tree", "btrfs" or "image")."""
 
     def probe_capability(self) -> Capability:
         """Ask the node whether this pool works here."""

@@ -5,6 +5,8 @@ it costs nothing. For an unprivileged guest the subvolume is shown a second time
 """
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from wirt.host import btrfs, files, mount, run
 from wirt.model.capability import Capability, no, yes
@@ -19,8 +21,7 @@ class BtrfsPool:
     """A pool in a directory of a btrfs file system."""
 
     name = "btrfs"
-    roots = frozenset({"tree"})
-    form = "btrfs"
+    forms: Mapping[str, str] = MappingProxyType({"tree": "btrfs"})
 
     def __init__(self, directory: str) -> None:
         """Keep the roots below ``directory``, which is made when the first root is."""

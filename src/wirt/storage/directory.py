@@ -6,6 +6,8 @@ serve any approach. (LXC's own ``overlay:`` cannot shift the ids of its layers, 
 """
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from wirt.host import files, mount
 from wirt.model.capability import Capability, no, yes
@@ -20,8 +22,7 @@ class DirectoryPool:
     """A pool in a directory of any file system that overlayfs can write to."""
 
     name = "directory"
-    roots = frozenset({"tree"})
-    form = "tree"
+    forms: Mapping[str, str] = MappingProxyType({"tree": "tree"})
 
     def __init__(self, directory: str) -> None:
         """Keep the roots below ``directory``, which is made when the first root is."""

@@ -6,8 +6,9 @@ is killed. It fails when it is told to, leaving the work half done.
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 
 from typing_extensions import override
 
@@ -29,8 +30,7 @@ class FakePool:
     """
 
     name = "fake"
-    roots = frozenset({"tree"})
-    form = "tree"
+    forms: Mapping[str, str] = MappingProxyType({"tree": "tree"})
 
     def __init__(self, directory: str, *, fail_at: int | None = None) -> None:
         self._directory = directory

@@ -1,17 +1,21 @@
-"""Roots as disk images: a copy-on-write layer on the template's raw image, for guests with a kernel of their own.
+"""Roots as disk images: for guests with a kernel of their own, a copy-on-write layer on the template's raw image.
 
 QEMU gets a qcow2 file, User-Mode Linux a UBD copy-on-write file; the raw image below is shared by all guests and never
 written to. A clone costs the same whatever the template's size. A UBD layer is made by User-Mode Linux itself at the
-guest's first start, so its clone is an empty directory; it is as large as the image below and cannot be larger.
+guest's first start, so its clone is an empty directory; it is as large as the image below and cannot be larger. Trees have disks
+of their own too: see ``loopdisk``.
 """
 
 import os
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from wirt.errors import Failed, InvalidInput, OutOfSpace
 from wirt.host import files, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
-from wirt.model.resources import BlockImage, Idmap
+from wirt.model.resources import BlockImage, DiskUsage, Idmap, Root
+from wirt.storage.loopdisk import LoopDisks
 from wirt.units import render_bytes
 
 _SECTOR = 4096
@@ -21,12 +25,12 @@ class ImagePool:
     """A pool of disk images in a directory of any file system."""
 
     name = "image"
-    roots = frozenset({"qcow2", "ubd"})
-    form = "image"
+    forms: Mapping[str, str] = MappingProxyType({"qcow2": "image", "ubd": "image", "tree": "tree"})
 
     def __init__(self, directory: str) -> None:
         """Keep the images below ``directory``, which is made when the first one is."""
         self._directory = directory
+        self._trees = LoopDisks(directory)
 
     def probe_capability(self) -> Capability:
         """Ask whether the program that makes qcow2 files is there; UBD files need none."""
@@ -34,7 +38,11 @@ class ImagePool:
             return no(
                 self.name, "the program qemu-img is not installed", "apt-get install qemu-utils"
             )
-        return yes(self.name, "copy-on-write images; a disk is at least as large as its template's")
+        return yes(
+            self.name,
+            "copy-on-write images, at least as large as the template's; a tree is an ext4 file system of its "
+            "own, which bounds bytes and inodes",
+        )
 
     def clone(self, form_path: str, guest_id: str, *, root: str, size: int) -> None:
         """Make the guest's empty layer, at least as large as the template's image.
@@ -43,6 +51,9 @@ class ImagePool:
             InvalidInput: a UBD layer larger than the template's image was asked for.
             OutOfSpace, Failed: the layer could not be written.
         """
+        if root == "tree":
+            self._trees.clone(form_path, guest_id, root=root, size=size)
+            return
         least = os.stat(form_path).st_size
         layer = self._layer(guest_id, root)
         if root == "ubd":
@@ -70,29 +81,39 @@ class ImagePool:
             os.makedirs(self._path(guest_id), mode=0o700, exist_ok=True)
             os.makedirs(os.path.dirname(layer), exist_ok=True)
 
-    def attach(
-        self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None
-    ) -> BlockImage:
-        """Return the image as it is: nothing has to be mounted on the node."""
+    def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> Root:
+        """Mount a tree; return an image as it is, because nothing of it has to be mounted on the node."""
+        if root == "tree":
+            return self._trees.attach(form_path, guest_id, root=root, idmap=idmap)
         return BlockImage(path=self._layer(guest_id, root), format=root, backing=form_path)
 
     def detach(self, guest_id: str) -> None:
-        """Do nothing: nothing was mounted."""
+        """Unmount a tree; of an image, nothing was mounted."""
+        if self._is_tree(guest_id):
+            self._trees.detach(guest_id)
 
     def remove(self, guest_id: str) -> None:
-        """Delete the guest's layer."""
+        """Delete the guest's layer or disk."""
+        if self._is_tree(guest_id):
+            self._trees.remove(guest_id)
         files.remove_tree(self._path(guest_id))
 
     def probe(self, guest_id: str) -> Presence:
-        """Ask whether the guest's layer is there."""
+        """Ask whether the guest's layer or disk is there."""
+        if self._is_tree(guest_id):
+            return self._trees.probe(guest_id)
         qcow2 = os.path.exists(self._layer(guest_id, "qcow2"))
         if qcow2 or os.path.isdir(os.path.dirname(self._layer(guest_id, "ubd"))):
             return Presence.PRESENT
         return Presence.PARTIAL if os.path.isdir(self._path(guest_id)) else Presence.ABSENT
 
     def probe_attached(self, guest_id: str) -> Presence:
-        """Return absent: an image is used by its engine alone, which has a probe of its own."""
-        return Presence.ABSENT
+        """Ask the kernel for a tree; an image is used by its engine alone, which has a probe of its own."""
+        return self._trees.probe_attached(guest_id) if self._is_tree(guest_id) else Presence.ABSENT
+
+    def measure(self, guest_id: str) -> DiskUsage | None:
+        """Ask a tree's file system; what an image holds only its guest knows."""
+        return self._trees.measure(guest_id) if self._is_tree(guest_id) else None
 
     def list_guests(self) -> list[str]:
         """Return the ids of the guests that have a directory here."""
@@ -100,6 +121,10 @@ class ImagePool:
             return sorted(os.listdir(self._directory))
         except FileNotFoundError:
             return []
+
+    def _is_tree(self, guest_id: str) -> bool:
+        # Only trees have a place to be mounted at, and it is what is made first.
+        return os.path.isdir(os.path.join(self._path(guest_id), "layer"))
 
     def _path(self, guest_id: str) -> str:
         return os.path.join(self._directory, guest_id)

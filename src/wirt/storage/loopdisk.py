@@ -1,0 +1,137 @@
+"""Trees on disks of their own: an overlay whose upper layer is an ext4 file system in a file.
+
+The file system bounds bytes and inodes, whatever the node's own can do. It holds what the guest has changed, so a clone is an
+empty file system in a sparse file, made in the same time whatever the template's size.
+"""
+
+import errno
+import os
+
+from wirt.host import files, loop, mount, run
+from wirt.model.presence import Presence
+from wirt.model.resources import DiskUsage, Idmap, RootTree
+from wirt.storage.directory import DirectoryPool
+
+DISK = "disk.ext4"
+"""Name of the file in the guest's directory."""
+
+_FREE_SECONDS = 5.0
+
+_BALLAST, _BALLAST_FILES, _BALLAST_BYTES = "ballast", 16, 4096
+"""Files that no guest can reach, and which make room for overlayfs: to be mounted it has to write a few of its own.
+
+Without them a guest that fills its disk could not be started any more, and so never be emptied.
+"""
+
+
+class LoopDisks(DirectoryPool):
+    """The roots of a pool ``directory``, each with its layer on a disk of its own."""
+
+    def clone(self, form_path: str, guest_id: str, *, root: str, size: int) -> None:
+        """Make the guest's empty disk of ``size`` bytes.
+
+        Raises:
+            OutOfSpace, Failed: it could not be made.
+        """
+        super().clone(form_path, guest_id, root=root, size=size)
+        disk = self._path(guest_id, DISK)
+        if os.path.exists(disk):
+            return
+        fresh = f"{disk}.new"
+        with files.translated(f"make the disk of guest {guest_id}"):
+            descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                os.ftruncate(descriptor, size)
+                # No space is kept for root, because a guest's root is not the node's. The rest is zero already.
+                lazily = "lazy_itable_init=1,lazy_journal_init=1,nodiscard"
+                run.check(
+                    [
+                        "mke2fs",
+                        "-q",
+                        "-F",
+                        "-t",
+                        "ext4",
+                        "-b",
+                        "4096",
+                        "-m",
+                        "0",
+                        "-E",
+                        lazily,
+                        fresh,
+                    ]
+                )
+            finally:
+                os.close(descriptor)
+            os.rename(fresh, disk)
+
+    def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
+        """Mount the disk where the layer is, then the overlay.
+
+        A crash in between leaves the disk mounted below the guest's directory, which ``detach`` takes away.
+        """
+        layer, disk = self._path(guest_id, "layer"), self._path(guest_id, DISK)
+        if mount.is_mounted(self._path(guest_id, "root")):
+            return RootTree(path=self._path(guest_id, "root"), idmap=idmap)
+        with files.translated(f"mount the disk of guest {guest_id}"):
+            if not mount.is_mounted(layer):
+                with loop.opened(disk) as device:
+                    mount.mount(device, layer, "ext4")
+            for part in ("upper", "work"):
+                os.makedirs(f"{layer}/{part}", mode=0o755, exist_ok=True)
+            os.chmod(layer, 0o700)
+        files.remove_tree(f"{layer}/{_BALLAST}")
+        attached = super().attach(form_path, guest_id, root=root, idmap=idmap)
+        _take_ballast(f"{layer}/{_BALLAST}")
+        return attached
+
+    def detach(self, guest_id: str) -> None:
+        """Unmount everything, and return when the disk is no device any more: what it held is in its file then."""
+        super().detach(guest_id)
+        # If a process outside of the guest still has a file of it open, the kernel gives the device up when it has not.
+        loop.wait_free(self._path(guest_id, DISK), _FREE_SECONDS)
+
+    def remove(self, guest_id: str) -> None:
+        """Delete the guest's disk."""
+        self.detach(guest_id)
+        super().remove(guest_id)
+
+    def probe(self, guest_id: str) -> Presence:
+        """Ask whether the guest's disk is there."""
+        if os.path.exists(self._path(guest_id, DISK)):
+            return Presence.PRESENT
+        return Presence.PARTIAL if os.path.isdir(self._path(guest_id)) else Presence.ABSENT
+
+    def probe_attached(self, guest_id: str) -> Presence:
+        """Ask the kernel whether disk and overlay are mounted."""
+        found = self._attached(guest_id)
+        if found == [self._path(guest_id, "layer"), self._path(guest_id, "root")]:
+            return Presence.PRESENT
+        return Presence.PARTIAL if found else Presence.ABSENT
+
+    def measure(self, guest_id: str) -> DiskUsage | None:
+        """Ask the file system, None if it is not mounted."""
+        layer = self._path(guest_id, "layer")
+        if not mount.is_mounted(layer):
+            return None
+        found = os.statvfs(layer)
+        return DiskUsage(
+            bytes=(found.f_blocks - found.f_bfree) * found.f_frsize,
+            bytes_limit=found.f_blocks * found.f_frsize,
+            inodes=found.f_files - found.f_ffree,
+            inodes_limit=found.f_files,
+        )
+
+
+def _take_ballast(directory: str) -> None:
+    """Make the ballast; after a crash there may not be room for all of it, until the guest has deleted something."""
+    try:
+        os.mkdir(directory, 0o700)
+        for number in range(_BALLAST_FILES):
+            file = os.open(f"{directory}/{number}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                os.posix_fallocate(file, 0, _BALLAST_BYTES)
+            finally:
+                os.close(file)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
