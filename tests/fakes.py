@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import cast
 
+from wirt.approaches.base import Approach, Freezable
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, WrongState
 from wirt.model.home import Home
@@ -106,3 +108,18 @@ def open_context(
         boot_id=boot_id,
         cpus=2,
     )
+
+
+class _Restless:
+    def __init__(self, other: Approach) -> None:
+        self._other = other
+
+    def __getattr__(self, name: str) -> object:
+        if hasattr(Freezable, name):
+            raise AttributeError(name)
+        return getattr(self._other, name)
+
+
+def without_freezing(approach: Approach) -> Approach:
+    """Return an approach as another one, but for the power to hold a guest still."""
+    return cast(Approach, _Restless(approach))

@@ -76,7 +76,7 @@ def prepared_guest(name: str, templates: Path) -> Iterator[Prepared]:
             root=root,
             nic=nic,
         )
-        with ended(Prepared(approach=approach, launch=launch, mark=home.tag)) as prepared:
+        with ended(Prepared(approach=approach, launch=launch, mark=f"w{home.tag}")) as prepared:
             yield prepared
 
 

@@ -69,6 +69,16 @@ def test_settle_with_none_forgets_the_guest(store: Store) -> None:
     assert store.addresses() == set()
 
 
+def test_settle_with_a_taken_name_is_refused_and_changes_nothing(store: Store) -> None:
+    for number in (1, 2):
+        store.begin(intent("create", number))
+        store.settle(f"{number:06x}", make_guest(number))
+    with pytest.raises(Conflict, match="there is a guest web-1 already"):
+        store.settle("000002", make_guest(2, name="web-1"))
+
+    assert [guest.name for guest in store.guests()] == ["web-1", "web-2"]
+
+
 def test_settle_of_nothing_known_is_no_error(store: Store) -> None:
     store.settle("00dead", None)
 

@@ -20,6 +20,7 @@ from wirt.ops import guests
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
+from wirt.ops.freeze import freeze, thaw
 from wirt.ops.run import run
 from wirt.ops.snapshot import create_snapshot, delete_snapshot, restore_snapshot
 from wirt.ops.start import start
@@ -133,6 +134,10 @@ class FakeNode:
                 stop(context, name, force=force)
             case "destroy":
                 destroy(context, name, force=force)
+            case "freeze":
+                freeze(context, name)
+            case "thaw":
+                thaw(context, name)
             case "exec":
                 # As touch(1) in the guest would.
                 guest = context.store.find(arguments[0])

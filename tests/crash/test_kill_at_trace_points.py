@@ -30,6 +30,7 @@ CREATE = ["create", "-t", TINY, "web"]
 START = ["start", "web"]
 # Started once, a guest has its log: so the worlds before and after are the same in that, too.
 END, DESTROY = ["stop", "--force", "web"], ["destroy", "web"]
+FREEZE, THAW = ["freeze", "web"], ["thaw", "web"]
 SNAPSHOT, FORGET = ["snapshot", "create", "web", "one"], ["snapshot", "delete", "web", "one"]
 CHANGE, RESTORE = ["exec", "web", "touch", "new"], ["snapshot", "restore", "web", "one"]
 CASES = {
@@ -39,6 +40,9 @@ CASES = {
     "stop-force": Case([CREATE, START], END, [START]),
     "destroy": Case([CREATE], DESTROY, [CREATE]),
     "destroy-force": Case([CREATE, START], ["destroy", "--force", "web"], [CREATE, START]),
+    "freeze": Case([CREATE, START], FREEZE, [THAW]),
+    "thaw": Case([CREATE, START, FREEZE], THAW, [FREEZE]),
+    "stop-frozen": Case([CREATE, START, FREEZE], END, [START, FREEZE]),
     "run": Case([], ["run", "-t", TINY, "true"], []),
     "snapshot-running": Case([CREATE, START], SNAPSHOT, [FORGET]),
     "snapshot-delete": Case([CREATE, START, END, SNAPSHOT], FORGET, [SNAPSHOT]),
@@ -46,7 +50,7 @@ CASES = {
         [CREATE, SNAPSHOT, START, CHANGE], [*RESTORE, "--force"], [START, CHANGE]
     ),
 }
-UNDONE = frozenset({"create", "start", "run", "snapshot", "restore"})
+UNDONE = frozenset({"create", "start", "freeze", "run", "snapshot", "restore"})
 """What is undone if it is killed; the others are finished."""
 ON_BTRFS = ["create", "snapshot-running", "snapshot-delete", "restore-force"]
 """What is something else there."""
@@ -163,6 +167,7 @@ def test_command_on_images_killed_at_every_point_leaves_before_or_after(
         ("start", "start:after:engine"),
         ("stop", "stop:after-intent"),
         ("destroy", "destroy:after-undo:engine"),
+        ("freeze", "freeze:after:freeze"),
         ("run", "run:after:engine"),
         ("snapshot-running", "snapshot:after:snapshot"),
         ("restore-force", "switch:after-intent"),

@@ -12,7 +12,7 @@ from wirt.model.lifecycle import State, next_state
 from wirt.model.limits import Limits, check_limits
 from wirt.units import MIB
 
-VERBS = ["start", "stop", "destroy", "exec", "snapshot", "restore"]
+VERBS = ["start", "stop", "destroy", "exec", "freeze", "thaw", "rename", "snapshot", "restore"]
 OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.STOPPED, "start"): State.RUNNING,
     (State.STOPPED, "stop"): "guest web is not running; there is nothing to stop",
@@ -22,10 +22,25 @@ OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.RUNNING, "stop"): State.STOPPED,
     (State.RUNNING, "destroy"): "guest web is running; stop it first or pass --force",
     (State.RUNNING, "exec"): State.RUNNING,
+    (State.FROZEN, "start"): "guest web is frozen; thaw it, and it goes on",
+    (State.FROZEN, "stop"): "guest web is frozen; thaw it first or pass --force",
+    (State.FROZEN, "destroy"): "guest web is frozen; thaw and stop it first or pass --force",
+    (State.FROZEN, "exec"): "guest web is frozen; thaw it first",
+    (State.STOPPED, "freeze"): "guest web is not running; start it first",
+    (State.RUNNING, "freeze"): State.FROZEN,
+    (State.FROZEN, "freeze"): "guest web is frozen already; there is nothing to freeze",
+    (State.STOPPED, "thaw"): "guest web is not running; there is nothing to thaw",
+    (State.RUNNING, "thaw"): "guest web is not frozen; there is nothing to thaw",
+    (State.FROZEN, "thaw"): State.RUNNING,
+    (State.STOPPED, "rename"): State.STOPPED,
+    (State.RUNNING, "rename"): State.RUNNING,
+    (State.FROZEN, "rename"): State.FROZEN,
     (State.STOPPED, "snapshot"): State.STOPPED,
     (State.RUNNING, "snapshot"): State.RUNNING,
     (State.STOPPED, "restore"): State.STOPPED,
     (State.RUNNING, "restore"): "guest web is running; stop it first or pass --force",
+    (State.FROZEN, "snapshot"): State.FROZEN,
+    (State.FROZEN, "restore"): "guest web is frozen; thaw and stop it first or pass --force",
 }
 
 

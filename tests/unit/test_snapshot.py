@@ -3,13 +3,11 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
 
 import msgspec
 import pytest
 from tests import fakes
 
-from wirt.approaches.base import Approach, Freezable
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, Failed, InvalidInput, NotFound, Unsupported, WrongState
 from wirt.model.lifecycle import State
@@ -36,18 +34,6 @@ def context(tmp_path: Path) -> Context:
     made = fakes.open_context(tmp_path, MemoryStore())
     create(made, WEB)
     return made
-
-
-class Restless:
-    """An approach as another one, but for the power to hold a guest still."""
-
-    def __init__(self, other: Approach) -> None:
-        self._other = other
-
-    def __getattr__(self, name: str) -> object:
-        if hasattr(Freezable, name):
-            raise AttributeError(name)
-        return getattr(self._other, name)
 
 
 def note_of(context: Context) -> Path:
@@ -94,7 +80,7 @@ def test_create_of_a_running_guest_that_cannot_be_held_still_is_refused(
     context: Context, tmp_path: Path
 ) -> None:
     start(context, "web")
-    restless = cast(Approach, Restless(context.approach("fake")))
+    restless = fakes.without_freezing(context.approach("fake"))
     before = things(tmp_path)
     with pytest.raises(Unsupported) as caught:
         create_snapshot(

@@ -20,8 +20,11 @@ COMMANDS = {
     "destroy": "wirt.cli.destroy:destroy",
     "doctor": "wirt.cli.doctor:doctor",
     "exec": "wirt.cli.execute:execute",
+    "freeze": "wirt.cli.freeze:freeze",
     "list": "wirt.cli.list_guests:list_guests",
+    "rename": "wirt.cli.rename:rename",
     "report": "wirt.cli.report:report",
+    "restart": "wirt.cli.restart:restart",
     "results": "wirt.cli.results:results",
     "run": "wirt.cli.run:run",
     "show": "wirt.cli.show:show",
@@ -29,6 +32,7 @@ COMMANDS = {
     "start": "wirt.cli.start:start",
     "stop": "wirt.cli.stop:stop",
     "template": "wirt.cli.template:template",
+    "thaw": "wirt.cli.thaw:thaw",
 }
 
 

@@ -10,6 +10,8 @@ class State(StrEnum):
 
     STOPPED = "stopped"
     RUNNING = "running"
+    FROZEN = "frozen"
+    """Held still: it has all its memory and connections, and no process of it runs."""
 
 
 TRANSITIONS: dict[tuple[State, str], State | None] = {
@@ -17,8 +19,14 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
     (State.STOPPED, "destroy"): None,
     (State.RUNNING, "stop"): State.STOPPED,
     (State.RUNNING, "exec"): State.RUNNING,
+    (State.RUNNING, "freeze"): State.FROZEN,
+    (State.FROZEN, "thaw"): State.RUNNING,
+    (State.STOPPED, "rename"): State.STOPPED,
+    (State.RUNNING, "rename"): State.RUNNING,
+    (State.FROZEN, "rename"): State.FROZEN,
     (State.STOPPED, "snapshot"): State.STOPPED,
     (State.RUNNING, "snapshot"): State.RUNNING,
+    (State.FROZEN, "snapshot"): State.FROZEN,
     (State.STOPPED, "restore"): State.STOPPED,
 }
 """(state, verb) -> the state after it; None: the guest is gone. A pair that is not here is refused."""
@@ -26,9 +34,18 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
 _REFUSALS = {
     (State.STOPPED, "stop"): ("is not running", "there is nothing to stop"),
     (State.STOPPED, "exec"): ("is not running", "start it first"),
+    (State.STOPPED, "freeze"): ("is not running", "start it first"),
+    (State.STOPPED, "thaw"): ("is not running", "there is nothing to thaw"),
     (State.RUNNING, "start"): ("is running already", "to start it anew, stop it first"),
     (State.RUNNING, "destroy"): ("is running", "stop it first or pass --force"),
     (State.RUNNING, "restore"): ("is running", "stop it first or pass --force"),
+    (State.RUNNING, "thaw"): ("is not frozen", "there is nothing to thaw"),
+    (State.FROZEN, "start"): ("is frozen", "thaw it, and it goes on"),
+    (State.FROZEN, "stop"): ("is frozen", "thaw it first or pass --force"),
+    (State.FROZEN, "destroy"): ("is frozen", "thaw and stop it first or pass --force"),
+    (State.FROZEN, "exec"): ("is frozen", "thaw it first"),
+    (State.FROZEN, "freeze"): ("is frozen already", "there is nothing to freeze"),
+    (State.FROZEN, "restore"): ("is frozen", "thaw and stop it first or pass --force"),
 }
 
 

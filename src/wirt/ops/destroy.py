@@ -19,7 +19,7 @@ def destroy(context: Context, name: str, *, force: bool = False) -> None:
         Failed: something of it could not be taken away; the next command tries again.
     """
     with guests.held(context, name) as guest:
-        if not (force and guest.state is State.RUNNING):
+        if not (force and guest.state is not State.STOPPED):
             next_state(guest.state, "destroy", guest.name)
         journal.begin(context, guest, "destroy")
         ladder = Ladder(context, guest)

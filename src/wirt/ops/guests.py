@@ -75,7 +75,7 @@ def clean_up(context: Context) -> None:
 
 
 def _has_ended(context: Context, guest: Guest) -> bool:
-    return guest.state is State.RUNNING and not is_running(context, guest)
+    return guest.state is not State.STOPPED and not is_running(context, guest)
 
 
 def _bury(context: Context, guest: Guest) -> Guest:

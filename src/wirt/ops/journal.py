@@ -120,6 +120,8 @@ def recover(context: Context, guest: Guest) -> Guest | None:
         return guest
     if intent.snapshot is not None:
         return _recover_snapshot(context, intent, intent.snapshot)
+    if intent.verb in ("freeze", "thaw"):
+        return let_go_on(context, intent.guest, intent.verb)
     ladder = Ladder(context, intent.guest)
     if intent.verb in _LOOKING:
         dismantle(intent.verb, ladder.to_look())
@@ -166,6 +168,14 @@ def switch_root(context: Context, guest: Guest) -> Guest:
     reached("switch:after:root")
     after = stopped(guest)
     settle(context, "switch", guest, after)
+    return after
+
+
+def let_go_on(context: Context, guest: Guest, verb: str) -> Guest:
+    """Thaw a guest and return it, running; no error if it is not frozen, or has ended."""
+    dismantle(verb, [Ladder(context, guest).to_freeze()])
+    after = msgspec.structs.replace(guest, state=State.RUNNING)
+    settle(context, verb, guest, after)
     return after
 
 

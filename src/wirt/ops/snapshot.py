@@ -84,7 +84,7 @@ def restore_snapshot(context: Context, name: str, snapshot: str, *, force: bool 
         Failed: something could not be done; the next command tries again.
     """
     with guests.held(context, name) as guest:
-        if not (force and guest.state is State.RUNNING):
+        if not (force and guest.state is not State.STOPPED):
             next_state(guest.state, "restore", guest.name)
         prepare = Ladder(context, guest).to_restore(snapshot)
         _check_known(guest, snapshot)

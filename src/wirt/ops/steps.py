@@ -106,13 +106,29 @@ class Ladder:
                 f"snapshots of one instant nor can approach {approach.name} hold a guest still",
                 hint="stop it first",
             )
-        freeze = Step(
+        return [self._freezing(approach), *copy]
+
+    def to_freeze(self) -> Step:
+        """Return the step that holds a running guest still.
+
+        Raises:
+            Unsupported: the approach cannot.
+        """
+        if not isinstance(self._approach, Freezable):
+            raise Unsupported(
+                f"guest {self._guest.name} cannot be frozen: approach {self._approach.name} cannot "
+                "hold a guest still",
+                hint="stop it instead",
+            )
+        return self._freezing(self._approach)
+
+    def _freezing(self, approach: Freezable) -> Step:
+        return Step(
             name="freeze",
             do=lambda: approach.freeze(self.place),
             undo=lambda: approach.thaw(self.place),
             probe=lambda: _is(approach.is_frozen(self.place)),
         )
-        return [freeze, *copy]
 
     def to_forget(self, name: str) -> list[Step]:
         """Return the step whose undoing leaves nothing of a snapshot."""

@@ -3,7 +3,7 @@
 from wirt.errors import TimedOut
 from wirt.host import interrupts
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import next_state
+from wirt.model.lifecycle import State, next_state
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder
@@ -27,7 +27,8 @@ def stop(
         Failed: something of it could not be taken away; the next command tries again.
     """
     with guests.held(context, name) as guest:
-        next_state(guest.state, "stop", guest.name)
+        if not (force and guest.state is State.FROZEN):
+            next_state(guest.state, "stop", guest.name)
         journal.begin(context, guest, "stop")
         ladder = Ladder(context, guest)
         if not force:

@@ -56,7 +56,11 @@ class Store(Protocol):
         ...
 
     def settle(self, guest_id: str, guest: Guest | None) -> None:
-        """Strike the intent and set the guest to what it has become; None: it is gone."""
+        """Strike the intent and set the guest to what it has become; None: it is gone.
+
+        Raises:
+            Conflict: its new name or address is taken; nothing was changed.
+        """
         ...
 
     def addresses(self) -> set[str]:

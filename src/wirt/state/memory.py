@@ -49,6 +49,11 @@ class MemoryStore:
         if intent.verb in MAKING_VERBS and guest.id in self._guests:
             taken = self._guests[guest.id].name
             raise Conflict(f"guest id {guest.id} is that of guest {taken}", hint="try again")
+        self._check_free(guest)
+        self._journal[guest.id] = intent
+        self._guests.setdefault(guest.id, guest)
+
+    def _check_free(self, guest: Guest) -> None:
         for other in self._guests.values():
             if other.id != guest.id and other.name == guest.name:
                 raise Conflict(
@@ -60,14 +65,17 @@ class MemoryStore:
                     f"address {guest.address} is in use by guest {other.name}",
                     hint="choose another or leave --address out",
                 )
-        self._journal[guest.id] = intent
-        self._guests.setdefault(guest.id, guest)
 
     def settle(self, guest_id: str, guest: Guest | None) -> None:
-        """Strike the intent and set the guest to what it has become; None: it is gone."""
+        """Strike the intent and set the guest to what it has become; None: it is gone.
+
+        Raises:
+            Conflict: its new name or address is taken.
+        """
         if guest is None:
             self._guests.pop(guest_id, None)
         else:
+            self._check_free(guest)
             self._guests[guest_id] = guest
         self._journal.pop(guest_id, None)
 

@@ -151,11 +151,16 @@ class SqliteStore:
         )
 
     def settle(self, guest_id: str, guest: Guest | None) -> None:
-        """Strike the intent and set the guest to what it has become; None: it is gone."""
+        """Strike the intent and set the guest to what it has become; None: it is gone.
+
+        Raises:
+            Conflict: its new name or address is taken.
+        """
         with self._translated(), self._transaction():
             if guest is None:
                 self._db.execute("DELETE FROM guests WHERE id = ?", (guest_id,))
             else:
+                self._check_free(guest)
                 self._db.execute(
                     "UPDATE guests SET name = ?, address = ?, body = ? WHERE id = ?",
                     (guest.name, guest.address, _encode(guest), guest_id),
