@@ -62,6 +62,9 @@ class OneTemplate:
         assert os.path.isdir(tree)
         return self.get(name)
 
+    def export(self, name: str, path: str) -> Template:
+        raise Conflict(f"there is a file {path}")
+
     def remove(self, name: str, *, used_by: Sequence[str] = ()) -> None:
         raise WrongState(f"template {name} is part of the test")
 

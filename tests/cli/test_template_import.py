@@ -3,9 +3,12 @@
 import gzip
 import io
 import os
+import re
 import tarfile
 from pathlib import Path
 
+import msgspec
+from tests.conftest import TINY
 from tests.homes import BUSYBOX, HomeUnderTest
 from tests.layouts import Entry, LayoutBuilder
 
@@ -67,3 +70,32 @@ def test_image_of_a_plain_tar_is_refused(home: HomeUnderTest, busybox_tar: Path)
     assert done.stderr == (
         "wirt: tiny.tar is no OCI image layout, so it holds no image 'a'; leave --image out\n"
     )
+
+
+def test_template_is_exported_with_its_checksum(home: HomeUnderTest, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.tar.zst"
+    said = home.wirt("template", "export", TINY, str(out), status=0).stdout
+
+    assert said.startswith(f"template tiny exported: {out}, ")
+    assert Path(f"{out}.sha256").read_text().endswith("  tiny.tar.zst\n")
+
+
+def test_list_says_which_template_is_not_what_its_metadata_says(
+    home: HomeUnderTest, busybox_tar: Path
+) -> None:
+    os.unlink(home.home.templates)
+    home.wirt("template", "import", str(busybox_tar), "own", status=0)
+    specs = Path(home.home.etc, "templates.d")
+    specs.mkdir(parents=True)
+    (specs / "own.toml").write_text(
+        'name = "own"\ndistribution = "debian"\nsuite = "bookworm"\npackages = []\n'
+    )
+    imported = home.wirt("template", "list", status=0).stdout
+    metadata = Path(home.home.templates, "own", "template.json")
+    built = msgspec.json.decode(metadata.read_bytes())
+    # As a build of other metadata would have left it.
+    metadata.write_bytes(msgspec.json.encode({**built, "spec_sha256": "0" * 64}))
+    changed = home.wirt("template", "list", status=0).stdout
+
+    assert re.search(r"^own +built ", imported, re.M)
+    assert re.search(r"^own +changed ", changed, re.M)

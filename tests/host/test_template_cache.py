@@ -359,3 +359,84 @@ def test_disk_that_fills_up_while_a_form_is_made_is_one_error(
     )
     assert os.listdir(small_disk) == ["big"]
     assert sorted(os.listdir(small_disk / "big")) == ["root.tar.zst", "template.json"]
+
+
+def test_exported_template_comes_back_as_it_was(
+    cache: TemplateCache, archive: str, tmp_path: Path
+) -> None:
+    template = cache.import_root(archive, "tiny")
+    out = tmp_path / "out.tar.zst"
+    cache.export("tiny", str(out))
+    checked = subprocess.run(["sha256sum", "-c", "out.tar.zst.sha256"], cwd=tmp_path)
+    again = cache.import_root(str(out), "again")
+
+    assert checked.returncode == 0
+    assert (again.distribution, again.suite) == (template.distribution, template.suite)
+    assert again.sha256 == template.sha256
+    assert sorted(path.name for path in tmp_path.glob("out*")) == [
+        "out.tar.zst",
+        "out.tar.zst.sha256",
+    ]
+
+
+@pytest.mark.parametrize("taken", ["out.tar.zst", "out.tar.zst.sha256"])
+def test_export_overwrites_nothing(
+    cache: TemplateCache, archive: str, tmp_path: Path, taken: str
+) -> None:
+    cache.import_root(archive, "tiny")
+    (tmp_path / taken).write_text("mine")
+
+    assert message_of(Conflict, lambda: cache.export("tiny", f"{tmp_path}/out.tar.zst")) == (
+        f"there is a file {tmp_path}/{taken}; give another name, or remove it"
+    )
+    assert [path.read_text() for path in tmp_path.glob("out*")] == ["mine"]
+
+
+def test_export_of_a_damaged_template_writes_nothing(
+    cache: TemplateCache, archive: str, directory: Path, tmp_path: Path
+) -> None:
+    cache.import_root(archive, "tiny")
+    packed = directory / "tiny" / "root.tar.zst"
+    packed.write_bytes(packed.read_bytes() + b"x")
+
+    assert message_of(Corrupt, lambda: cache.export("tiny", f"{tmp_path}/out.tar.zst")) == (
+        f"template tiny is damaged: {packed}: it is not what was packed; "
+        "remove it with wirt template remove tiny and make it again"
+    )
+    assert list(tmp_path.glob("out*")) == []
+
+
+def test_export_that_does_not_fit_writes_nothing(
+    cache: TemplateCache, tmp_path: Path, small_disk: Path
+) -> None:
+    cache.import_root(write_root(tmp_path / "big.tar", weight=14 * MIB), "big")
+    message = message_of(OutOfSpace, lambda: cache.export("big", f"{small_disk}/out"))
+
+    assert message == (
+        "cannot export template big: No space left on device; free some space and try again"
+    )
+    assert os.listdir(small_disk) == []
+
+
+@pytest.mark.parametrize(
+    ("beside", "message"),
+    [
+        (
+            "0" * 64 + "  tiny.tar\n",
+            "tiny.tar is cut short or damaged: it is not what tiny.tar.sha256 beside it says; "
+            "fetch or pack it again",
+        ),
+        (
+            "hello",
+            "tiny.tar was not imported: tiny.tar.sha256 beside it holds no SHA-256; "
+            "remove that file, or write it with sha256sum",
+        ),
+    ],
+)
+def test_archive_that_is_not_what_the_checksum_beside_it_says_is_refused(
+    cache: TemplateCache, archive: str, beside: str, message: str
+) -> None:
+    Path(f"{archive}.sha256").write_text(beside)
+
+    assert message_of(InvalidInput, lambda: cache.import_root(archive, "tiny")) == message
+    assert list(cache.list()) == []

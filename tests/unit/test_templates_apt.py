@@ -10,6 +10,7 @@ from wirt.storage.apt import (
     carried_settings,
     parse_deb822,
     parse_one_line,
+    read_own_suite,
     read_sources,
     render_deb822,
     select_suite,
@@ -107,6 +108,41 @@ def test_settings_for_fetching_are_carried_and_others_are_not() -> None:
         'Dir::Etc::netrc "/etc/apt/auth.conf";\n'
         'Dir::Etc::netrcparts "/etc/apt/auth.conf.d";\n'
     )
+
+
+def test_suite_without_a_source_gets_those_of_the_machines_own_with_its_name_put_in() -> None:
+    own = parse_one_line(
+        "deb [signed-by=/k.gpg] http://m.example/d bookworm main\n"
+        "deb http://m.example/s bookworm-security main\n"
+        "deb http://m.example/other stable main\n"
+    )
+
+    chosen = render_deb822(select_suite(own, "trixie", sibling="bookworm"))
+
+    assert chosen == (
+        "Types: deb\nSigned-By: /k.gpg\nURIs: http://m.example/d\nSuites: trixie\n"
+        "Components: main\n\n"
+        "Types: deb\nURIs: http://m.example/s\nSuites: trixie-security\nComponents: main\n"
+    )
+
+
+def test_suite_with_a_source_of_its_own_gets_that_and_no_other() -> None:
+    own = parse_one_line(
+        "deb http://own.example/d bookworm main\ndeb http://new.example/d trixie main\n"
+    )
+
+    chosen = select_suite(own, "trixie", sibling="bookworm")
+
+    assert [stanza["URIs"] for stanza in chosen] == ["http://new.example/d"]
+
+
+def test_own_suite_is_known_of_the_own_distribution_alone(tmp_path: Path) -> None:
+    release = tmp_path / "os-release"
+    release.write_text('ID=debian\nVERSION_CODENAME="bookworm"\n')
+
+    assert read_own_suite("debian", str(release)) == "bookworm"
+    assert read_own_suite("ubuntu", str(release)) is None
+    assert read_own_suite("debian", str(tmp_path / "none")) is None
 
 
 def test_mmdebstrap_gets_packages_exclusions_and_scripts_in_order() -> None:

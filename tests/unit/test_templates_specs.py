@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from wirt.errors import InvalidInput
-from wirt.storage.specs import SHIPPED, load_specs
+from wirt.storage.specs import SHIPPED, load_specs, sha256_of_spec
 
 GOOD = 'name = "tiny"\ndistribution = "debian"\nsuite = "bookworm"\npackages = []\n'
 HINT = "; mend the file; docs/templates.md describes it"
@@ -19,12 +20,46 @@ def refusal_of(directory: Path, text: str) -> str:
     return str(caught.value).replace(str(path), "FILE")
 
 
+def write(directory: Path, text: str) -> str:
+    (directory / "tiny.toml").write_text(text)
+    return str(directory)
+
+
 def test_shipped_template_is_loaded_with_the_text_of_its_scripts() -> None:
     spec = load_specs([SHIPPED])["debian-12-web"]
 
     assert spec.suite == "bookworm"
     assert "apache2" in spec.packages
     assert all(script.startswith("#!/bin/sh\n") for script in spec.scripts)
+
+
+@pytest.mark.parametrize(
+    ("name", "suite"), [("debian-12-web", "bookworm"), ("debian-13-web", "trixie")]
+)
+def test_shipped_templates_differ_in_their_suite_alone(name: str, suite: str) -> None:
+    spec = load_specs([SHIPPED])[name]
+    alike = load_specs([SHIPPED])["debian-12-web"]
+
+    assert spec.suite == suite
+    assert (spec.packages, spec.scripts, spec.exclude) == (
+        alike.packages,
+        alike.scripts,
+        alike.exclude,
+    )
+
+
+def test_checksum_of_metadata_tells_scripts_and_packages_but_not_descriptions(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a.sh").write_text("#!/bin/sh\n")
+    spec = load_specs([write(tmp_path, GOOD + 'scripts = ["a.sh"]\n')])["tiny"]
+    described = load_specs([write(tmp_path, GOOD + 'description = "x"\nscripts = ["a.sh"]\n')])
+    (tmp_path / "a.sh").write_text("#!/bin/sh\ntrue\n")
+    changed = load_specs([str(tmp_path)])["tiny"]
+
+    assert sha256_of_spec(described["tiny"]) == sha256_of_spec(spec)
+    assert sha256_of_spec(changed) != sha256_of_spec(spec)
+    assert sha256_of_spec(msgspec.structs.replace(spec, packages=["x"])) != sha256_of_spec(spec)
 
 
 def test_users_file_of_the_same_name_wins(tmp_path: Path) -> None:

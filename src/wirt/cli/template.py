@@ -9,6 +9,7 @@ from wirt import app
 from wirt.console import output
 from wirt.errors import NotFound
 from wirt.model.names import check_template_name, name_of_archive
+from wirt.model.template import Template, TemplateSpec
 from wirt.ops.template import prepare_forms, remove_template, take_template
 from wirt.units import render_bytes, render_seconds
 
@@ -69,10 +70,11 @@ def list_templates(as_json: bool) -> None:
     if as_json:
         output.say(msgspec.json.encode(built).decode())
         return
+    specs = app.find_specs(home)
     rows = [
         (
             one.name,
-            "built",
+            _state(one, specs.get(one.name)),
             _system(one.distribution, one.suite),
             render_bytes(one.packed_bytes),
             one.description,
@@ -82,7 +84,7 @@ def list_templates(as_json: bool) -> None:
     known = {one.name for one in built}
     rows += [
         (spec.name, "to build", _system(spec.distribution, spec.suite), "-", spec.description)
-        for name, spec in sorted(app.find_specs(home).items())
+        for name, spec in sorted(specs.items())
         if name not in known
     ]
     output.say(output.columns(("NAME", "STATE", "SYSTEM", "SIZE", "DESCRIPTION"), rows))
@@ -139,6 +141,25 @@ def import_template(path: str, name: str | None, image: str | None, skip_devices
             path, called, image=image, skip_devices=skip_devices, progress=output.note
         )
     output.say(f"template {called} imported: {render_bytes(made.unpacked_bytes)} unpacked")
+
+
+@template.command()
+@click.argument("name")
+@click.argument("file", type=click.Path())
+def export(name: str, file: str) -> None:
+    """Write the packed root of the template NAME to FILE, and its checksum to FILE.sha256."""
+    with app.open_context() as context:
+        exported = context.templates.export(name, file)
+    output.say(f"template {name} exported: {file}, {render_bytes(exported.packed_bytes)}")
+
+
+def _state(built: Template, spec: TemplateSpec | None) -> str:
+    """Return "changed" if the metadata is no longer what the template was built from."""
+    from wirt.storage.specs import sha256_of_spec
+
+    if spec is None or built.spec_sha256 in (None, sha256_of_spec(spec)):
+        return "built"
+    return "changed"
 
 
 def _system(distribution: str, suite: str) -> str:

@@ -33,3 +33,5 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     """Unix time, seconds."""
     build_seconds: float
     imported: bool = False
+    spec_sha256: str | None = None
+    """Of the metadata that it was built from, scripts and all; None if that is not known."""

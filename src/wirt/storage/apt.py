@@ -1,13 +1,14 @@
 """The machine's own apt configuration, as a template build needs it: where packages come from and how to get there.
 
 Wirt names no package mirror. It reads the node's sources, keeps those of the wanted suite, and hands them on with
-their keys; proxies, certificates and logins of the node's apt go on working. All but ``read_sources`` is pure.
+their keys; proxies, certificates and logins of the node's apt go on working. All but the two ``read_`` functions is pure.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from wirt.errors import Unsupported
+from wirt.storage.archive import parse_release
 
 Stanza = Mapping[str, str]
 """One apt source: the fields of sources.list(5) in deb822 style; a value may run over several lines."""
@@ -79,12 +80,41 @@ def parse_deb822(text: str) -> list[Stanza]:
     return stanzas
 
 
-def select_suite(stanzas: Iterable[Stanza], suite: str) -> list[Stanza]:
+def read_own_suite(distribution: str, path: str = "/etc/os-release") -> str | None:
+    """Return the suite of the machine itself, None if it is of another distribution."""
+    known = Path(path)
+    said = parse_release(known.read_bytes()) if known.is_file() else {}
+    return said.get("VERSION_CODENAME") if said.get("ID") == distribution else None
+
+
+def select_suite(
+    stanzas: Sequence[Stanza], suite: str, *, sibling: str | None = None
+) -> list[Stanza]:
     """Return the sources of binary packages for ``suite``, its updates and its security updates, and no others.
+
+    Args:
+        stanzas: the machine's sources.
+        suite: what is wanted.
+        sibling: the suite of the same distribution that the machine itself has. The mirrors of a distribution hold all
+            its suites, signed with keys of one keyring: if apt has no source for the one that is wanted, the sibling's
+            are taken with its name put in.
 
     Raises:
         Unsupported: apt has no source for the suite.
     """
+    if sibling is not None and not _selected(stanzas, suite):
+        stanzas = [_renamed(stanza, sibling, suite) for stanza in _selected(stanzas, sibling)]
+    chosen = _selected(stanzas, suite)
+    if not chosen:
+        raise Unsupported(
+            f"this machine's apt has no source for the suite {suite}",
+            hint="add one with its key to /etc/apt/sources.list.d and try again",
+        )
+    return chosen
+
+
+def _selected(stanzas: Iterable[Stanza], suite: str) -> list[Stanza]:
+    """Return the sources of a suite and what belongs to it; none if the suite itself has none."""
     wanted = {suite, f"{suite}-updates", f"{suite}-security", f"{suite}/updates"}
     chosen: list[Stanza] = []
     for stanza in stanzas:
@@ -92,12 +122,12 @@ def select_suite(stanzas: Iterable[Stanza], suite: str) -> list[Stanza]:
         enabled = stanza.get("Enabled", "yes").lower() not in ("no", "false", "0", "off")
         if suites and enabled and "deb" in stanza.get("Types", "").split():
             chosen.append({**stanza, "Types": "deb", "Suites": " ".join(suites)})
-    if not any(suite in stanza["Suites"].split() for stanza in chosen):
-        raise Unsupported(
-            f"this machine's apt has no source for the suite {suite}",
-            hint="add one with its key to /etc/apt/sources.list.d and try again",
-        )
-    return chosen
+    return chosen if any(suite in stanza["Suites"].split() for stanza in chosen) else []
+
+
+def _renamed(stanza: Stanza, old: str, new: str) -> Stanza:
+    suites = (new + one.removeprefix(old) for one in stanza["Suites"].split())
+    return {**stanza, "Suites": " ".join(suites)}
 
 
 def render_deb822(stanzas: Iterable[Stanza]) -> str:

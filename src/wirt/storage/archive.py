@@ -8,31 +8,38 @@ which two readers disagree gains nothing.
 import hashlib
 import io
 import os
-import signal
+import re
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
 import msgspec
 
-from wirt.errors import Failed, InvalidInput, OutOfSpace
+from wirt.errors import Failed, InvalidInput
+from wirt.host.files import sync_directory
 from wirt.host.run import Streams, check, exit_status, spawn
 from wirt.storage.ownthings import OwnThings
 from wirt.storage.tarcheck import MemberCheck, inner_name
-from wirt.units import render_bytes
+from wirt.storage.tarread import (
+    BLOCK,
+    WITH_US,
+    check_room,
+    damaged,
+    is_device,
+    members_of,
+    packer_of,
+    reading,
+    size_on_disk,
+)
 
-_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 _KEEP = (
     *("--numeric-owner", "--acls", "--xattrs"),
     *("--xattrs-include=security.capability", "--xattrs-include=user.*"),
 )
 """What tar keeps beside the content. Not ``trusted.*``: overlayfs would take those for its own orders."""
 
-_UNPACKERS = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
-_LARGEST_HEADER = 1024 * 1024
-_BLOCK = 4096
 _OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
 
 
@@ -49,7 +56,7 @@ def pack(tree: str, out: str) -> None:
     """Pack the root ``tree`` into ``out`` (tar.zst)."""
     compress = "--use-compress-program=zstd -T0 -3 -q"
     check(
-        [*_WITH_US, "tar", *_KEEP, compress, "--sort=name", "-C", tree, "-cf", out, "."],
+        [*WITH_US, "tar", *_KEEP, compress, "--sort=name", "-C", tree, "-cf", out, "."],
     )
 
 
@@ -57,7 +64,7 @@ def unpack(archive: str, tree: str) -> None:
     """Unpack an archive made by ``pack`` or ``normalise`` into the directory ``tree``."""
     check(
         [
-            *_WITH_US,
+            *WITH_US,
             *("tar", *_KEEP, "--same-owner", "--same-permissions"),
             *("--use-compress-program=zstd", "-C", tree, "-xf", archive),
         ]
@@ -68,6 +75,51 @@ def sha256_of(path: str) -> str:
     """Return the SHA-256 of a file, hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def copy_checked(source: str, target: str, sha256: str) -> bool:
+    """Copy a file that has a known checksum; ``target`` appears whole or not at all.
+
+    Returns:
+        False if the source is another than the checksum says.
+    """
+    fresh = f"{target}.new"
+    summed = hashlib.sha256()
+    with open(source, "rb") as old, open(fresh, "xb") as new:
+        try:
+            while part := old.read(1024 * 1024):
+                summed.update(part)
+                new.write(part)
+            if summed.hexdigest() != sha256:
+                return False
+            new.flush()
+            os.fsync(new.fileno())
+            os.rename(fresh, target)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(fresh)
+    sync_directory(os.path.dirname(os.path.abspath(target)))
+    return True
+
+
+def check_beside(path: str) -> None:
+    """Check an archive against the checksum that lies beside it, ``path`` with ``.sha256``, if there is one.
+
+    Raises:
+        InvalidInput: it is another, or is none.
+    """
+    archive, beside = os.path.basename(path), f"{path}.sha256"
+    if not os.path.isfile(beside):
+        return
+    with open(beside, "rb") as file:
+        said = file.read(BLOCK).split()
+    if not said or re.fullmatch(rb"[0-9a-f]{64}", said[0]) is None:
+        raise InvalidInput(
+            f"{archive} was not imported: {os.path.basename(beside)} beside it holds no SHA-256",
+            hint="remove that file, or write it with sha256sum",
+        )
+    if said[0].decode() != sha256_of(path):
+        raise damaged(archive, f"it is not what {os.path.basename(beside)} beside it says")
 
 
 def normalise(source: str, out: str, *, room: int, skip_devices: bool = False) -> Contents:
@@ -163,9 +215,9 @@ class Copier:
         self._total += size_on_disk(member)
         check_room(self._archive, self._total, self._room)
         body: IO[bytes] | None = tar.extractfile(member) if member.isreg() else None
-        if body is not None and name in _OS_RELEASE and member.size < _BLOCK:
+        if body is not None and name in _OS_RELEASE and member.size < BLOCK:
             content = body.read()
-            self._release |= _parse_release(content)
+            self._release |= parse_release(content)
             body = io.BytesIO(content)
         self._fresh.addfile(_plain(member, name), body)
 
@@ -192,37 +244,6 @@ class Copier:
         )
 
 
-def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Give the members in their order. tarfile remembers every one it met; millions must not fill the memory."""
-    while (member := tar.next()) is not None:
-        tar.members.clear()  # type: ignore[attr-defined]
-        yield member
-
-
-def is_device(member: tarfile.TarInfo) -> bool:
-    """Return whether a member is a device node."""
-    return member.ischr() or member.isblk()
-
-
-def size_on_disk(member: tarfile.TarInfo) -> int:
-    """Return about how many bytes a member takes when it is unpacked."""
-    return _BLOCK + -(-member.size // _BLOCK) * _BLOCK
-
-
-def check_room(archive: str, total: int, room: int) -> None:
-    """Check that what an archive unpacks to still fits.
-
-    Raises:
-        OutOfSpace: it does not.
-    """
-    if total > room:
-        raise OutOfSpace(
-            f"{archive} was not imported: unpacked it takes more than {render_bytes(total)}, "
-            f"and {render_bytes(room)} are free",
-            hint="free some space and try again",
-        )
-
-
 def _plain(member: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
     """Return the member with what a root needs and nothing else: no sparse maps, no unknown headers."""
     plain = tarfile.TarInfo(name or ".")
@@ -240,121 +261,10 @@ def _plain(member: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
     return plain
 
 
-def _parse_release(content: bytes) -> dict[str, str]:
+def parse_release(content: bytes) -> dict[str, str]:
     """Parse os-release(5)."""
     pairs = (line.partition("=") for line in content.decode(errors="replace").splitlines())
     return {key.strip(): value.strip().strip("\"'") for key, _, value in pairs if value}
-
-
-class _Forward:
-    """A stream that can be asked where it is and moved forward, which is all that tarfile needs to read.
-
-    It never hands out more than a header's worth at once, so that a header that claims to be gigabytes long is
-    refused before it is in memory.
-    """
-
-    def __init__(
-        self, stream: IO[bytes], archive: str, heard: Callable[[bytes], object] | None = None
-    ) -> None:
-        self._stream = stream
-        self._archive = archive
-        self._heard = heard
-        self._position = 0
-        self.ended_with_zeros = False
-
-    def tell(self) -> int:
-        return self._position
-
-    def read(self, size: int) -> bytes:
-        if size > _LARGEST_HEADER:
-            raise InvalidInput(
-                f"{self._archive} was not imported: it has a header of {render_bytes(size)}",
-                hint="pack the root again: tar -C ROOT -cf FILE .",
-            )
-        parts = []
-        while size > 0 and (part := self._stream.read(size)):
-            parts.append(part)
-            size -= len(part)
-        data = b"".join(parts)
-        self._position += len(data)
-        if self._heard is not None:
-            self._heard(data)
-        self.ended_with_zeros = len(data) == tarfile.BLOCKSIZE and not any(data)
-        return data
-
-    def seek(self, position: int) -> None:
-        while self._position < position and self.read(min(position - self._position, 65536)):
-            pass
-        if self._position != position:
-            raise tarfile.ReadError("unexpected end of data")
-
-
-def packer_of(raw: IO[bytes]) -> str | None:
-    """Return the program that unpacks a file, by its first bytes; None for one that no known program packed."""
-    magic = raw.read(6)
-    raw.seek(0)
-    return next((name for mark, name in _UNPACKERS.items() if magic.startswith(mark)), None)
-
-
-@contextmanager
-def reading(
-    raw: IO[bytes],
-    archive: str,
-    *,
-    room: int,
-    program: str | None,
-    heard: Callable[[bytes], object] | None = None,
-) -> Iterator[tarfile.TarFile]:
-    """Give the foreign tar in a file, to be read once from its beginning to its end.
-
-    Args:
-        raw: the file, at its beginning.
-        archive: what it is called in messages.
-        room: bytes that the root may take: of more, nobody wants to read what follows the end mark.
-        program: what unpacks it; None if it is plain.
-        heard: is given all that the file unpacks to.
-
-    Raises:
-        InvalidInput: it is no tar, cut short or damaged.
-    """
-    with _unpacked(raw, archive, program) as stream:
-        source = _Forward(stream, archive, heard)
-        try:
-            tar = tarfile.TarFile(fileobj=source, errors="surrogateescape")  # type: ignore[arg-type]
-        except tarfile.TarError as error:
-            raise InvalidInput(
-                f"{archive} is not a tar archive",
-                hint="give a tar of a root file system, plain or packed with gzip, xz or zstd",
-            ) from error
-        try:
-            with tar:
-                yield tar
-        except tarfile.TarError as error:
-            raise damaged(archive, str(error)) from error
-        if not source.ended_with_zeros:
-            raise damaged(archive, "it has no end mark")
-        # Read on to the end, where checksums are, but not through gigabytes of padding.
-        left = room
-        while left > 0 and (part := source.read(65536)):
-            left -= len(part)
-
-
-def first_member(path: str) -> str | None:
-    """Return the first path in a tar that may be packed, but for the root's own; None if there is no tar."""
-    archive = os.path.basename(path)
-    with (
-        suppress(tarfile.TarError, InvalidInput),
-        open(path, "rb", buffering=0) as raw,
-        _unpacked(raw, archive, packer_of(raw)) as stream,
-        tarfile.TarFile(
-            fileobj=_Forward(stream, archive),  # type: ignore[arg-type]
-            errors="surrogateescape",
-        ) as tar,
-    ):
-        for member in members_of(tar):
-            if name := inner_name(member.name):
-                return name
-    return None
 
 
 @contextmanager
@@ -370,33 +280,10 @@ def writing(out: str) -> Iterator[tarfile.TarFile]:
 
 
 @contextmanager
-def _unpacked(raw: IO[bytes], archive: str, program: str | None) -> Iterator[IO[bytes]]:
-    """Give what a file unpacks to, which is the file itself if it is plain."""
-    if program is None:
-        yield raw
-        return
-    reader, writer = os.pipe()
-    with os.fdopen(reader, "rb") as stream:
-        try:
-            process = spawn(
-                [*_WITH_US, program, "-dcq"], streams=Streams(stdin=raw.fileno(), stdout=writer)
-            )
-        finally:
-            os.close(writer)
-        try:
-            yield stream
-        finally:
-            stream.close()
-            status = exit_status(process.wait())
-    if status not in (0, 128 + signal.SIGPIPE):
-        raise damaged(archive, f"{program} cannot read it to its end")
-
-
-@contextmanager
 def _packing(tree: str) -> Iterator[IO[bytes]]:
     """Give the plain tar of a directory while it is being packed; other file systems in it are left out."""
     argv = [
-        *_WITH_US,
+        *WITH_US,
         "tar",
         *_KEEP,
         "--sort=name",
@@ -434,7 +321,7 @@ def _packed(out: str) -> Iterator[IO[bytes]]:
         reader, writer = os.pipe()
         try:
             process = spawn(
-                [*_WITH_US, "zstd", "-T0", "-3", "-q"],
+                [*WITH_US, "zstd", "-T0", "-3", "-q"],
                 streams=Streams(stdin=reader, stdout=file.fileno()),
             )
         finally:
@@ -451,10 +338,3 @@ def _packed(out: str) -> Iterator[IO[bytes]]:
             raise Failed(
                 f"zstd could not write {out}", hint="look at the free space there"
             ) from broken
-
-
-def damaged(archive: str, reason: str) -> InvalidInput:
-    """Return the error for an archive that is not what its maker wrote."""
-    return InvalidInput(
-        f"{archive} is cut short or damaged: {reason}", hint="fetch or pack it again"
-    )

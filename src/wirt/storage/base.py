@@ -213,6 +213,14 @@ class Templates(Protocol):
         """
         ...
 
+    def export(self, name: str, path: str) -> Template:
+        """Write the packed root to ``path`` and its checksum beside it, and return the template.
+
+        Raises:
+            NotFound, Corrupt, Conflict, OutOfSpace, NotPermitted, Failed: neither was written.
+        """
+        ...
+
     def remove(self, name: str, *, used_by: Sequence[str] = ()) -> None:
         """Delete a template that no guest uses.
 

@@ -10,7 +10,13 @@ from pathlib import Path
 from wirt.errors import Failed
 from wirt.host.run import ENVIRONMENT, Streams, check, exit_status, spawn
 from wirt.model.template import TemplateSpec
-from wirt.storage.apt import carried_settings, read_sources, render_deb822, select_suite
+from wirt.storage.apt import (
+    carried_settings,
+    read_own_suite,
+    read_sources,
+    render_deb822,
+    select_suite,
+)
 from wirt.storage.mmdebstrap import HURRY, PRIVATE, build_argv
 from wirt.storage.workdir import empty_directory
 
@@ -41,7 +47,9 @@ def build_root(spec: TemplateSpec, work: str, *, lock: int, progress: Callable[[
     tree, inputs = f"{work}/root", Path(work, "inputs")
     sources = inputs / "wirt.sources"
     settings = inputs / "fetch.conf"
-    chosen = render_deb822(select_suite(read_sources(), spec.suite))
+    chosen = render_deb822(
+        select_suite(read_sources(), spec.suite, sibling=read_own_suite(spec.distribution))
+    )
     inputs.mkdir()
     sources.write_text(chosen)
     settings.write_text(carried_settings(check(["apt-config", "dump"])))

@@ -16,16 +16,7 @@ from contextlib import contextmanager
 import msgspec
 
 from wirt.errors import InvalidInput
-from wirt.storage.archive import (
-    Contents,
-    Copier,
-    check_room,
-    is_device,
-    members_of,
-    reading,
-    size_on_disk,
-    writing,
-)
+from wirt.storage.archive import Contents, Copier, writing
 from wirt.storage.tarcheck import (
     MOST_MEMBERS,
     MemberCheck,
@@ -33,6 +24,7 @@ from wirt.storage.tarcheck import (
     inner_name,
     no_file_before,
 )
+from wirt.storage.tarread import check_room, is_device, members_of, reading, size_on_disk
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"

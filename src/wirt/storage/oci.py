@@ -19,8 +19,10 @@ from typing import TypeVar
 import msgspec
 
 from wirt.errors import InvalidInput
-from wirt.storage.archive import (
-    Contents,
+from wirt.storage.archive import Contents
+from wirt.storage.layers import Layer, merge
+from wirt.storage.tarcheck import inner_name
+from wirt.storage.tarread import (
     check_room,
     first_member,
     members_of,
@@ -28,8 +30,6 @@ from wirt.storage.archive import (
     reading,
     size_on_disk,
 )
-from wirt.storage.layers import Layer, merge
-from wirt.storage.tarcheck import inner_name
 
 _OCI = "application/vnd.oci.image"
 _DOCKER = "application/vnd.docker"

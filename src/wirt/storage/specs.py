@@ -1,5 +1,6 @@
 """Reads template metadata: one TOML file a template, with the scripts it names beside it."""
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Sequence
@@ -35,6 +36,14 @@ def load_specs(directories: Sequence[str]) -> dict[str, TemplateSpec]:
         for path in sorted(Path(directory).glob("*.toml")):
             specs[path.stem] = _load(path)
     return specs
+
+
+def sha256_of_spec(spec: TemplateSpec) -> str:
+    """Return what tells whether a root built of the metadata would be another: its scripts count, its description not."""
+    plain = msgspec.to_builtins(msgspec.structs.replace(spec, description=""))
+    # What is left empty does not count: a key that a later Wirt knows changes no old file.
+    said = {key: value for key, value in plain.items() if value}
+    return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
 
 
 def _load(path: Path) -> TemplateSpec:

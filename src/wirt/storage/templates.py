@@ -27,7 +27,7 @@ from wirt.errors import (
     OutOfSpace,
     WrongState,
 )
-from wirt.host.files import disk_usage, free_bytes, sync_directory, write_atomically
+from wirt.host.files import disk_usage, free_bytes, sync_directory, translated, write_atomically
 from wirt.host.run import check
 from wirt.model.names import check_template_name
 from wirt.model.template import Template, TemplateSpec
@@ -62,6 +62,7 @@ class TemplateCache:
             OutOfSpace, Failed: it could not be built; nothing is left of it.
         """
         from wirt.storage.builder import build_root
+        from wirt.storage.specs import sha256_of_spec
 
         started = time.monotonic()
         with self._making(spec.name, f"build template {spec.name}") as work:
@@ -81,6 +82,7 @@ class TemplateCache:
                     packed_bytes=0,
                     built=time.time(),
                     build_seconds=0.0,
+                    spec_sha256=sha256_of_spec(spec),
                 ),
                 started,
             )
@@ -109,7 +111,7 @@ class TemplateCache:
             InvalidInput: it is neither, or one that is refused; names the member and the reason.
         """
         from wirt.storage import oci
-        from wirt.storage.archive import normalise
+        from wirt.storage.archive import check_beside, normalise
 
         started = time.monotonic()
         if not (os.path.isfile(path) or os.path.isdir(path)):
@@ -134,6 +136,7 @@ class TemplateCache:
                     hint="leave --image out",
                 )
             else:
+                check_beside(path)
                 contents = normalise(path, packed, room=room, skip_devices=skip_devices)
             if contents.devices_left_out:
                 progress(f"device nodes left out: {contents.devices_left_out}")
@@ -231,6 +234,33 @@ class TemplateCache:
             with suppress(InvalidInput, NotFound):
                 found.append(self.get(name))
         return found
+
+    def export(self, name: str, path: str) -> Template:
+        """Write the packed root of a template to ``path``, its checksum beside it, and return the template.
+
+        The file has its name once it is whole; the checksum, ``path`` with ``.sha256``, has the form of sha256sum.
+
+        Raises:
+            NotFound: there is none of that name.
+            Corrupt: the packed root is not what it was when it was made.
+            Conflict: there is a file of that name.
+            OutOfSpace, NotPermitted, Failed: it could not be written.
+        """
+        from wirt.storage.archive import copy_checked
+
+        template, packed = self.get(name), self._path(name, PACKED)
+        checksum = f"{path}.sha256"
+        for one in (path, checksum):
+            if os.path.lexists(one):
+                raise Conflict(f"there is a file {one}", hint="give another name, or remove it")
+        if not os.path.isfile(packed):
+            raise self._damage(name, packed, "it is gone")
+        with translated(f"export template {name}"):
+            if not copy_checked(packed, path, template.sha256):
+                raise self._damage(name, packed, "it is not what was packed")
+            line = f"{template.sha256}  {os.path.basename(path)}\n"
+            write_atomically(checksum, line.encode(), mode=0o644)
+        return template
 
     def remove(self, name: str, *, used_by: Sequence[str] = ()) -> None:
         """Delete a template and its forms.
