@@ -208,6 +208,33 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         2,
         "missing argument 'NAME'; see wirt snapshot delete --help",
     ),
+    "set-nothing": (
+        ["set", "old"],
+        2,
+        "there is nothing to set; say what, such as --disk 8G",
+    ),
+    "set-disk-of-an-unknown-guest": (
+        ["set", "nosuch", "--disk", "1G"],
+        3,
+        "there is no guest nosuch; see wirt list",
+    ),
+    "set-disk-too-small": (
+        ["set", "old", "--disk", "1M"],
+        2,
+        "a disk of 1 MiB is too small; give at least 64 MiB",
+    ),
+    "set-disk-of-a-tree-without-bounds": (
+        ["set", "old", "--disk", "8G", "--snapshot"],
+        6,
+        "the disk of guest old cannot be changed: pool directory does not bound it; pools image "
+        "and btrfs do",
+    ),
+    "undo-of-nothing": (
+        ["undo", "old"],
+        3,
+        "guest old has no change that could be undone; wirt set --snapshot makes a snapshot to go "
+        "back to",
+    ),
     "subcommand-unknown": (["frobnicate"], 2, "no such command 'frobnicate'; see wirt --help"),
     "option-unknown": (
         ["list", "--frobnicate"],

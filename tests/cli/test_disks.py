@@ -77,6 +77,57 @@ def test_guest_on_an_image_that_fills_its_disk_harms_only_itself_and_can_be_star
     assert 16000 < int(kept) < 16384
 
 
+def test_disk_of_a_running_guest_on_btrfs_is_set_at_once_and_undone_in_one_command(
+    home_on_btrfs: HomeUnderTest,
+) -> None:
+    home = home_on_btrfs
+    home.wirt("create", "-t", TINY, "--disk", "64M", "web", status=0)
+    home.wirt("start", "web", status=0)
+    home.wirt("exec", "web", "sh", "-c", "echo before > /root/note", status=0)
+    said = home.wirt("set", "web", "--disk", "160M", "--snapshot", status=0).stdout
+    home.wirt("exec", "web", "sh", "-c", f"echo after > /root/note; {FILL}", status=0)
+    larger = show(home, "web")[1]["bytes_limit"]
+    refused = home.wirt("undo", "web")
+    undone = home.wirt("undo", "web", "--force", status=0).stdout
+    note = home.wirt("exec", "web", "cat", "/root/note", status=0).stdout
+    filled = home.wirt("exec", "web", "sh", "-c", FILL)
+    guest = home.guests()[0]
+
+    assert said == "guest web has a disk of 160 MiB now\n"
+    assert larger == 160 * MIB
+    assert (refused.returncode, refused.stderr) == (
+        5,
+        "wirt: guest web is running; stop it first or pass --force\n",
+    )
+    assert undone == "guest web is as it was before its last change, and running\n"
+    assert note == "before\n"
+    assert "Disk quota exceeded" in filled.stderr
+    assert (guest.limits.disk, guest.snapshots) == (64 * MIB, ())
+
+
+def test_disk_of_a_guest_on_an_image_is_set_while_it_is_stopped(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "--pool", "image", "--disk", "64M", "web", status=0)
+    home.wirt("start", "web", status=0)
+    refused = home.wirt("set", "web", "--disk", "160M")
+    home.wirt("stop", "--force", "web", status=0)
+    home.wirt("set", "web", "--disk", "160M", status=0)
+    home.wirt("start", "web", status=0)
+    home.wirt("exec", "web", "sh", "-c", FILL, status=0)
+    home.wirt("stop", "--force", "web", status=0)
+    full = home.wirt("set", "web", "--disk", "64M")
+
+    assert (refused.returncode, refused.stderr) == (
+        6,
+        "wirt: the disk of guest web cannot be changed: its file system is mounted; stop it first\n",
+    )
+    assert (full.returncode, full.stderr) == (
+        12,
+        "wirt: what the guest holds does not fit into a disk of 64 MiB; give more, or delete "
+        "something in it first\n",
+    )
+    assert home.guests()[0].limits.disk == 160 * MIB
+
+
 def test_show_of_a_guest_whose_pool_counts_nothing_says_its_size_alone(
     home: HomeUnderTest,
 ) -> None:

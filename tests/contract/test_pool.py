@@ -8,10 +8,11 @@ import pytest
 from tests import homes
 from tests.contract.pools import GUEST, KINDS, OTHER, SHIFTING, TREES, Made, only
 
+from wirt.errors import OutOfSpace
 from wirt.host import mount
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, Idmap, RootTree
-from wirt.storage.base import MeasuresRoots
+from wirt.storage.base import MeasuresRoots, Resizable
 from wirt.storage.btrfs import BtrfsPool
 from wirt.storage.fake import FakePool
 from wirt.storage.loopdisk import DISK
@@ -308,6 +309,53 @@ def test_disk_of_a_tree_is_one_device_however_often_it_is_mounted(made: Made) ->
 
     assert (len(device), both, again) == (1, device, "kept")
     assert loops_of(disk) == []
+
+
+@only(["fake", "btrfs", "image-tree"])
+def test_root_that_is_resized_has_the_new_bound_and_keeps_its_files(made: Made) -> None:
+    assert isinstance(made.pool, Resizable)
+    assert isinstance(made.pool, MeasuresRoots)
+    made.pool.clone(made.form_path, GUEST, root="tree", size=96 * MIB)
+    Path(made.attach_tree().path, "etc/note").write_text("kept")
+    made.pool.detach(GUEST)
+    capability = made.pool.probe_resize(GUEST)
+    bounds = []
+    for size in (256 * MIB, 256 * MIB, 64 * MIB):
+        made.pool.resize(GUEST, size)
+        root = Path(made.attach_tree().path)
+        usage = made.pool.measure(GUEST)
+        bounds.append(0 if usage is None else usage.bytes_limit or 0)
+        assert (root / "etc/note").read_text() == "kept"
+        made.pool.detach(GUEST)
+
+    assert capability.available
+    assert bounds[0] == bounds[1]
+    assert 224 * MIB < bounds[1] <= 256 * MIB
+    assert 48 * MIB < bounds[2] <= 64 * MIB
+
+
+@only(["image-tree"])
+def test_disk_that_cannot_be_so_small_stays_as_it_is(made: Made) -> None:
+    assert isinstance(made.pool, Resizable)
+    made.pool.clone(made.form_path, GUEST, root="tree", size=128 * MIB)
+    write_file(made, 80 * MIB)
+    disk = Path(made.directory, GUEST, DISK)
+    with pytest.raises(OutOfSpace) as caught:
+        made.pool.resize(GUEST, 64 * MIB)
+    made.attach()
+    mounted = made.pool.probe_resize(GUEST)
+
+    assert str(caught.value) == (
+        "what the guest holds does not fit into a disk of 64 MiB; give more, or delete something "
+        "in it first"
+    )
+    assert disk.stat().st_size == 128 * MIB
+    assert not disk.with_name(f"{DISK}.new").exists()
+    assert (mounted.available, mounted.reason, mounted.hint) == (
+        False,
+        "its file system is mounted",
+        "stop it first",
+    )
 
 
 def loops_of(disk: str) -> list[str]:

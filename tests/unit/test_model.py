@@ -12,7 +12,18 @@ from wirt.model.lifecycle import State, next_state
 from wirt.model.limits import Limits, check_limits
 from wirt.units import MIB
 
-VERBS = ["start", "stop", "destroy", "exec", "freeze", "thaw", "rename", "snapshot", "restore"]
+VERBS = [
+    "start",
+    "stop",
+    "destroy",
+    "exec",
+    "freeze",
+    "thaw",
+    "rename",
+    "snapshot",
+    "restore",
+    "set",
+]
 OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.STOPPED, "start"): State.RUNNING,
     (State.STOPPED, "stop"): "guest web is not running; there is nothing to stop",
@@ -39,6 +50,9 @@ OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.RUNNING, "snapshot"): State.RUNNING,
     (State.STOPPED, "restore"): State.STOPPED,
     (State.RUNNING, "restore"): "guest web is running; stop it first or pass --force",
+    (State.STOPPED, "set"): State.STOPPED,
+    (State.RUNNING, "set"): State.RUNNING,
+    (State.FROZEN, "set"): State.FROZEN,
     (State.FROZEN, "snapshot"): State.FROZEN,
     (State.FROZEN, "restore"): "guest web is frozen; thaw and stop it first or pass --force",
 }

@@ -193,7 +193,7 @@ CALLS = {
     ("snapshot", "approach"): 2,  # freeze, thaw
     ("snapshot", "pool"): 1,  # copy
     ("restore", "approach"): 1,  # kill
-    ("restore", "pool"): 3,  # copy, detach, finish
+    ("restore", "pool"): 4,  # copy, detach, finish, resize
     ("restore", "network"): 1,  # detach
     ("delete", "pool"): 1,
 }

@@ -27,10 +27,12 @@ COMMANDS = {
     "restart": "wirt.cli.restart:restart",
     "results": "wirt.cli.results:results",
     "run": "wirt.cli.run:run",
+    "set": "wirt.cli.set_limits:set_limits",
     "show": "wirt.cli.show:show",
     "snapshot": "wirt.cli.snapshot:snapshot",
     "start": "wirt.cli.start:start",
     "stop": "wirt.cli.stop:stop",
+    "undo": "wirt.cli.undo:undo",
     "template": "wirt.cli.template:template",
     "thaw": "wirt.cli.thaw:thaw",
 }

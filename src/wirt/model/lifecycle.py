@@ -28,6 +28,9 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
     (State.RUNNING, "snapshot"): State.RUNNING,
     (State.FROZEN, "snapshot"): State.FROZEN,
     (State.STOPPED, "restore"): State.STOPPED,
+    (State.STOPPED, "set"): State.STOPPED,
+    (State.RUNNING, "set"): State.RUNNING,
+    (State.FROZEN, "set"): State.FROZEN,
 }
 """(state, verb) -> the state after it; None: the guest is gone. A pair that is not here is refused."""
 

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from wirt.model.limits import Limits
+
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One state of a guest's root that can be gone back to."""
@@ -9,6 +11,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     created: float
     """Unix time, seconds."""
+    limits: Limits | None = None
+    """Made before a change of the guest: what its limits were then, to be gone back to with the root."""
 
 
 class SnapshotReport(msgspec.Struct, frozen=True, kw_only=True):

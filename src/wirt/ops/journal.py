@@ -123,6 +123,10 @@ def recover(context: Context, guest: Guest) -> Guest | None:
     if intent.verb in ("freeze", "thaw"):
         return let_go_on(context, intent.guest, intent.verb)
     ladder = Ladder(context, intent.guest)
+    if intent.verb == "set":
+        dismantle("set", [ladder.to_resize(intent.guest.limits.disk)])
+        settle(context, "set", intent.guest, intent.guest)
+        return intent.guest
     if intent.verb in _LOOKING:
         dismantle(intent.verb, ladder.to_look())
         settle(context, intent.verb, intent.guest, intent.guest)
@@ -140,7 +144,7 @@ def _recover_snapshot(context: Context, intent: Intent, snapshot: str) -> Guest:
     guest, ladder = intent.guest, Ladder(context, intent.guest)
     match intent.verb:
         case "switch":
-            return switch_root(context, guest)
+            return switch_root(context, guest, snapshot)
         case "restore":
             dismantle("restore", [ladder.to_restore(snapshot)])
             after = guest
@@ -155,8 +159,10 @@ def _recover_snapshot(context: Context, intent: Intent, snapshot: str) -> Guest:
     return after
 
 
-def switch_root(context: Context, guest: Guest) -> Guest:
-    """End a guest if it runs, put the root that was prepared in the place of its own, and return it.
+def switch_root(context: Context, guest: Guest, snapshot: str) -> Guest:
+    """End a guest if it runs, put the root that was prepared of a snapshot in the place of its own, and return it.
+
+    The guest is what it becomes: a snapshot that it does not have any more is deleted.
 
     Every part of it can be done again, and none needs space: begun, it is finished by whoever finds it.
     """
@@ -165,6 +171,9 @@ def switch_root(context: Context, guest: Guest) -> Guest:
     reached("switch:before:root")
     with files.translated(f"restore guest {guest.name}"):
         ladder.snapshots().finish_restore(guest.id)
+        ladder.bound_root()
+        if all(one.name != snapshot for one in guest.snapshots):
+            ladder.snapshots().delete(guest.id, snapshot)
     reached("switch:after:root")
     after = stopped(guest)
     settle(context, "switch", guest, after)

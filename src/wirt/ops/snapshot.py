@@ -28,26 +28,47 @@ def create_snapshot(context: Context, name: str, snapshot: str | None = None) ->
         InvalidInput, NotFound, WrongState, Conflict, Unsupported, Busy: nothing was changed.
         OutOfSpace, Failed: it could not be; nothing is left of it.
     """
-    now = time.time()
-    if snapshot is None:
-        snapshot = time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
-    made = Snapshot(name=check_name(snapshot, "snapshot"), created=now)
+    if snapshot is not None:
+        check_name(snapshot, "snapshot")
     with guests.held(context, name) as guest:
-        next_state(guest.state, "snapshot", guest.name)
-        steps = Ladder(context, guest).to_snapshot(made.name)
-        if any(one.name == made.name for one in guest.snapshots):
-            raise Conflict(
-                f"guest {guest.name} has a snapshot {made.name} already",
-                hint="choose another name or delete it first: "
-                f"wirt snapshot delete {guest.name} {made.name}",
-            )
-        journal.begin(context, guest, "snapshot", snapshot=made.name)
-        journal.build(context, "snapshot", guest, steps, otherwise=guest)
-        # What stays is the last of them; the one before it held the guest still.
-        journal.dismantle("snapshot", steps[:-1])
-        after = msgspec.structs.replace(guest, snapshots=(*guest.snapshots, made))
-        journal.settle(context, "snapshot", guest, after)
-    return made
+        return keep_root(context, guest, snapshot).snapshots[-1]
+
+
+def keep_root(
+    context: Context, guest: Guest, snapshot: str | None = None, *, before_change: bool = False
+) -> Guest:
+    """Make a snapshot of a guest whose lock is held, and return the guest with it.
+
+    Args:
+        context: the home.
+        guest: as it is held.
+        snapshot: what to call it; None for the date and time in UTC.
+        before_change: True to keep the guest's limits with it, for ``undo``.
+
+    Raises:
+        WrongState, Conflict, Unsupported, OutOfSpace, Failed: as ``create_snapshot``.
+    """
+    next_state(guest.state, "snapshot", guest.name)
+    now = time.time()
+    made = Snapshot(
+        name=snapshot or time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)),
+        created=now,
+        limits=guest.limits if before_change else None,
+    )
+    steps = Ladder(context, guest).to_snapshot(made.name)
+    if any(one.name == made.name for one in guest.snapshots):
+        raise Conflict(
+            f"guest {guest.name} has a snapshot {made.name} already",
+            hint="choose another name or delete it first: "
+            f"wirt snapshot delete {guest.name} {made.name}",
+        )
+    journal.begin(context, guest, "snapshot", snapshot=made.name)
+    journal.build(context, "snapshot", guest, steps, otherwise=guest)
+    # What stays is the last of them; the one before it held the guest still.
+    journal.dismantle("snapshot", steps[:-1])
+    after = msgspec.structs.replace(guest, snapshots=(*guest.snapshots, made))
+    journal.settle(context, "snapshot", guest, after)
+    return after
 
 
 def list_snapshots(context: Context, name: str) -> list[SnapshotReport]:
@@ -86,13 +107,28 @@ def restore_snapshot(context: Context, name: str, snapshot: str, *, force: bool 
     with guests.held(context, name) as guest:
         if not (force and guest.state is not State.STOPPED):
             next_state(guest.state, "restore", guest.name)
-        prepare = Ladder(context, guest).to_restore(snapshot)
-        _check_known(guest, snapshot)
-        journal.begin(context, guest, "restore", snapshot=snapshot)
-        journal.build(context, "restore", guest, [prepare], otherwise=guest)
-        # Up to here a crash is undone and the guest goes on; from here it is finished.
-        journal.begin(context, guest, "switch", snapshot=snapshot)
-        return journal.switch_root(context, guest)
+        return go_back(context, guest, snapshot, after=guest)
+
+
+def go_back(context: Context, guest: Guest, snapshot: str, *, after: Guest) -> Guest:
+    """Put the root of a snapshot in the place of a guest's, whose lock is held and which may run, and return it, stopped.
+
+    Args:
+        context: the home.
+        guest: as it is held.
+        snapshot: which.
+        after: the guest as it is to be then; a snapshot that it does not have any more is deleted.
+
+    Raises:
+        NotFound, Unsupported, OutOfSpace, Failed: as ``restore_snapshot``.
+    """
+    prepare = Ladder(context, guest).to_restore(snapshot)
+    _check_known(guest, snapshot)
+    journal.begin(context, guest, "restore", snapshot=snapshot)
+    journal.build(context, "restore", guest, [prepare], otherwise=guest)
+    # Up to here a crash is undone and the guest goes on; from here it is finished.
+    journal.begin(context, after, "switch", snapshot=snapshot)
+    return journal.switch_root(context, after, snapshot)
 
 
 def delete_snapshot(context: Context, name: str, snapshot: str) -> None:

@@ -12,13 +12,14 @@ import msgspec
 from wirt.approaches.base import Freezable
 from wirt.errors import Unsupported
 from wirt.host import files, mount
+from wirt.model.capability import no
 from wirt.model.guest import Guest, Handle
 from wirt.model.launch import Launch
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.model.resources import Nic, Root
 from wirt.ops.context import Context
-from wirt.storage.base import HasSnapshots, Showing, Snapshots
+from wirt.storage.base import HasSnapshots, Resizable, Showing, Snapshots
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +153,45 @@ class Ladder:
             # Nobody has to be asked: to cancel what is not there is no work.
             probe=lambda: Presence.PARTIAL,
         )
+
+    def check_resizable(self) -> None:
+        """Check that the root can be given another size now.
+
+        Raises:
+            Unsupported: it cannot.
+        """
+        pool, guest = self._pool, self._guest
+        if isinstance(pool, Resizable):
+            capability = pool.probe_resize(guest.id)
+        else:
+            capability = no(
+                guest.pool, f"pool {guest.pool} does not bound it", "pools image and btrfs do"
+            )
+        if not capability.available:
+            raise Unsupported(
+                f"the disk of guest {guest.name} cannot be changed: {capability.reason}",
+                hint=capability.hint,
+            )
+
+    def to_resize(self, size: int) -> Step:
+        """Return the step that gives the root another size; its undoing gives it back the guest's own."""
+        return Step(
+            name="disk",
+            do=lambda: self._resize(size),
+            undo=self.bound_root,
+            # It is not asked which of the two it has: to give it the one that it has is no work.
+            probe=lambda: Presence.PARTIAL,
+        )
+
+    def bound_root(self) -> None:
+        """Give the root the guest's own size, where the pool can."""
+        pool = self._pool
+        if isinstance(pool, Resizable) and pool.probe_resize(self._guest.id).available:
+            self._resize(self._guest.limits.disk)
+
+    def _resize(self, size: int) -> None:
+        assert isinstance(self._pool, Resizable)
+        self._pool.resize(self._guest.id, size)
 
     def snapshots(self) -> Snapshots:
         """Return the keeper of the snapshots of the guest's pool.

@@ -131,6 +131,24 @@ class HasSnapshots(Protocol):
 
 
 @runtime_checkable
+class Resizable(Protocol):
+    """A power of pools that can give a root another size."""
+
+    def probe_resize(self, guest_id: str) -> Capability:
+        """Ask whether the root can be given another size now, as it is attached or not."""
+        ...
+
+    def resize(self, guest_id: str, size: int) -> None:
+        """Bound the root to ``size`` bytes; no error if it is already.
+
+        Raises:
+            OutOfSpace: what it holds does not fit, or there is no room to change it; it is as before.
+            Failed: it could not be; it is as before.
+        """
+        ...
+
+
+@runtime_checkable
 class MeasuresRoots(Protocol):
     """A power of pools that know how much a root holds, without looking through it."""
 

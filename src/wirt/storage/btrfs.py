@@ -105,6 +105,18 @@ class BtrfsPool:
         except FileNotFoundError:
             return []
 
+    def probe_resize(self, guest_id: str) -> Capability:
+        """Ask whether quotas are on; then at any time, and at once."""
+        if btrfs.has_quota(self._directory):
+            return yes(self.name, "its quota group is given another bound")
+        return no(
+            self.name, "quotas are off", f"turn them on: btrfs quota enable {self._directory}"
+        )
+
+    def resize(self, guest_id: str, size: int) -> None:
+        """Give the subvolume's quota group another bound; what it holds beyond it stays."""
+        btrfs.limit(self._path(guest_id, _VOLUME), size)
+
     def measure(self, guest_id: str) -> DiskUsage | None:
         """Return what the subvolume's quota group says, None if quotas are off."""
         volume = self._path(guest_id, _VOLUME)

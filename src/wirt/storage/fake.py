@@ -48,6 +48,7 @@ class FakePool:
             return
         os.makedirs(self._path(guest_id), exist_ok=True)
         self._count("clone")
+        files.write(self._path(guest_id, "size"), str(size))
         shutil.copytree(form_path, self._path(guest_id, "root"), symlinks=True)
 
     def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
@@ -91,9 +92,20 @@ class FakePool:
         except FileNotFoundError:
             return []
 
+    def probe_resize(self, guest_id: str) -> Capability:
+        """Say yes."""
+        return yes(self.name, "it needs nothing")
+
+    def resize(self, guest_id: str, size: int) -> None:
+        """Write the size down."""
+        self._count("resize")
+        files.write(self._path(guest_id, "size"), str(size))
+
     def measure(self, guest_id: str) -> DiskUsage | None:
-        """Count the bytes of the copy."""
-        return DiskUsage(bytes=files.disk_usage(self._path(guest_id, "root")), bytes_limit=None)
+        """Count the bytes of the copy; the bound is what was written down."""
+        used = files.disk_usage(self._path(guest_id, "root"))
+        with open(self._path(guest_id, "size")) as size:
+            return DiskUsage(bytes=used, bytes_limit=int(size.read()))
 
     def snapshots(self) -> "FakeSnapshots":
         """Return the keeper of its snapshots, which counts the same calls."""

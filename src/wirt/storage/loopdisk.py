@@ -6,16 +6,24 @@ empty file system in a sparse file, made in the same time whatever the template'
 
 import errno
 import os
+from contextlib import suppress
 
+from wirt.errors import Failed, OutOfSpace
 from wirt.host import files, loop, mount, run
 from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage, Idmap, RootTree
 from wirt.storage.directory import DirectoryPool
+from wirt.units import render_bytes
 
 DISK = "disk.ext4"
 """Name of the file in the guest's directory."""
 
 _FREE_SECONDS = 5.0
+_BLOCK = 4096
+_REPAIRED = 1
+"""Exit status of e2fsck that has found something and put it right."""
+_TOO_SMALL = ("smaller than minimum", "Not enough space")
+"""What resize2fs says of a file system that holds more than it shall."""
 
 _BALLAST, _BALLAST_FILES, _BALLAST_BYTES = "ballast", 16, 4096
 """Files that no guest can reach, and which make room for overlayfs: to be mounted it has to write a few of its own.
@@ -83,6 +91,47 @@ class LoopDisks(DirectoryPool):
         attached = super().attach(form_path, guest_id, root=root, idmap=idmap)
         _take_ballast(f"{layer}/{_BALLAST}")
         return attached
+
+    def resize(self, guest_id: str, size: int) -> None:
+        """Give the disk, which is not mounted, another size.
+
+        It is done in a copy, whose holes and, where the node's file system can, blocks are shared: resize2fs that is killed
+        leaves a file system that nobody can read.
+
+        Raises:
+            OutOfSpace: what it holds does not fit, or the copy does not; the disk is as before.
+            Failed: as before, too.
+        """
+        disk = self._path(guest_id, DISK)
+        fresh, wanted = f"{disk}.new", size // _BLOCK * _BLOCK
+        with files.translated(f"resize the disk of guest {guest_id}"), suppress(FileNotFoundError):
+            os.unlink(fresh)
+        if os.stat(disk).st_size == wanted:
+            return
+        try:
+            with files.translated(f"resize the disk of guest {guest_id}"):
+                run.check(["cp", "--sparse=always", "--reflink=auto", disk, fresh])
+                checked = run.run(["e2fsck", "-f", "-y", fresh])
+                if checked.status > _REPAIRED:
+                    raise Failed(f"the file system in {disk} is damaged", detail=checked.stdout)
+                if os.stat(fresh).st_size < wanted:
+                    os.truncate(fresh, wanted)
+                run.check(["resize2fs", fresh, f"{wanted // 1024}K"])
+                os.truncate(fresh, wanted)
+                run.check(["sync", "-f", fresh])
+                os.rename(fresh, disk)
+                files.sync_directory(os.path.dirname(disk))
+        except Failed as error:
+            with suppress(FileNotFoundError):
+                os.unlink(fresh)
+            said = f"{error.message} {error.detail or ''}"
+            if any(reason in said for reason in _TOO_SMALL):
+                raise OutOfSpace(
+                    f"what the guest holds does not fit into a disk of {render_bytes(size)}",
+                    detail=error.detail,
+                    hint="give more, or delete something in it first",
+                ) from error
+            raise
 
     def detach(self, guest_id: str) -> None:
         """Unmount everything, and return when the disk is no device any more: what it held is in its file then."""

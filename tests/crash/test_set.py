@@ -1,0 +1,86 @@
+"""A change of a guest that is killed at any point: what is kept of its limits and what its root has are the same."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.conftest import TINY
+from tests.crash import nodes
+from tests.crash.nodes import LxcNode, must
+from tests.crash.test_kill_at_trace_points import KILLED
+
+from wirt.host import btrfs
+from wirt.ops.journal import KILL_VARIABLE, TRACE_VARIABLE
+from wirt.storage.loopdisk import DISK
+from wirt.units import MIB
+
+SMALL, LARGE = 64 * MIB, 160 * MIB
+
+
+@pytest.fixture(params=["lxc-btrfs", "lxc-image"])
+def node(
+    request: pytest.FixtureRequest, tiny_templates: Path, btrfs_templates: Path
+) -> Iterator[LxcNode]:
+    templates = btrfs_templates if request.param == "lxc-btrfs" else tiny_templates
+    with nodes.open_node(request.param, templates) as opened:
+        assert isinstance(opened, LxcNode)
+        must(opened, "create", "-t", TINY, "--disk", "64M", "web")
+        yield opened
+
+
+def sizes(node: LxcNode) -> tuple[int, int | None]:
+    """Return the size that is kept, and the one that the root really has."""
+    guest = node.home.guests()[0]
+    directory = Path(node.home.home.pool(guest.pool), guest.id)
+    if guest.pool == "image":
+        assert sorted(os.listdir(directory)) == [DISK, "layer", "root"]
+        return guest.limits.disk, (directory / DISK).stat().st_size
+    return guest.limits.disk, btrfs.read_quota(f"{directory}/layer/volume").limit
+
+
+def points_of(node: LxcNode, trace: Path, *command: str) -> list[str]:
+    trace.unlink(missing_ok=True)
+    assert node.run(*command, environment={TRACE_VARIABLE: str(trace)}) == 0
+    return list(dict.fromkeys(trace.read_text().split()))
+
+
+def test_set_killed_at_any_point_leaves_before_or_after(node: LxcNode, tmp_path: Path) -> None:
+    change = ["set", "web", "--disk", "160M"]
+    points = points_of(node, tmp_path / "points", *change)
+    problems = []
+    for point in points:
+        must(node, "set", "web", "--disk", "64M")
+        status = node.run(*change, environment={KILL_VARIABLE: point})
+        must(node, "list")
+        wanted = LARGE if point.endswith(":after-settle") else SMALL
+        if (status, sizes(node)) != (KILLED, (wanted, wanted)):
+            problems.append(f"{point}: ended {status}, {sizes(node)}")
+
+    assert problems == []
+    assert len(points) >= 6
+
+
+@pytest.mark.parametrize("node", ["lxc-btrfs"], indirect=True)
+def test_undo_killed_at_any_point_leaves_before_or_after(node: LxcNode, tmp_path: Path) -> None:
+    change = ["set", "web", "--disk", "160M", "--snapshot"]
+    must(node, *change)
+    points = points_of(node, tmp_path / "points", "undo", "web")
+    problems = []
+    for point in points:
+        if not node.home.guests()[0].snapshots:
+            must(node, *change)
+        status = node.run("undo", "web", environment={KILL_VARIABLE: point})
+        must(node, "list")
+        guest = node.home.guests()[0]
+        done = point.startswith("switch:") and not point.endswith(":before-intent")
+        wanted = SMALL if done else LARGE
+        directory = Path(node.home.home.pool(guest.pool), guest.id)
+        left = sorted(os.listdir(directory)), sorted(os.listdir(directory / "layer"))
+        expected = ["layer", "root"] if done else ["layer", "root", "snapshots"], ["volume"]
+        found = (status, sizes(node), bool(guest.snapshots), left)
+        if found != (KILLED, (wanted, wanted), not done, expected):
+            problems.append(f"{point}: {found}")
+
+    assert problems == []
+    assert len(points) >= 10
