@@ -22,6 +22,7 @@ from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.execute import execute
+from wirt.ops.freeze import freeze
 from wirt.ops.run import run
 from wirt.ops.start import start
 from wirt.ops.stop import stop
@@ -328,6 +329,16 @@ def test_running_guest_stands_still_while_it_becomes_a_template(
 
     assert seen == [(True, True, "guest web")]
     assert not approach.is_frozen(place)
+    assert running.store.find("web") == guest
+
+
+def test_frozen_guest_that_becomes_a_template_stays_frozen(running: Context) -> None:
+    guest = freeze(running, "web")
+    take_template(running, "web", "made", progress=lambda text: None)
+
+    approach = running.approach("fake")
+    assert isinstance(approach, FakeApproach)
+    assert approach.is_frozen(running.home.place(guest.id))
     assert running.store.find("web") == guest
 
 

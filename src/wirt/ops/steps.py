@@ -213,11 +213,12 @@ class Ladder:
         A crash leaves the guest frozen and its root shown; the next command takes both away.
         """
         steps = []
-        if isinstance(approach := self._approach, Freezable):
+        # One that a person has frozen stays so.
+        if self._guest.state is State.RUNNING and isinstance(approach := self._approach, Freezable):
             steps.append(
                 Step(
                     name="freeze",
-                    do=lambda: self._hold_still(approach),
+                    do=lambda: approach.freeze(self.place),
                     undo=lambda: approach.thaw(self.place),
                     probe=lambda: _is(approach.is_frozen(self.place)),
                 )
@@ -236,10 +237,6 @@ class Ladder:
     def view(self) -> str:
         """Return where the guest's root is shown by ``to_look``."""
         return os.path.join(self._home.guest(self._guest.id), "view")
-
-    def _hold_still(self, approach: Freezable) -> None:
-        if self._guest.state is State.RUNNING:
-            approach.freeze(self.place)
 
     def _show_root(self) -> None:
         if not isinstance(self._pool, Showing):
