@@ -25,6 +25,7 @@ from wirt.storage.templates import TemplateCache
 if TYPE_CHECKING:
     from wirt.model.template import TemplateSpec
     from wirt.ops.doctor import Diagnosis
+    from wirt.storage.base import Packages
 
 
 def find_home() -> Home:
@@ -71,6 +72,13 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
         yield context
     finally:
         store.close()
+
+
+def open_packages(home: Home) -> "Packages":
+    """Return the packages that this node's apt can fetch for guests of a home."""
+    from wirt.storage.packages import PackageCache
+
+    return PackageCache(os.path.join(home.data, "packages"))
 
 
 def find_specs(home: Home) -> "dict[str, TemplateSpec]":

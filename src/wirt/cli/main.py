@@ -21,6 +21,7 @@ COMMANDS = {
     "doctor": "wirt.cli.doctor:doctor",
     "exec": "wirt.cli.execute:execute",
     "freeze": "wirt.cli.freeze:freeze",
+    "install": "wirt.cli.install:install",
     "list": "wirt.cli.list_guests:list_guests",
     "rename": "wirt.cli.rename:rename",
     "report": "wirt.cli.report:report",
@@ -35,6 +36,7 @@ COMMANDS = {
     "undo": "wirt.cli.undo:undo",
     "template": "wirt.cli.template:template",
     "thaw": "wirt.cli.thaw:thaw",
+    "upgrade": "wirt.cli.install:upgrade",
 }
 
 

@@ -33,7 +33,7 @@ def stop(
         ladder = Ladder(context, guest)
         if not force:
             try:
-                _shut_down(context, guest, ladder, timeout)
+                shut_down(context, guest, ladder, timeout)
             except KeyboardInterrupt:
                 # It goes on shutting down by itself; the command that finds it ended tidies up.
                 journal.settle(context, "stop", guest, guest)
@@ -44,7 +44,7 @@ def stop(
     return after
 
 
-def _shut_down(context: Context, guest: Guest, ladder: Ladder, timeout: float) -> None:
+def shut_down(context: Context, guest: Guest, ladder: Ladder, timeout: float) -> None:
     """Ask the guest's system to end. A guest that does not is ended by the dismantling that follows."""
     assert guest.handle is not None
     try:

@@ -172,6 +172,24 @@ class Showing(Protocol):
         ...
 
 
+class Packages(Protocol):
+    """Where packages for guests come from."""
+
+    def fetch(self, status: bytes, release: bytes, wanted: Sequence[str], into: str) -> list[str]:
+        """Fetch what a root lacks of packages into a directory, and return the names of the files.
+
+        Args:
+            status: the root's ``/var/lib/dpkg/status``.
+            release: the root's os-release.
+            wanted: the packages; none: whatever of the root can be upgraded.
+            into: the directory.
+
+        Raises:
+            InvalidInput, Unsupported, Failed: they cannot be had; says why.
+        """
+        ...
+
+
 class Templates(Protocol):
     """The built templates of a home."""
 

@@ -15,8 +15,8 @@ from wirt.model.template import TemplateSpec
 SHIPPED = str(Path(__file__).parents[1] / "templates")
 """The directory of the templates that come with Wirt."""
 
-_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?")
-_SUITE = re.compile(r"[a-z0-9][a-z0-9.-]*")
+PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?")
+SUITE = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`")
 _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`")
 _WRONG_TYPE = re.compile(r"Expected `(.*)`, got `(.*)` - at `\$\.(.*)`")
@@ -68,10 +68,10 @@ def _check(path: Path, spec: TemplateSpec) -> None:
         raise _refusal(path, f"has a bad name: {error.message}") from error
     if spec.name != path.stem:
         raise _refusal(path, f"calls itself {spec.name}", hint=f"name the file {spec.name}.toml")
-    if _SUITE.fullmatch(spec.suite) is None:
+    if SUITE.fullmatch(spec.suite) is None:
         raise _refusal(path, f"has a bad suite: {spec.suite!r} is no name of a suite")
     for package in spec.packages:
-        if _PACKAGE.fullmatch(package) is None:
+        if PACKAGE.fullmatch(package) is None:
             raise _refusal(path, f"has a bad package: {package!r} is no name of a package")
     for pattern in spec.exclude:
         if not pattern.startswith("/"):
