@@ -12,7 +12,7 @@ from wirt.errors import OutOfSpace
 from wirt.host import mount
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, Idmap, RootTree
-from wirt.storage.base import MeasuresRoots, Resizable
+from wirt.storage.base import MeasuresRoots, Resizable, Showing
 from wirt.storage.btrfs import BtrfsPool
 from wirt.storage.fake import FakePool
 from wirt.storage.loopdisk import DISK
@@ -309,6 +309,35 @@ def test_disk_of_a_tree_is_one_device_however_often_it_is_mounted(made: Made) ->
 
     assert (len(device), both, again) == (1, device, "kept")
     assert loops_of(disk) == []
+
+
+@only(SHIFTING)
+@pytest.mark.parametrize("is_attached", [False, True])
+def test_tree_is_shown_to_be_read_only_whether_it_is_attached_or_not(
+    made: Made, is_attached: bool, tmp_path: Path
+) -> None:
+    assert isinstance(made.pool, Showing)
+    made.clone()
+    untouched = shown_at(made, tmp_path)
+    Path(made.attach_tree().path, "etc/note").write_text("kept")
+    if not is_attached:
+        made.pool.detach(GUEST)
+    changed = shown_at(made, tmp_path)
+
+    assert untouched == ("#!/bin/sh", None)
+    assert changed == ("#!/bin/sh", "kept")
+
+
+def shown_at(made: Made, target: Path) -> tuple[str, str | None]:
+    """Show the guest's root at a directory and return what can be read there of the template and of the guest."""
+    assert isinstance(made.pool, Showing)
+    made.pool.show(made.form_path, GUEST, str(target))
+    init, note = target / "sbin/init", target / "etc/note"
+    found = init.read_text().splitlines()[0], note.read_text() if note.exists() else None
+    with pytest.raises(OSError, match="Read-only"):
+        (target / "etc/new").touch()
+    mount.unmount_below(str(target))
+    return found
 
 
 @only(["fake", "btrfs", "image-tree"])

@@ -39,9 +39,10 @@ def delete(volume: str) -> None:
     # A subvolume is deleted as a directory too (since Linux 4.18), inner ones with it; btrfs only does it faster, and it
     # alone can delete one that is read only.
     if os.path.isdir(volume):
-        number = os.stat(volume).st_ino == _TOP and _number(volume)
+        counted = os.stat(volume).st_ino == _TOP and has_quota(volume)
+        number = _number(volume) if counted else None
         run.run(["btrfs", "subvolume", "delete", volume])
-        if number and has_quota(os.path.dirname(volume)):
+        if number is not None:
             # Newer kernels refuse this and do it themselves once the last block is free.
             run.run(["btrfs", "qgroup", "destroy", f"0/{number}", os.path.dirname(volume)])
     files.remove_tree(volume)

@@ -245,7 +245,7 @@ class Ladder:
         self._pool.show(self.form(), self._guest.id, self.view)
 
     def _hide_root(self) -> None:
-        mount.unmount(self.view)
+        mount.unmount_below(self.view)
         os.rmdir(self.view)
 
     def _make_directory(self) -> None:

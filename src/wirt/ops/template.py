@@ -42,7 +42,8 @@ def take_template(
     check_template_name(name)
     with guests.held(context, guest_name) as guest:
         approach = context.approach(guest.approach)
-        if not isinstance(context.pool(guest.pool), Showing):
+        is_tree = approach.needs.root == "tree"
+        if not (is_tree and isinstance(context.pool(guest.pool), Showing)):
             raise Unsupported(
                 f"guest {guest.name} cannot become a template: under {guest.approach} its root is an "
                 "image, of which the node sees no files",

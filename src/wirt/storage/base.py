@@ -167,7 +167,7 @@ class Showing(Protocol):
         Args:
             form_path: what it was cloned from.
             guest_id: whose root.
-            target: where; to unmount it is the caller's.
+            target: where; to unmount it, with all that may lie one above the other there, is the caller's.
         """
         ...
 

@@ -87,6 +87,10 @@ class ImagePool:
             return self._trees.attach(form_path, guest_id, root=root, idmap=idmap)
         return BlockImage(path=self._layer(guest_id, root), format=root, backing=form_path)
 
+    def show(self, form_path: str, guest_id: str, target: str) -> None:
+        """Mount a tree at ``target``, for reading alone; there are trees alone to be shown."""
+        self._trees.show(form_path, guest_id, target)
+
     def detach(self, guest_id: str) -> None:
         """Unmount a tree; of an image, nothing was mounted."""
         if self._is_tree(guest_id):

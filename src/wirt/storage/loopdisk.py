@@ -92,6 +92,21 @@ class LoopDisks(DirectoryPool):
         _take_ballast(f"{layer}/{_BALLAST}")
         return attached
 
+    def show(self, form_path: str, guest_id: str, target: str) -> None:
+        """Mount the disk at ``target`` if it is not mounted, and the overlay over it there, for reading alone."""
+        layer = self._path(guest_id, "layer")
+        if not mount.is_mounted(layer):
+            layer = target
+            with loop.opened(self._path(guest_id, DISK)) as device:
+                mount.mount(
+                    device, target, "ext4", mount.MS_RDONLY | mount.MS_NOSUID | mount.MS_NODEV
+                )
+        if os.path.isdir(f"{layer}/upper"):
+            mount.overlay_to_read([f"{layer}/upper", form_path], target)
+        else:
+            # The guest has never been started, and has changed nothing.
+            mount.bind(form_path, target, read_only=True)
+
     def resize(self, guest_id: str, size: int) -> None:
         """Give the disk, which is not mounted, another size.
 
