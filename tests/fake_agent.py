@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 
@@ -93,8 +93,10 @@ class FakeAgent:
         )
         self.processes[process.pid] = process
         assert process.stdin is not None
-        process.stdin.write(base64.b64decode(input_data))
-        process.stdin.close()
+        # A program may have ended without having read it, which is no error of the agent's.
+        with suppress(BrokenPipeError):
+            process.stdin.write(base64.b64decode(input_data))
+            process.stdin.close()
         process.stdin = None
         return {"pid": process.pid}
 
