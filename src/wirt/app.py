@@ -25,6 +25,7 @@ from wirt.storage.templates import TemplateCache
 if TYPE_CHECKING:
     from wirt.model.template import TemplateSpec
     from wirt.ops.doctor import Diagnosis
+    from wirt.ops.security import Finding
     from wirt.storage.base import Packages
 
 
@@ -100,6 +101,20 @@ def diagnose_node(home: Home) -> "Diagnosis":
         approaches=[load_approach(name, home.run) for name in APPROACHES],
         pools=[load_pool(name, home.pool(name)) for name in POOLS],
         network=BridgeNetwork(home.tag, addresses.choose_subnet(home.tag, [])),
+    )
+
+
+def examine_security(home: Home) -> "list[Finding]":
+    """Ask the node how well it keeps guests apart and away from it; needs neither root nor a home."""
+    from wirt.approaches.lxc.build import DROPPED
+    from wirt.approaches.lxc.driver import Lxc
+    from wirt.host.security import probe_security
+    from wirt.ops.security import judge
+
+    return judge(
+        probe_security(data=home.data, run=home.run, etc=home.etc),
+        idmap=Lxc.needs.idmap,
+        dropped=DROPPED,
     )
 
 

@@ -1,10 +1,11 @@
 """Reads the kernel's file trees (/proc, /sys) without surprises: what is not there, or not for us, is None.
 
-Used by ``facts`` and ``virtualization``. The root can be another directory, so that a tree recorded on one machine is
+Used by ``facts``, ``security`` and ``virtualization``. The root can be another directory, so that a tree recorded on one machine is
 read on any other.
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -47,6 +48,14 @@ class KernelTree:
             return str(self._at(path).readlink())
         except OSError:
             return None
+
+    def modes(self, pattern: str) -> dict[str, int]:
+        """Return path -> type and permissions (``st_mode``) of what matches a shell pattern; links are not followed."""
+        found = {}
+        for path in sorted(self._root.glob(pattern.lstrip("/"))):
+            with suppress(OSError):
+                found[f"/{path.relative_to(self._root)}"] = path.lstat().st_mode
+        return found
 
     def exists(self, path: str) -> bool:
         """Return whether there is anything at ``path``."""

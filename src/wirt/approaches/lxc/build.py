@@ -11,7 +11,8 @@ from wirt.model.resources import RootTree
 _CPU_PERIOD = 100_000
 """Microseconds in which a container may use its share of processor time."""
 
-_DROPPED = "mac_admin mac_override sys_module sys_rawio sys_time"
+DROPPED = ("mac_admin", "mac_override", "sys_module", "sys_rawio", "sys_time")
+"""Rights of the kernel that root in a container does not have even over what is the container's own."""
 
 
 def build_config(launch: Launch, root: RootTree, *, cgroup_version: int, init: str) -> str:
@@ -27,7 +28,7 @@ def build_config(launch: Launch, root: RootTree, *, cgroup_version: int, init: s
         f"lxc.console.logfile = {launch.place.log}",
         "lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed",
         f"lxc.cgroup.dir = {launch.place.name}",
-        f"lxc.cap.drop = {_DROPPED}",
+        f"lxc.cap.drop = {' '.join(DROPPED)}",
         "lxc.signal.halt = SIGRTMIN+3",
         "lxc.apparmor.profile = generated",
         "lxc.apparmor.allow_nesting = 1",
@@ -42,8 +43,8 @@ def build_config(launch: Launch, root: RootTree, *, cgroup_version: int, init: s
         *_limits(launch.limits, cgroup_version),
     ]
     if root.idmap is None:
-        # What the filter forbids (modules, kexec, file handles) an unprivileged container's root may not do anyway: the
-        # kernel wants rights for it that no user namespace gives. There the filter would cost a fifth of every call.
+        # What the filter forbids an unprivileged container's root may not do anyway, or only to what is its own; there it
+        # would cost a fifth of every call. Call by call: docs/design/0008-what-keeps-guests-apart.md.
         lines.append("lxc.seccomp.profile = /usr/share/lxc/config/common.seccomp")
     else:
         lines += [
