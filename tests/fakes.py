@@ -6,7 +6,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import cast
 
-from wirt.approaches.base import Approach, Freezable
+from wirt.approaches.base import Approach
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, WrongState
 from wirt.model.home import Home
@@ -113,16 +113,17 @@ def open_context(
     )
 
 
-class _Restless:
-    def __init__(self, other: Approach) -> None:
+class _Lacking:
+    def __init__(self, other: Approach, power: type) -> None:
         self._other = other
+        self._power = power
 
     def __getattr__(self, name: str) -> object:
-        if hasattr(Freezable, name):
+        if hasattr(self._power, name):
             raise AttributeError(name)
         return getattr(self._other, name)
 
 
-def without_freezing(approach: Approach) -> Approach:
-    """Return an approach as another one, but for the power to hold a guest still."""
-    return cast(Approach, _Restless(approach))
+def without(power: type, approach: Approach) -> Approach:
+    """Return an approach as another one, but for one power, such as ``Freezable``."""
+    return cast(Approach, _Lacking(approach, power))

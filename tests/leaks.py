@@ -7,7 +7,8 @@ given; on a machine where others work too, give what the names of the test's own
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -87,8 +88,16 @@ def _cgroups() -> list[str]:
     found = [
         os.path.join(above, name) for above, names, _ in os.walk(CGROUP_ROOT) for name in names
     ]
-    # A guest that is held still for good is a leak too.
-    return [f"{path} (frozen)" if _is_frozen(path) else path for path in found]
+    # A guest that is held still for good is a leak too, and so is one that is held to other limits than it is to have.
+    return [
+        f"{path}{' (frozen)' if _is_frozen(path) else ''}{''.join(_limits(path))}" for path in found
+    ]
+
+
+def _limits(cgroup: str) -> Iterator[str]:
+    for name in ("memory.limit_in_bytes", "memory.max", "pids.max", "cpu.cfs_quota_us", "cpu.max"):
+        with suppress(OSError):
+            yield f" {name}={Path(cgroup, name).read_text().strip()}"
 
 
 def _is_frozen(cgroup: str) -> bool:

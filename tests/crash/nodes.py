@@ -22,11 +22,13 @@ from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.freeze import freeze, thaw
 from wirt.ops.run import run
+from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.snapshot import create_snapshot, delete_snapshot, restore_snapshot
 from wirt.ops.start import start
 from wirt.ops.stop import stop
 from wirt.ops.template import take_template
 from wirt.state.sqlite import SqliteStore
+from wirt.units import parse_bytes
 
 _LOOP = re.compile(r"\bloop\d+\b")
 _PROCESS = re.compile(r"^\d+ (.*) \(started at tick \d+\)$")
@@ -134,6 +136,8 @@ class FakeNode:
                 stop(context, name, force=force)
             case "destroy":
                 destroy(context, name, force=force)
+            case "set":
+                set_limits(context, arguments[0], SetRequest(memory=parse_bytes(arguments[2])))
             case "freeze":
                 freeze(context, name)
             case "thaw":

@@ -30,6 +30,7 @@ CREATE = ["create", "-t", TINY, "web"]
 START = ["start", "web"]
 # Started once, a guest has its log: so the worlds before and after are the same in that, too.
 END, DESTROY = ["stop", "--force", "web"], ["destroy", "web"]
+SET = ["set", "web", "--memory"]
 FREEZE, THAW = ["freeze", "web"], ["thaw", "web"]
 SNAPSHOT, FORGET = ["snapshot", "create", "web", "one"], ["snapshot", "delete", "web", "one"]
 CHANGE, RESTORE = ["exec", "web", "touch", "new"], ["snapshot", "restore", "web", "one"]
@@ -42,6 +43,7 @@ CASES = {
     "destroy-force": Case([CREATE, START], ["destroy", "--force", "web"], [CREATE, START]),
     "freeze": Case([CREATE, START], FREEZE, [THAW]),
     "thaw": Case([CREATE, START, FREEZE], THAW, [FREEZE]),
+    "set-running": Case([CREATE, START], [*SET, "96M"], [[*SET, "512M"]]),
     "stop-frozen": Case([CREATE, START, FREEZE], END, [START, FREEZE]),
     "run": Case([], ["run", "-t", TINY, "true"], []),
     "snapshot-running": Case([CREATE, START], SNAPSHOT, [FORGET]),

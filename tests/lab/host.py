@@ -29,6 +29,7 @@ PYTHON = f"{PROJECT}/.venv/bin/python"
 PACKAGES = (
     *("click", "msgspec", "qemu"),
     *("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py", "pytest_timeout"),
+    "typing_extensions",
 )
 """What the tests of guests import; whatever else the project needs measures or draws."""
 

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from tests import fakes
 
+from wirt.approaches.base import Freezable
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, Failed, InvalidInput, Unsupported, WrongState
 from wirt.model.lifecycle import State
@@ -52,7 +53,7 @@ def test_freeze_and_thaw_lead_there_and_back(running: Context) -> None:
 
 
 def test_freeze_of_an_approach_that_cannot_changes_nothing(running: Context) -> None:
-    restless = fakes.without_freezing(running.approach("fake"))
+    restless = fakes.without(Freezable, running.approach("fake"))
     with pytest.raises(Unsupported) as caught:
         freeze(msgspec.structs.replace(running, approach=lambda name: restless), "web")
 

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from wirt.approaches.lxc.build import build_config
+from wirt.host.cgroup import BOUNDING, Setting, build_bounds
 from wirt.model.home import Home
 from wirt.model.launch import Launch
 from wirt.model.limits import Limits
@@ -29,9 +30,20 @@ LAUNCH = Launch(
 )
 
 
+def settings(version: int) -> list[Setting]:
+    """Return what holds the launched guest to its limits where every controller is of one version."""
+    limits = LAUNCH.limits
+    return build_bounds(
+        dict.fromkeys(BOUNDING, version),
+        memory=limits.memory,
+        cpus=limits.cpus,
+        processes=limits.processes,
+    )
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_config_of_an_unprivileged_container_is_the_golden_one(version: int) -> None:
-    text = build_config(LAUNCH, ROOT, cgroup_version=version, init="/sbin/init")
+    text = build_config(LAUNCH, ROOT, settings=settings(version), init="/sbin/init")
 
     assert text == (GOLDEN / f"lxc-cgroup{version}.config").read_text()
 
@@ -39,4 +51,10 @@ def test_config_of_an_unprivileged_container_is_the_golden_one(version: int) -> 
 def test_config_without_an_idmap_maps_nothing() -> None:
     plain = msgspec.structs.replace(ROOT, idmap=None)
 
-    assert "idmap" not in build_config(LAUNCH, plain, cgroup_version=2, init="/sbin/init")
+    assert "idmap" not in build_config(LAUNCH, plain, settings=settings(2), init="/sbin/init")
+
+
+def test_bounds_on_a_node_without_a_controller_leave_its_own_out() -> None:
+    found = build_bounds({"memory": 2}, memory=256 * MIB, cpus=2, processes=100)
+
+    assert [setting.file for setting in found] == ["memory.max"]

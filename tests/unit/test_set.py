@@ -10,7 +10,7 @@ from wirt.model.lifecycle import State
 from wirt.ops import guests
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
-from wirt.ops.set import set_disk
+from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.snapshot import create_snapshot
 from wirt.ops.start import start
 from wirt.ops.undo import undo
@@ -35,7 +35,7 @@ def sizes(context: Context) -> tuple[int, int | None]:
 
 
 def test_set_gives_the_root_its_size_and_keeps_it(context: Context) -> None:
-    changed = set_disk(context, "web", 8 * GIB)
+    changed = set_limits(context, "web", SetRequest(disk=8 * GIB))
 
     assert sizes(context) == (8 * GIB, 8 * GIB)
     assert context.store.find("web") == changed
@@ -45,7 +45,7 @@ def test_set_gives_the_root_its_size_and_keeps_it(context: Context) -> None:
 def test_undo_takes_back_one_change_after_the_other_and_leaves_other_snapshots(
     context: Context,
 ) -> None:
-    set_disk(context, "web", 5 * GIB, snapshot=True)
+    set_limits(context, "web", SetRequest(disk=5 * GIB), snapshot=True)
     first = context.store.find("web").snapshots
     create_snapshot(context, "web", "mine")
     undo(context, "web")
@@ -59,7 +59,7 @@ def test_undo_takes_back_one_change_after_the_other_and_leaves_other_snapshots(
 
 
 def test_undo_of_a_guest_that_runs_starts_it_again(context: Context) -> None:
-    set_disk(context, "web", 5 * GIB, snapshot=True)
+    set_limits(context, "web", SetRequest(disk=5 * GIB), snapshot=True)
     start(context, "web")
 
     assert undo(context, "web", force=True).state is State.RUNNING
@@ -72,7 +72,11 @@ def test_set_that_fails_leaves_the_guest_as_it_was(tmp_path: Path) -> None:
     create(plain, WEB)
     before = store.find("web")
     with pytest.raises(Failed, match="resize was told to fail"):
-        set_disk(fakes.open_context(tmp_path, store, fail="pool", fail_at=1), "web", 8 * GIB)
+        set_limits(
+            fakes.open_context(tmp_path, store, fail="pool", fail_at=1),
+            "web",
+            SetRequest(disk=8 * GIB),
+        )
 
     assert store.find("web") == before
     assert sizes(plain) == (4 * GIB, 4 * GIB)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from tests import fakes
 
+from wirt.approaches.base import Freezable
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, Failed, InvalidInput, NotFound, Unsupported, WrongState
 from wirt.model.lifecycle import State
@@ -80,7 +81,7 @@ def test_create_of_a_running_guest_that_cannot_be_held_still_is_refused(
     context: Context, tmp_path: Path
 ) -> None:
     start(context, "web")
-    restless = fakes.without_freezing(context.approach("fake"))
+    restless = fakes.without(Freezable, context.approach("fake"))
     before = things(tmp_path)
     with pytest.raises(Unsupported) as caught:
         create_snapshot(

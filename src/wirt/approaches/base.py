@@ -12,6 +12,7 @@ from wirt.host.run import Streams
 from wirt.model.capability import Capability
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
+from wirt.model.limits import Limits
 from wirt.model.presence import Presence
 from wirt.model.resources import Idmap, NicKind
 
@@ -121,6 +122,20 @@ class Freezable(Protocol):
 
     def is_frozen(self, place: Place) -> bool:
         """Ask the kernel whether the guest is held still."""
+        ...
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A power of approaches whose guests' limits can be changed while they run."""
+
+    def adjust(self, place: Place, limits: Limits) -> None:
+        """Hold a running guest to other limits from now on; its disk is not meant.
+
+        Raises:
+            Failed: it does not run, or the kernel refused, as it may when a guest holds more memory than it is to have;
+                some may have been changed.
+        """
         ...
 
 

@@ -14,6 +14,7 @@ from wirt.host.run import Streams
 from wirt.model.capability import Capability, yes
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
+from wirt.model.limits import Limits
 from wirt.model.presence import Presence
 from wirt.model.resources import NicKind
 from wirt.units import MIB
@@ -27,8 +28,8 @@ class FakeApproach:
 
     Args:
         directory: what plays the kernel; shared by all processes of a test.
-        fail_at: number of the call (the first is 1) to ``start``, ``exec``, ``stop``, ``kill``, ``freeze`` or
-            ``thaw`` that fails.
+        fail_at: number of the call (the first is 1) to ``start``, ``exec``, ``stop``, ``kill``, ``freeze``,
+            ``thaw`` or ``adjust`` that fails.
     """
 
     name = "fake"
@@ -52,6 +53,7 @@ class FakeApproach:
             raise Failed(f"{launch.place.name} is started already")
         os.makedirs(self._path(launch.place))
         self._count("start")
+        self._hold_to(launch.place, launch.limits)
         files.write(self._init(launch.place), launch.hostname)
         return Handle()
 
@@ -92,6 +94,12 @@ class FakeApproach:
         self._count("kill")
         self._remove(place)
 
+    def adjust(self, place: Place, limits: Limits) -> None:
+        """Write the limits down, in the place of the others."""
+        self._check_running(place)
+        self._count("adjust")
+        self._hold_to(place, limits)
+
     def freeze(self, place: Place) -> None:
         """Write down that the guest is held still."""
         self._check_running(place)
@@ -126,6 +134,14 @@ class FakeApproach:
 
     def _path(self, place: Place) -> str:
         return os.path.join(self._directory, place.name)
+
+    def _hold_to(self, place: Place, limits: Limits) -> None:
+        """Write limits down as the name of a file, so that whoever lists this kernel sees them."""
+        for name in os.listdir(self._path(place)):
+            if name.startswith("limits-"):
+                os.unlink(os.path.join(self._path(place), name))
+        values = f"{limits.cpus}-{limits.memory}-{limits.processes}"
+        files.write(os.path.join(self._path(place), f"limits-{values}"), "")
 
     def _frozen(self, place: Place) -> str:
         return os.path.join(self._path(place), "frozen")

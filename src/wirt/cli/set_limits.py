@@ -11,12 +11,28 @@ from wirt.units import render_bytes
 
 @click.command("set")
 @click.argument("name")
+@click.option("--cpus", type=int, help="CPUs.")
+@click.option("--memory", type=options.BYTES, help="Memory.")
+@click.option("--processes", type=int, help="Processes and threads, of a container.")
 @click.option("--disk", type=options.BYTES, help="Disk.")
 @click.option("--snapshot", is_flag=True, help="Keep its root and limits first, for wirt undo.")
-def set_limits(name: str, disk: int | None, snapshot: bool) -> None:
+def set_limits(
+    name: str,
+    cpus: int | None,
+    memory: int | None,
+    processes: int | None,
+    disk: int | None,
+    snapshot: bool,
+) -> None:
     """Change what the guest NAME may use; it is kept."""
-    verb.check_something(disk)
+    request = verb.SetRequest(cpus=cpus, memory=memory, processes=processes, disk=disk)
     with app.open_context() as context:
-        if disk is not None:
-            verb.set_disk(context, name, disk, snapshot=snapshot)
-            output.say(f"guest {name} has a disk of {render_bytes(disk)} now")
+        limits = verb.set_limits(context, name, request, snapshot=snapshot).limits
+    has = {
+        "cpus": f"{limits.cpus} CPU{'s' * (limits.cpus > 1)}",
+        "memory": f"{render_bytes(limits.memory)} of memory",
+        "processes": f"{limits.processes} processes",
+        "disk": f"a disk of {render_bytes(limits.disk)}",
+    }
+    changed = [text for field, text in has.items() if getattr(request, field) is not None]
+    output.say(f"guest {name} has {', '.join(changed)} now")

@@ -34,6 +34,7 @@ def show(name: str, as_json: bool) -> None:
         ("pool", guest.pool),
         ("cpus", str(guest.limits.cpus)),
         ("memory", render_bytes(guest.limits.memory)),
+        ("processes", str(guest.limits.processes)),
         ("disk", _disk(guest.limits.disk, usage)),
         ("address", guest.address),
         ("mac", guest.mac),

@@ -6,14 +6,19 @@ from wirt.errors import InvalidInput
 from wirt.units import GIB, MIB, render_bytes
 
 SMALLEST_DISK = 64 * MIB
+SMALLEST_PROCESSES = 16
+MOST_PROCESSES = 4_194_304
+"""The most process ids that a Linux kernel has (pid_max on 64 bits)."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Processors, memory and disk of a guest; memory and disk in bytes."""
+    """Processors, memory, disk and processes of a guest; memory and disk in bytes."""
 
     cpus: int = 1
     memory: int = 512 * MIB
     disk: int = 4 * GIB
+    processes: int = 4096
+    """Processes and threads under the node's kernel: what a fork bomb ends at. A guest's own kernel counts its own."""
 
 
 def check_limits(limits: Limits, *, smallest_memory: int, node_cpus: int) -> None:
@@ -31,6 +36,11 @@ def check_limits(limits: Limits, *, smallest_memory: int, node_cpus: int) -> Non
         raise InvalidInput(
             f"{render_bytes(limits.memory)} of memory are too little to boot",
             hint=f"give at least {render_bytes(smallest_memory)}",
+        )
+    if not SMALLEST_PROCESSES <= limits.processes <= MOST_PROCESSES:
+        raise InvalidInput(
+            f"a guest cannot be held to {limits.processes} processes",
+            hint=f"ask for {SMALLEST_PROCESSES} to {MOST_PROCESSES}",
         )
     if limits.disk < SMALLEST_DISK:
         raise InvalidInput(

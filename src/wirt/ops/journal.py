@@ -122,10 +122,12 @@ def recover(context: Context, guest: Guest) -> Guest | None:
         return _recover_snapshot(context, intent, intent.snapshot)
     if intent.verb in ("freeze", "thaw"):
         return let_go_on(context, intent.guest, intent.verb)
+    if intent.verb == "adjust":
+        return _recover_limits(context, intent.guest)
     ladder = Ladder(context, intent.guest)
-    if intent.verb == "set":
-        dismantle("set", [ladder.to_resize(intent.guest.limits.disk)])
-        settle(context, "set", intent.guest, intent.guest)
+    if intent.verb == "resize":
+        dismantle("resize", [ladder.to_resize(intent.guest.limits.disk)])
+        settle(context, "resize", intent.guest, intent.guest)
         return intent.guest
     if intent.verb in _LOOKING:
         dismantle(intent.verb, ladder.to_look())
@@ -177,6 +179,24 @@ def switch_root(context: Context, guest: Guest, snapshot: str) -> Guest:
     reached("switch:after:root")
     after = stopped(guest)
     settle(context, "switch", guest, after)
+    return after
+
+
+def _recover_limits(context: Context, wanted: Guest) -> Guest:
+    """Finish to hold a guest to other limits; if the kernel refuses those now, hold it to the ones it had."""
+    before = context.store.find(wanted.name)
+    after = wanted
+    if wanted.state is not State.STOPPED:
+        step = Ladder(context, wanted).to_adjust(before)
+        if (
+            step.probe() is Presence.PRESENT
+        ):  # else it has ended meanwhile, and starts with the new ones
+            try:
+                step.do()
+            except Failed:
+                step.undo()
+                after = before
+    settle(context, "adjust", wanted, after)
     return after
 
 

@@ -1,55 +1,96 @@
-"""``set``: a guest's limits changed, and kept."""
+"""``set``: other limits for a guest, at once if it runs, and kept."""
 
 import msgspec
 
-from wirt.errors import InvalidInput
+from wirt.errors import InvalidInput, Unsupported
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import next_state
-from wirt.model.limits import check_limits
+from wirt.model.lifecycle import State, next_state
+from wirt.model.limits import Limits, check_limits
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
 from wirt.ops.snapshot import keep_root
-from wirt.ops.steps import Ladder
+from wirt.ops.steps import Ladder, Step
 
 
-def set_disk(context: Context, name: str, size: int, *, snapshot: bool = False) -> Guest:
-    """Give a guest a disk of another size and return it.
+class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to change; what is None stays."""
+
+    cpus: int | None = None
+    memory: int | None = None
+    """Bytes."""
+    processes: int | None = None
+    disk: int | None = None
+    """Bytes."""
+
+
+def set_limits(
+    context: Context, name: str, request: SetRequest, *, snapshot: bool = False
+) -> Guest:
+    """Hold a guest to other limits and return it.
+
+    The disk is an operation of its own, after the others: killed in between, those are changed and it is not.
 
     Args:
         context: the home.
         name: the guest.
-        size: bytes.
+        request: what is to change.
         snapshot: True to keep its root and its limits first, for ``undo``.
 
     Raises:
         InvalidInput, NotFound, WrongState, Unsupported, Busy: nothing was changed.
-        OutOfSpace, Failed: it could not be; the guest is as before, a snapshot that was made for it stays.
+        OutOfSpace, Failed: it could not be, as when a guest holds more memory than it is to have; what could not is as
+            before, and so is what would have come after it; a snapshot that was made for it stays.
     """
     with guests.held(context, name) as found:
         guest = found
         next_state(guest.state, "set", guest.name)
-        limits = msgspec.structs.replace(guest.limits, disk=size)
-        check_limits(
-            limits,
-            smallest_memory=context.approach(guest.approach).needs.smallest_memory,
-            node_cpus=max(context.cpus, guest.limits.cpus),
-        )
-        Ladder(context, guest).check_resizable()
+        limits = _changed(context, guest, request)
+        adjusted = msgspec.structs.replace(limits, disk=guest.limits.disk)
+        adjusting = _adjusting(context, guest, adjusted)
+        if request.disk is not None:
+            Ladder(context, guest).check_resizable()
         if snapshot:
             guest = keep_root(context, guest, before_change=True)
-        step = Ladder(context, guest).to_resize(size)
-        journal.begin(context, guest, "set")
-        journal.build(context, "set", guest, [step], otherwise=guest)
-        after = msgspec.structs.replace(guest, limits=limits)
-        journal.settle(context, "set", guest, after)
-    return after
+        if adjusted != guest.limits:
+            # The intent holds what is to be: to take memory back from a guest that has it already could end it.
+            after = msgspec.structs.replace(guest, limits=adjusted)
+            journal.begin(context, after, "adjust")
+            journal.build(context, "adjust", after, adjusting, otherwise=guest)
+            journal.settle(context, "adjust", after, after)
+            guest = after
+        if request.disk is not None:
+            step = Ladder(context, guest).to_resize(limits.disk)
+            journal.begin(context, guest, "resize")
+            journal.build(context, "resize", guest, [step], otherwise=guest)
+            guest = msgspec.structs.replace(guest, limits=limits)
+            journal.settle(context, "resize", guest, guest)
+    return guest
 
 
-def check_something(*changes: object) -> None:
-    """Check that there is something to set.
-
-    Raises:
-        InvalidInput: there is nothing.
-    """
-    if all(change is None for change in changes):
+def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
+    """Return the limits that the guest is to have, once they have been found to be possible."""
+    wanted = msgspec.structs.asdict(request)
+    changes = {field: value for field, value in wanted.items() if value is not None}
+    if not changes:
         raise InvalidInput("there is nothing to set", hint="say what, such as --disk 8G")
+    needs = context.approach(guest.approach).needs
+    if needs.own_kernel and request.processes is not None:
+        raise Unsupported(
+            f"the processes of guest {guest.name} cannot be bounded: its own kernel counts them",
+            hint="leave --processes out",
+        )
+    limits = msgspec.structs.replace(guest.limits, **changes)
+    check_limits(
+        limits,
+        smallest_memory=needs.smallest_memory,
+        # It may have been made where there were more.
+        node_cpus=context.cpus if request.cpus is not None else max(context.cpus, limits.cpus),
+    )
+    return limits
+
+
+def _adjusting(context: Context, guest: Guest, limits: Limits) -> list[Step]:
+    """Return what has to be done to hold the guest to limits that it has not: for one that is stopped, nothing."""
+    if guest.state is State.STOPPED or limits == guest.limits:
+        return []
+    return [Ladder(context, msgspec.structs.replace(guest, limits=limits)).to_adjust(guest)]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from wirt.approaches.base import Freezable
+from wirt.approaches.base import Adjustable, Freezable
 from wirt.errors import Unsupported
 from wirt.host import files, mount
 from wirt.model.capability import no
@@ -108,6 +108,26 @@ class Ladder:
                 hint="stop it first",
             )
         return [self._freezing(approach), *copy]
+
+    def to_adjust(self, before: Guest) -> Step:
+        """Return the step that holds a running guest to its limits; undone, to those of ``before``.
+
+        Raises:
+            Unsupported: the approach cannot.
+        """
+        approach = self._approach
+        if not isinstance(approach, Adjustable):
+            raise Unsupported(
+                f"guest {self._guest.name} is running, and approach {approach.name} cannot change "
+                "the limits of a running guest",
+                hint="stop it first",
+            )
+        return Step(
+            name="limits",
+            do=lambda: approach.adjust(self.place, self._guest.limits),
+            undo=lambda: approach.adjust(self.place, before.limits),
+            probe=lambda: self._approach.probe(self.place),
+        )
 
     def to_freeze(self) -> Step:
         """Return the step that holds a running guest still.

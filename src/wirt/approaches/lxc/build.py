@@ -4,19 +4,28 @@ Keys and their meaning: lxc.container.conf(5) of LXC 5.0. Every line is here on 
 included, because what a container may do must not change with a package's update.
 """
 
+from collections.abc import Sequence
+
+from wirt.host.cgroup import Setting
 from wirt.model.launch import Launch
-from wirt.model.limits import Limits
 from wirt.model.resources import RootTree
 
-_CPU_PERIOD = 100_000
-"""Microseconds in which a container may use its share of processor time."""
+_VERSIONS = {1: "", 2: "2"}
+"""Cgroup version -> how LXC's keys name it."""
 
 DROPPED = ("mac_admin", "mac_override", "sys_module", "sys_rawio", "sys_time")
 """Rights of the kernel that root in a container does not have even over what is the container's own."""
 
 
-def build_config(launch: Launch, root: RootTree, *, cgroup_version: int, init: str) -> str:
-    """Return the text of the container's configuration file."""
+def build_config(launch: Launch, root: RootTree, *, settings: Sequence[Setting], init: str) -> str:
+    """Return the text of the container's configuration file.
+
+    Args:
+        launch: the guest.
+        root: its file system.
+        settings: what holds its cgroup to its limits.
+        init: its first program.
+    """
     nic = launch.nic
     lines = [
         f"lxc.uts.name = {launch.hostname}",
@@ -40,7 +49,7 @@ def build_config(launch: Launch, root: RootTree, *, cgroup_version: int, init: s
         f"lxc.net.0.hwaddr = {nic.mac}",
         f"lxc.net.0.ipv4.address = {nic.address}/{nic.prefix}",
         f"lxc.net.0.ipv4.gateway = {nic.gateway}",
-        *_limits(launch.limits, cgroup_version),
+        *(f"lxc.cgroup{_VERSIONS[s.version]}.{s.file} = {s.value}" for s in settings),
     ]
     if root.idmap is None:
         # What the filter forbids an unprivileged container's root may not do anyway, or only to what is its own; there it
@@ -51,17 +60,3 @@ def build_config(launch: Launch, root: RootTree, *, cgroup_version: int, init: s
             f"lxc.idmap = {kind} 0 {root.idmap.first} {root.idmap.size}" for kind in ("u", "g")
         ]
     return "\n".join(lines) + "\n"
-
-
-def _limits(limits: Limits, cgroup_version: int) -> list[str]:
-    quota = limits.cpus * _CPU_PERIOD
-    if cgroup_version == 2:
-        return [
-            f"lxc.cgroup2.memory.max = {limits.memory}",
-            f"lxc.cgroup2.cpu.max = {quota} {_CPU_PERIOD}",
-        ]
-    return [
-        f"lxc.cgroup.memory.limit_in_bytes = {limits.memory}",
-        f"lxc.cgroup.cpu.cfs_period_us = {_CPU_PERIOD}",
-        f"lxc.cgroup.cpu.cfs_quota_us = {quota}",
-    ]

@@ -55,6 +55,11 @@ def profile_prefix(name: str) -> str:
     return f"lxc-{name}_<"
 
 
+def payload_group(name: str) -> str:
+    """Return the cgroup below ``lxc.cgroup.dir`` that LXC puts a container's processes and limits in."""
+    return f"{name}/lxc.payload.{name}"
+
+
 def end_starting(name: str) -> None:
     """End every process of an ``lxc-start`` that has lost its caller; the container it may have made is not ended.
 

@@ -15,6 +15,7 @@ from wirt.host.run import Streams
 from wirt.model.capability import Capability, no, yes
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
+from wirt.model.limits import Limits
 from wirt.model.presence import Presence
 from wirt.model.resources import Idmap, NicKind, RootTree
 from wirt.units import MIB
@@ -63,7 +64,7 @@ class Lxc:
         config = os.path.join(place.run_dir, place.name, "config")
         os.makedirs(os.path.dirname(config), mode=0o711, exist_ok=True)
         text = build.build_config(
-            launch, launch.root, cgroup_version=cgroup.version_of("memory") or 2, init="/sbin/init"
+            launch, launch.root, settings=_settings(launch.limits), init="/sbin/init"
         )
         # The configuration is made anew at every start: it need not survive a power cut.
         files.write(config, text)
@@ -127,6 +128,16 @@ class Lxc:
             control.end_starting(place.name)
         self._clean(place)
 
+    def adjust(self, place: Place, limits: Limits) -> None:
+        """Write the limits to the cgroup of the container."""
+        try:
+            cgroup.Cgroup(control.payload_group(place.name)).apply(_settings(limits))
+        except Failed as error:
+            raise Failed(
+                f"the kernel does not hold {place.name} to these limits: {error.message}",
+                hint="it may hold more memory than that: let it free some, or stop it first",
+            ) from error
+
     def freeze(self, place: Place) -> None:
         """Freeze the cgroup of the container."""
         cgroup.Cgroup(place.name).freeze()
@@ -148,6 +159,16 @@ class Lxc:
         files.remove_tree(control.lock_directory(place.run_dir))
         with suppress(FileNotFoundError):
             os.unlink(_starting(place))
+
+
+def _settings(limits: Limits) -> list[cgroup.Setting]:
+    """Return what holds a container to its limits on this node."""
+    return cgroup.build_bounds(
+        cgroup.find_versions(),
+        memory=limits.memory,
+        cpus=limits.cpus,
+        processes=limits.processes,
+    )
 
 
 def _starting(place: Place) -> str:

@@ -1,0 +1,100 @@
+"""Other limits for a guest, over a node of fakes."""
+
+import os
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests import fakes
+
+from wirt.approaches.base import Adjustable
+from wirt.errors import Failed, InvalidInput, Unsupported
+from wirt.ops.context import Context
+from wirt.ops.create import CreateRequest, create
+from wirt.ops.set import SetRequest, set_limits
+from wirt.ops.start import start
+from wirt.state.memory import MemoryStore
+from wirt.units import MIB
+
+WEB = CreateRequest(name="web", approach="fake", template="tiny")
+WIDER = SetRequest(memory=600 * MIB)
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    context = fakes.open_context(tmp_path, MemoryStore())
+    create(context, WEB)
+    return context
+
+
+def held_to(base: Path) -> list[str]:
+    """Return what the kernel holds its one guest to: CPUs, memory and processes."""
+    return [
+        name.removeprefix("limits-")
+        for _, _, names in os.walk(base / "kernel" / "guests")
+        for name in names
+        if name.startswith("limits-")
+    ]
+
+
+def test_stopped_guest_starts_with_its_new_limits(context: Context, tmp_path: Path) -> None:
+    after = set_limits(context, "web", SetRequest(memory=600 * MIB, processes=100))
+    start(context, "web")
+
+    assert (after.limits.memory, after.limits.processes, after.limits.cpus) == (600 * MIB, 100, 1)
+    assert held_to(tmp_path) == [f"1-{600 * MIB}-100"]
+
+
+def test_running_guest_is_held_to_its_new_limits_at_once(context: Context, tmp_path: Path) -> None:
+    start(context, "web")
+    after = set_limits(context, "web", WIDER)
+
+    assert held_to(tmp_path) == [f"1-{600 * MIB}-4096"]
+    assert context.store.find("web") == after
+    assert context.store.intents() == []
+
+
+def test_limits_that_the_kernel_refuses_stay_as_they_were(context: Context, tmp_path: Path) -> None:
+    start(context, "web")
+    before, held = context.store.find("web"), held_to(tmp_path)
+    failing = fakes.open_context(tmp_path, context.store, fail="approach", fail_at=1)
+    with pytest.raises(Failed):
+        set_limits(failing, "web", WIDER)
+
+    assert (context.store.find("web"), held_to(tmp_path)) == (before, held)
+    assert context.store.intents() == []
+
+
+def test_running_guest_that_cannot_be_changed_is_refused(context: Context) -> None:
+    start(context, "web")
+    stiff = fakes.without(Adjustable, context.approach("fake"))
+    with pytest.raises(Unsupported) as caught:
+        set_limits(msgspec.structs.replace(context, approach=lambda name: stiff), "web", WIDER)
+
+    assert str(caught.value) == (
+        "guest web is running, and approach fake cannot change the limits of a running guest; "
+        "stop it first"
+    )
+    assert context.store.intents() == []
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        (SetRequest(), "there is nothing to set; say what, such as --disk 8G"),
+        (SetRequest(cpus=99), "99 CPUs cannot be given; this node has 2; ask for 1 to 2"),
+        (
+            SetRequest(processes=3),
+            "a guest cannot be held to 3 processes; ask for 16 to 4194304",
+        ),
+    ],
+)
+def test_limits_that_cannot_be_change_nothing(
+    context: Context, request_: SetRequest, message: str
+) -> None:
+    before = context.store.find("web")
+    with pytest.raises(InvalidInput) as caught:
+        set_limits(context, "web", request_)
+
+    assert str(caught.value) == message
+    assert context.store.find("web") == before
