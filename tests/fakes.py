@@ -1,7 +1,7 @@
 """A whole node of fakes, for tests of the verbs."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import cast
@@ -68,7 +68,13 @@ class OneTemplate:
     def remove(self, name: str, *, used_by: Sequence[str] = ()) -> None:
         raise WrongState(f"template {name} is part of the test")
 
-    def path_of_form(self, name: str, form: str) -> str:
+    def update(self, spec: TemplateSpec, *, progress: Callable[[str], None]) -> Template:
+        return self.get(spec.name)
+
+    def remove_unused(self, name: str, *, used: Collection[str]) -> None:
+        assert used
+
+    def path_of_form(self, name: str, form: str, *, sha256: str | None = None) -> str:
         return self._tree
 
 

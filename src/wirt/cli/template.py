@@ -8,9 +8,10 @@ import msgspec
 from wirt import app
 from wirt.console import output
 from wirt.errors import NotFound
+from wirt.model.home import Home
 from wirt.model.names import check_template_name, name_of_archive
 from wirt.model.template import Template, TemplateSpec
-from wirt.ops.template import prepare_forms, remove_template, take_template
+from wirt.ops.template import prepare_forms, remove_template, take_template, update_template
 from wirt.units import render_bytes, render_seconds
 
 
@@ -27,20 +28,31 @@ def build(name: str) -> None:
     Metadata is shipped (debian-12-web) or a person's own, in templates.d of /etc/wirt.
     """
     home = app.find_home()
-    check_template_name(name)
-    specs = app.find_specs(home)
-    if name not in specs:
-        raise NotFound(
-            f"there is no metadata for a template {name}",
-            hint=f"known are {', '.join(specs)}; write {home.etc}/templates.d/{name}.toml",
-        )
+    spec = _find_spec(home, name)
     with app.open_context(home) as context:
-        built = context.templates.build(specs[name], progress=output.note)
+        built = context.templates.build(spec, progress=output.note)
         prepare_forms(context, name, progress=output.note)
     output.say(
         f"template {name} built in {render_seconds(built.build_seconds)}: "
         f"{render_bytes(built.packed_bytes)} packed, {render_bytes(built.unpacked_bytes)} unpacked"
     )
+
+
+@template.command()
+@click.argument("name")
+def update(name: str) -> None:
+    """Build the template NAME anew, if its metadata or a package in it has changed.
+
+    Guests go on with the version that they were made from.
+    """
+    home = app.find_home()
+    spec = _find_spec(home, name)
+    with app.open_context(home) as context:
+        updated = update_template(context, app.open_packages(home), spec, progress=output.note)
+    if updated is None:
+        output.say(f"template {name} is up to date")
+    else:
+        output.say(f"template {name} updated in {render_seconds(updated.build_seconds)}")
 
 
 @template.command("from-guest", short_help="Make a template of a guest.")
@@ -151,6 +163,17 @@ def export(name: str, file: str) -> None:
     with app.open_context() as context:
         exported = context.templates.export(name, file)
     output.say(f"template {name} exported: {file}, {render_bytes(exported.packed_bytes)}")
+
+
+def _find_spec(home: Home, name: str) -> TemplateSpec:
+    check_template_name(name)
+    specs = app.find_specs(home)
+    if name not in specs:
+        raise NotFound(
+            f"there is no metadata for a template {name}",
+            hint=f"known are {', '.join(specs)}; write {home.etc}/templates.d/{name}.toml",
+        )
+    return specs[name]
 
 
 def _state(built: Template, spec: TemplateSpec | None) -> str:

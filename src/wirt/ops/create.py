@@ -93,7 +93,8 @@ def claim(context: Context, request: CreateRequest, guest: Guest, verb: str) -> 
         try:
             with context.templates_lock():
                 # It may have been removed since the plan; once the guest is written down it cannot be any more.
-                context.templates.get(guest.template)
+                current = context.templates.get(guest.template)
+                guest = msgspec.structs.replace(guest, template_sha256=current.sha256)
                 journal.begin(context, guest, verb)
         except Conflict:
             taken = context.store.addresses()

@@ -301,7 +301,9 @@ class Ladder:
     def _start_engine(self) -> None:
         kernel = initrd = None
         if self._approach.needs.kernel_image:
-            boot = self._context.templates.path_of_form(self._guest.template, "boot")
+            boot = self._context.templates.path_of_form(
+                self._guest.template, "boot", sha256=self._guest.template_sha256
+            )
             kernel, initrd = f"{boot}/vmlinuz", f"{boot}/initrd.img"
         launch = Launch(
             place=self.place,
@@ -317,7 +319,9 @@ class Ladder:
     def form(self) -> str:
         """Return the path of the form of the template that the guest's root rests on."""
         form = self._pool.forms[self._approach.needs.root]
-        return self._context.templates.path_of_form(self._guest.template, form)
+        return self._context.templates.path_of_form(
+            self._guest.template, form, sha256=self._guest.template_sha256
+        )
 
     def _nic(self) -> Nic:
         return self._context.network.nic(

@@ -1,17 +1,19 @@
 """The verbs on templates that need to know of guests, or of more than one form."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from wirt.approaches.base import Freezable
 from wirt.errors import Unsupported, WrongState
 from wirt.host import interrupts
 from wirt.model.lifecycle import State
 from wirt.model.names import check_template_name
-from wirt.model.template import Template
+from wirt.model.template import Template, TemplateSpec
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder
-from wirt.storage.base import Showing
+from wirt.storage.base import Packages, Showing
+from wirt.storage.specs import sha256_of_spec
 
 
 def remove_template(context: Context, name: str) -> None:
@@ -22,6 +24,50 @@ def remove_template(context: Context, name: str) -> None:
     """
     with context.templates_lock():
         context.templates.remove(name, used_by=context.store.made_from(name))
+
+
+def update_template(
+    context: Context, packages: Packages, spec: TemplateSpec, *, progress: Callable[[str], None]
+) -> Template | None:
+    """Build a template anew if its metadata or a package of it has changed, and return it; None if neither has.
+
+    Guests go on with the version that they were made from; new ones get the new one. A crash leaves one or the other as
+    the current version, and what is not used to the next update.
+
+    Raises:
+        NotFound, WrongState, Unsupported, Busy: nothing was changed.
+        OutOfSpace, Failed: it could not be built; the version before is still the current one.
+    """
+    template = context.templates.get(spec.name)
+    if template.imported:
+        raise WrongState(
+            f"template {spec.name} was not built from its metadata, so it cannot be updated from it",
+            hint=f"remove it with wirt template remove {spec.name}, or give the metadata another name",
+        )
+    reason = _reason_to_update(context, packages, template, spec)
+    if reason is not None:
+        progress(reason)
+        template = context.templates.update(spec, progress=progress)
+        prepare_forms(context, spec.name, progress=progress)
+    with context.templates_lock():
+        known = [*context.store.guests(), *(intent.guest for intent in context.store.intents())]
+        used = {guest.template_sha256 for guest in known if guest.template == spec.name}
+        context.templates.remove_unused(spec.name, used=used)
+    return template if reason is not None else None
+
+
+def _reason_to_update(
+    context: Context, packages: Packages, template: Template, spec: TemplateSpec
+) -> str | None:
+    if template.spec_sha256 is None:
+        return "it is not known which metadata it was built from"
+    if template.spec_sha256 != sha256_of_spec(spec):
+        return "its metadata has changed"
+    tree = context.templates.path_of_form(template.name, "tree")
+    status = Path(tree, "var/lib/dpkg/status").read_bytes()
+    release = Path(tree, "usr/lib/os-release").read_bytes()
+    files = packages.outdated(status, release)
+    return f"packages that have changed: {len(files)}" if files else None
 
 
 def take_template(

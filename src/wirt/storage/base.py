@@ -5,7 +5,7 @@ constant time, whatever the template's size. Every method can be called again af
 removing what is gone are no errors.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 from wirt.model.capability import Capability
@@ -189,6 +189,14 @@ class Packages(Protocol):
         """
         ...
 
+    def outdated(self, status: bytes, release: bytes) -> list[str]:
+        """Return the names of the files that a root's packages could be upgraded with.
+
+        Raises:
+            Unsupported, Failed: that cannot be found out; says why.
+        """
+        ...
+
 
 class Templates(Protocol):
     """The built templates of a home."""
@@ -213,6 +221,18 @@ class Templates(Protocol):
             Busy: it is being built.
             Unsupported, OutOfSpace, Failed: it could not be built; nothing is left of it.
         """
+        ...
+
+    def update(self, spec: TemplateSpec, *, progress: Callable[[str], None]) -> Template:
+        """Build a template anew, make that its current version and return it; guests keep theirs.
+
+        Raises:
+            NotFound, Busy, Unsupported, OutOfSpace, Failed: the version before is the current one.
+        """
+        ...
+
+    def remove_unused(self, name: str, *, used: Collection[str]) -> None:
+        """Delete the versions of a template that are not current and whose checksum is not among the used."""
         ...
 
     def import_root(
@@ -265,11 +285,12 @@ class Templates(Protocol):
         """
         ...
 
-    def path_of_form(self, name: str, form: str) -> str:
+    def path_of_form(self, name: str, form: str, *, sha256: str | None = None) -> str:
         """Return where a form of the template is, and make it if it is not there yet.
 
         Args:
             name: the template.
             form: "tree", "btrfs", "image" or "boot".
+            sha256: which version of it; None: the current one.
         """
         ...

@@ -7,7 +7,8 @@ nothing of this configuration is put into the root.
 
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from wirt.errors import Failed, InvalidInput, Unsupported
@@ -26,6 +27,7 @@ from wirt.storage.tarread import WITH_US
 
 _URI = re.compile(r"'[^']+' (\S+) \d+( \S+)?")
 _FILE = re.compile(r"[A-Za-z0-9%_.+~-]+\.deb")
+_UPGRADE = ("upgrade", "--with-new-pkgs")
 _LOCK_SECONDS = 600.0
 
 
@@ -58,6 +60,27 @@ class PackageCache:
                 raise InvalidInput(
                     f"{name!r} is no name of a package", hint="give names as apt knows them"
                 )
+        verb = ["install", *wanted] if wanted else _UPGRADE
+        with self._prepared(status, release) as place:
+            files = self._lacking(place, verb)
+            if files:
+                self._apt(place, "--download-only", *verb)
+            for name in files:
+                shutil.copyfile(place / "archives" / name, f"{into}/{name}")
+        return files
+
+    def outdated(self, status: bytes, release: bytes) -> list[str]:
+        """Return the names of the files that a root's packages could be upgraded with; fetches none of them.
+
+        Raises:
+            Unsupported, Failed: as ``fetch``.
+        """
+        with self._prepared(status, release) as place:
+            return self._lacking(place, _UPGRADE)
+
+    @contextmanager
+    def _prepared(self, status: bytes, release: bytes) -> Iterator[Path]:
+        """Give the directory of a root's suite, in which apt knows what there is now and what the root has."""
         said = parse_release(release)
         distribution, suite = said.get("ID", ""), said.get("VERSION_CODENAME", "")
         if SUITE.fullmatch(suite) is None:
@@ -76,15 +99,12 @@ class PackageCache:
             for name in ("lists/partial", "archives/partial", "empty"):
                 (place / name).mkdir(parents=True, exist_ok=True)
             self._apt(place, "update")
-            verb = ["install", *wanted] if wanted else ["upgrade", "--with-new-pkgs"]
-            # Asked of an empty directory, so that what is there already is named too.
-            empty = ["-o", f"Dir::Cache::archives={place}/empty"]
-            files = parse_files(self._apt(place, "--print-uris", *empty, *verb))
-            if files:
-                self._apt(place, "--download-only", *verb)
-            for name in files:
-                shutil.copyfile(place / "archives" / name, f"{into}/{name}")
-        return files
+            yield place
+
+    def _lacking(self, place: Path, verb: Sequence[str]) -> list[str]:
+        """Return the files that apt needs for a verb, those too that were fetched before."""
+        empty = ["-o", f"Dir::Cache::archives={place}/empty"]
+        return parse_files(self._apt(place, "--print-uris", *empty, *verb))
 
     def _apt(self, place: Path, *arguments: str) -> str:
         done = run(

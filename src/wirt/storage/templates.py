@@ -11,7 +11,7 @@ it, so what makes something (tar, mmdebstrap, images) is imported where it is ne
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -31,6 +31,7 @@ from wirt.host.files import disk_usage, free_bytes, sync_directory, translated, 
 from wirt.host.run import check
 from wirt.model.names import check_template_name
 from wirt.model.template import Template, TemplateSpec
+from wirt.storage.versions import Versions
 from wirt.storage.workdir import WorkDir, claimed, remove_leftovers
 from wirt.units import MIB, render_bytes
 
@@ -51,6 +52,7 @@ class TemplateCache:
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
+        self._versions = Versions(directory)
 
     def build(self, spec: TemplateSpec, *, progress: Progress) -> Template:
         """Build a template from its metadata and return it.
@@ -61,31 +63,68 @@ class TemplateCache:
             Unsupported: this machine's apt has no source for the suite.
             OutOfSpace, Failed: it could not be built; nothing is left of it.
         """
+        started = time.monotonic()
+        with self._making(spec.name, f"build template {spec.name}") as work:
+            return self._seal(work, self._build_in(work, spec, progress), started)
+
+    def update(self, spec: TemplateSpec, *, progress: Progress) -> Template:
+        """Build a template anew beside what there is of it, make that the current version and return it.
+
+        Guests keep the version that they were made from, until ``remove_unused`` is told that they are gone. A crash
+        leaves the version before or the new one as the current one.
+
+        Raises:
+            NotFound: there is no template of that name.
+            Busy, Unsupported, OutOfSpace, Failed: as ``build``; the version before is still the current one.
+        """
+        started, name = time.monotonic(), spec.name
+        self.get(name)
+        _check_root(f"update template {name}")
+        remove_leftovers(self._directory)
+        with claimed(self._directory, name, wait=False) as work, self._explaining_full_disk(name):
+            draft = self._build_in(work, spec, progress)
+            template = self._seal(work, draft, started, beside=True)
+            self._versions.switch(name, self._versions.called(name, template.sha256))
+        return template
+
+    def remove_unused(self, name: str, *, used: Collection[str]) -> None:
+        """Delete the versions of a template that are neither current nor used.
+
+        Args:
+            name: the template's.
+            used: the checksums of the versions that guests rest on.
+
+        Raises:
+            Busy: a form of it is being made.
+        """
+        *old, _ = self._versions.all(name)
+        for version in old:
+            if self._read(name, version).sha256 not in used:
+                with claimed(self._directory, name, wait=False) as work:
+                    os.rename(self._path(version), f"{work.path}/removed")
+                    sync_directory(self._directory)
+
+    def _build_in(self, work: WorkDir, spec: TemplateSpec, progress: Progress) -> Template:
+        """Build the root of a template in a work directory and return what is known of it."""
         from wirt.storage.builder import build_root
         from wirt.storage.specs import sha256_of_spec
 
-        started = time.monotonic()
-        with self._making(spec.name, f"build template {spec.name}") as work:
-            root = build_root(spec, work.path, lock=work.lock, progress=progress)
-            os.rename(root, f"{work.path}/{FORMS['tree']}")
-            progress("packing the root")
-            return self._seal(
-                work,
-                Template(
-                    name=spec.name,
-                    description=spec.description,
-                    distribution=spec.distribution,
-                    suite=spec.suite,
-                    packages=spec.packages,
-                    unpacked_bytes=disk_usage(f"{work.path}/{FORMS['tree']}"),
-                    sha256="",
-                    packed_bytes=0,
-                    built=time.time(),
-                    build_seconds=0.0,
-                    spec_sha256=sha256_of_spec(spec),
-                ),
-                started,
-            )
+        root = build_root(spec, work.path, lock=work.lock, progress=progress)
+        os.rename(root, f"{work.path}/{FORMS['tree']}")
+        progress("packing the root")
+        return Template(
+            name=spec.name,
+            description=spec.description,
+            distribution=spec.distribution,
+            suite=spec.suite,
+            packages=spec.packages,
+            unpacked_bytes=disk_usage(f"{work.path}/{FORMS['tree']}"),
+            sha256="",
+            packed_bytes=0,
+            built=time.time(),
+            build_seconds=0.0,
+            spec_sha256=sha256_of_spec(spec),
+        )
 
     def import_root(
         self,
@@ -206,7 +245,10 @@ class TemplateCache:
             Corrupt: what is stored of it cannot be read.
         """
         check_template_name(name)
-        path = self._path(name, METADATA)
+        return self._read(name, self._versions.current(name))
+
+    def _read(self, name: str, version: str) -> Template:
+        path = self._path(version, METADATA)
         try:
             with open(path, "rb") as file:
                 return msgspec.json.decode(file.read(), type=Template)
@@ -223,7 +265,7 @@ class TemplateCache:
     def list(self) -> Sequence[Template]:
         """Return all finished templates, by name."""
         try:
-            names = sorted(os.listdir(self._directory))
+            names = list(self._versions.names())
         except FileNotFoundError:
             return []
         except PermissionError as error:
@@ -248,7 +290,7 @@ class TemplateCache:
         """
         from wirt.storage.archive import copy_checked
 
-        template, packed = self.get(name), self._path(name, PACKED)
+        template, packed = self.get(name), self._path(self._versions.current(name), PACKED)
         checksum = f"{path}.sha256"
         for one in (path, checksum):
             if os.path.lexists(one):
@@ -281,14 +323,20 @@ class TemplateCache:
                 f"template {name} is used by {_enumerate(used_by)}",
                 hint=f"destroy {'it' if len(used_by) == 1 else 'them'} first",
             )
-        if not os.path.isdir(self._path(name)):
+        if not os.path.isdir(self._path(self._versions.current(name))):
             self.get(name)
         with claimed(self._directory, name, wait=False) as work:
-            os.rename(self._path(name), f"{work.path}/removed")
+            # The current one goes last: until then a crash leaves the template, and after it none.
+            for number, version in enumerate(self._versions.all(name)):
+                os.rename(self._path(version), f"{work.path}/removed-{number}")
+            self._versions.forget(name)
             sync_directory(self._directory)
 
-    def path_of_form(self, name: str, form: str) -> str:
+    def path_of_form(self, name: str, form: str, *, sha256: str | None = None) -> str:
         """Return where a form of a template is, making it on first need.
+
+        It is there for as long as the version is: an update makes a new version beside it. ``sha256`` names the version;
+        None: the current one.
 
         "tree" is an unpacked directory, "btrfs" the same as a subvolume, "image" a raw ext4 image, "boot" a directory
         with the kernel (``vmlinuz``) and a small initial ramdisk (``initrd.img``).
@@ -299,26 +347,35 @@ class TemplateCache:
             Unsupported: this template or this disk cannot have that form.
             OutOfSpace: it does not fit.
         """
-        final = self._path(name, FORMS[form])
+        versions = self._versions
+        version = versions.current(name) if sha256 is None else versions.of(name, sha256)
+        final = self._path(version, FORMS[form])
         if os.path.lexists(final):
             return final
-        template = self.get(name)
+        check_template_name(name)
+        template = self._read(name, version)
         # Made of the tree: it must be there before the work directory is claimed for the form.
-        tree = self.path_of_form(name, "tree") if form in ("image", "boot") else ""
+        tree = (
+            self.path_of_form(name, "tree", sha256=template.sha256)
+            if form in ("image", "boot")
+            else ""
+        )
         _check_root(f"make the {form} of template {name}")
         with claimed(self._directory, name, wait=True) as work, self._explaining_full_disk(name):
             if not os.path.lexists(final):
                 fresh = f"{work.path}/{FORMS[form]}"
-                self._make_form(template, form, fresh=fresh, tree=tree)
+                packed = self._path(version, PACKED)
+                self._make_form(template, form, packed=packed, fresh=fresh, tree=tree)
                 check(["sync", "-f", work.path])
                 os.rename(fresh, final)
-                sync_directory(self._path(name))
+                sync_directory(self._path(version))
         return final
 
-    def _make_form(self, template: Template, form: str, *, fresh: str, tree: str) -> None:
+    def _make_form(
+        self, template: Template, form: str, *, packed: str, fresh: str, tree: str
+    ) -> None:
         from wirt.storage import forms
 
-        packed = self._path(template.name, PACKED)
         match form:
             case "tree":
                 forms.make_tree(template, packed, fresh)
@@ -329,8 +386,13 @@ class TemplateCache:
             case _:
                 forms.make_boot(tree, fresh)
 
-    def _seal(self, work: WorkDir, draft: Template, started: float) -> Template:
-        """Pack the root if it is not yet, write the metadata and give the work directory its name."""
+    def _seal(
+        self, work: WorkDir, draft: Template, started: float, *, beside: bool = False
+    ) -> Template:
+        """Pack the root if it is not yet, write the metadata and give the work directory its name.
+
+        That is the template's; ``beside`` the first version, it is that of a later one.
+        """
         from wirt.storage.archive import pack, sha256_of
 
         packed = f"{work.path}/{PACKED}"
@@ -347,8 +409,11 @@ class TemplateCache:
         # The tree holds set-user-id programs of a foreign system: nobody but root may reach them.
         os.chmod(work.path, 0o700)
         check(["sync", "-f", work.path])
+        name = template.name
+        final = self._path(self._versions.called(name, template.sha256) if beside else name)
         # A crash before this line leaves nothing that looks finished; after it, all of it.
-        os.rename(work.path, self._path(template.name))
+        if not (beside and os.path.isdir(final)):
+            os.rename(work.path, final)
         sync_directory(self._directory)
         return template
 
@@ -365,7 +430,7 @@ class TemplateCache:
             yield work
 
     def _check_absent(self, name: str) -> None:
-        if os.path.lexists(self._path(name)):
+        if os.path.lexists(self._path(self._versions.current(name))):
             raise Conflict(
                 f"there is a template called {name}",
                 hint=f"take another name, or remove it with wirt template remove {name}",
