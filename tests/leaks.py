@@ -6,6 +6,7 @@ given; on a machine where others work too, give what the names of the test's own
 """
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -23,7 +24,7 @@ class World:
     cgroups: frozenset[str]
     interfaces: frozenset[str]
     tables: frozenset[str]
-    """Tables of the packet filter."""
+    """Tables of the packet filter, and the cards that they let through."""
     profiles: frozenset[str]
     """AppArmor's, with their namespaces."""
     loops: frozenset[str]
@@ -110,13 +111,23 @@ def _is_frozen(cgroup: str) -> bool:
 
 
 def _tables() -> list[str]:
+    """Return the tables, and each card that one of their sets lets through."""
     try:
         done = subprocess.run(
-            ["nft", "list", "tables"], capture_output=True, text=True, check=False, timeout=30
+            ["nft", "list", "ruleset"], capture_output=True, text=True, check=False, timeout=30
         )
     except FileNotFoundError:
         return []
-    return done.stdout.splitlines()
+    found = []
+    holder = ""
+    for line in done.stdout.splitlines():
+        words = line.split()
+        if words and words[0] in ("table", "set"):
+            holder = " ".join(words).removesuffix(" {")
+        if words and words[0] == "table":
+            found.append(holder)
+        found += [f"{card} in {holder}" for card in re.findall(r'"(\S+)" \. [0-9a-f]{2}:', line)]
+    return found
 
 
 def _profiles() -> list[str]:

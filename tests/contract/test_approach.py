@@ -67,7 +67,7 @@ def prepared_guest(name: str, templates: Path) -> Iterator[Prepared]:
         stack.callback(network.remove)
         address = network.choose_address(None, set(), "000000")
         nic = network.nic(guest_id, address, network.mac(guest_id), approach.needs.nic)
-        network.attach(nic)
+        network.attach(nic, list)
         stack.callback(network.detach, nic)
         launch = Launch(
             place=place,

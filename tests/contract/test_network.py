@@ -1,6 +1,7 @@
 """What every network promises, asked of the fake and of the bridge."""
 
 import secrets
+import subprocess
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -59,7 +60,7 @@ def test_attach_makes_the_nodes_side_and_detach_takes_it_away(
     network.ensure_up()
 
     assert network.probe(nic) is Presence.ABSENT
-    network.attach(nic)
+    network.attach(nic, list)
     assert network.probe(nic) is Presence.PRESENT
     network.detach(nic)
     assert network.probe(nic) is Presence.ABSENT
@@ -71,7 +72,7 @@ def test_every_change_can_be_made_again(network: Network, kind: NicKind) -> None
     for _ in range(2):
         network.ensure_up()
     for _ in range(2):
-        network.attach(nic)
+        network.attach(nic, list)
     present = network.probe(nic)
     for _ in range(2):
         network.detach(nic)
@@ -88,7 +89,7 @@ def test_attach_without_the_bridge_is_refused_and_leaves_nothing_after_detach(
 ) -> None:
     nic = card(network, kind)
     with pytest.raises(Failed):
-        network.attach(nic)
+        network.attach(nic, list)
     network.detach(nic)
 
     assert network.probe(nic) is Presence.ABSENT
@@ -98,18 +99,23 @@ def test_attach_without_the_bridge_is_refused_and_leaves_nothing_after_detach(
 def test_detach_after_the_bridge_is_gone_is_no_error(network: Network, kind: NicKind) -> None:
     nic = card(network, kind)
     network.ensure_up()
-    network.attach(nic)
+    network.attach(nic, list)
     network.remove()
     network.detach(nic)
 
     assert network.probe(nic) is Presence.ABSENT
 
 
-def test_attach_of_veth_leaves_the_making_to_the_engine(network: Network) -> None:
+def test_attach_of_veth_lets_it_through_and_leaves_the_making_to_the_engine(
+    network: Network,
+) -> None:
     nic = card(network, NicKind.VETH)
     network.ensure_up()
-    network.attach(nic)
+    network.attach(nic, list)
+    attached = network.probe(nic)
+    network.detach(nic)
 
+    assert attached is Presence.PARTIAL
     assert network.probe(nic) is Presence.ABSENT
 
 
@@ -142,7 +148,35 @@ def test_call_told_to_fail_fails_once(tmp_path: Path) -> None:
     network = FakeNetwork(str(tmp_path), "abcd", SUBNET, fail_at=2)
     network.ensure_up()
     with pytest.raises(Failed, match="attach was told to fail"):
-        network.attach(card(network, NicKind.TAP))
-    network.attach(card(network, NicKind.TAP))
+        network.attach(card(network, NicKind.TAP), list)
+    network.attach(card(network, NicKind.TAP), list)
 
     assert network.probe(card(network, NicKind.TAP)) is Presence.PRESENT
+
+
+@pytest.mark.parametrize("kind", [NicKind.VETH, NicKind.TAP])
+def test_filter_that_somebody_flushed_is_made_anew_with_all_who_run(
+    tmp_path: Path, tag: str, root_user: None, kind: NicKind
+) -> None:
+    network = BridgeNetwork(tag, SUBNET)
+    running, gone, new = (
+        network.nic(guest_id, f"10.127.240.{last}", network.mac(guest_id), kind)
+        for last, guest_id in enumerate(("0000aa", "0000bb", "0000cc"), start=9)
+    )
+    network.ensure_up()
+    network.attach(running, list)
+    network.attach(gone, list)
+    subprocess.run(["nft", "delete", "table", "bridge", network.bridge], check=True)
+    network.detach(gone)
+    network.attach(new, lambda: [running])
+    tables = snapshot_world(tag).tables
+    for nic in (running, new):
+        network.detach(nic)
+    network.remove()
+
+    table = f"table bridge wirt-{tag}"
+    assert {text for text in tables if text.endswith("set ports")} == {
+        f"{nic.interface} in set ports" for nic in (running, new)
+    }
+    assert table in tables
+    assert snapshot_world(tag).tables == frozenset()

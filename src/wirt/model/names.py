@@ -79,4 +79,9 @@ def kernel_name(tag: str, guest_id: str) -> str:
 
 def interface_name(tag: str, guest_id: str) -> str:
     """Return the host side of a guest's network card, within the kernel's 15 characters: ``wabcd12ab34``."""
-    return f"w{tag}{guest_id}"
+    return f"{interface_prefix(tag)}{guest_id}"
+
+
+def interface_prefix(tag: str) -> str:
+    """Return what the interfaces of all guests of a home begin with; the bridge's name (``wirt-abcd``) does not."""
+    return f"w{tag}"

@@ -1,5 +1,6 @@
 """The port that every kind of network is behind: how a guest is joined to the node and the other guests."""
 
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from wirt.model.capability import Capability
@@ -38,14 +39,22 @@ class Network(Protocol):
         """Return the card of a guest as a value; changes nothing."""
         ...
 
-    def attach(self, nic: Nic) -> None:
-        """Make what the kind needs on the host: a tap device, an alias; nothing for veth, which the engine makes."""
+    def attach(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
+        """Let the card through the filter and make what the kind needs on the host: a tap device, an alias; not veth.
+
+        Args:
+            nic: the card.
+            others: those of the guests that run, asked for if the filter has to be made anew.
+
+        Raises:
+            Failed: there is no bridge, or the kernel refused.
+        """
         ...
 
     def detach(self, nic: Nic) -> None:
-        """Take it away again; no error if it is gone."""
+        """Take it away again and let nothing of it through; no error if it is gone."""
         ...
 
     def probe(self, nic: Nic) -> Presence:
-        """Ask the kernel whether the host's side is there."""
+        """Ask the kernel whether the host's side is there; partial if it is only let through."""
         ...

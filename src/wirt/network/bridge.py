@@ -2,18 +2,29 @@
 
 The bridge stands as long as the home has a guest. Containers get their veth pair from LXC, which also takes it away;
 tap devices for guests with their own kernel, and addresses for chroots, are made here.
+
+The bridge has a packet filter of the same name (see ``filter``), which stands no longer than it. A card is let through
+before it is made, so the time between is closed, and closed again when it is gone.
 """
 
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network
 
-from wirt.host import links, run
+from wirt.errors import Failed
+from wirt.host import links, nft, run
 from wirt.model.capability import Capability, no, yes
-from wirt.model.names import interface_name
+from wirt.model.names import interface_name, interface_prefix
 from wirt.model.presence import Presence
 from wirt.model.resources import Nic, NicKind
 from wirt.network import addresses
+from wirt.network import filter as rules
 
 _VANISHING_SECONDS = 0.5
+_FORWARDED_GROUPS = 0xFFF8
+"""Which of the addresses 01:80:c2:00:00:0X the bridge treats as any other: all that the kernel allows.
+
+Else the node itself would take frames to 0e from the guest's port, past every hook of the bridge's filter.
+"""
 
 
 class BridgeNetwork:
@@ -24,14 +35,20 @@ class BridgeNetwork:
         self._tag = tag
         self._subnet = subnet
         self.bridge = f"wirt-{tag}"
+        self._ports = interface_prefix(tag)
         # A bridge without an address of its own takes its ports' lowest, and changes it when that port goes.
         self._mac = addresses.mac_of(tag, "000000")
 
     def probe_capability(self) -> Capability:
-        """Ask whether ``ip`` is there to make a bridge with."""
-        if run.find_program("ip") is None:
-            return no("bridge", "the program ip is not installed", "apt-get install iproute2")
-        return yes("bridge", f"guests get addresses of {self._subnet}")
+        """Ask whether ``ip`` and ``nft`` are there to make a bridge and its filter with."""
+        for program, package in (("ip", "iproute2"), ("nft", "nftables")):
+            if run.find_program(program) is None:
+                return no(
+                    "bridge",
+                    f"the program {program} is not installed",
+                    f"apt-get install {package}",
+                )
+        return yes("bridge", f"guests get addresses of {self._subnet}, and may send from no other")
 
     def ensure_up(self) -> None:
         """Make the bridge if it is not there.
@@ -44,15 +61,21 @@ class BridgeNetwork:
         address = f"{addresses.gateway(self._subnet)}/{addresses.PREFIX}"
         links.batch(
             [
-                f"link add name {self.bridge} address {self._mac} type bridge",
+                f"link add name {self.bridge} address {self._mac} type bridge "
+                f"no_linklocal_learn 1 group_fwd_mask {_FORWARDED_GROUPS}",
                 f"address add {address} dev {self.bridge}",
                 f"link set {self.bridge} up",
             ]
         )
 
     def remove(self) -> None:
-        """Take the bridge away; no error if it is gone."""
-        links.delete(self.bridge)
+        """Take the bridge and its filter away; no error if they are gone.
+
+        A crash before the bridge is gone leaves it to the next command; nft, once begun, ends without us.
+        """
+        if links.exists(self.bridge):
+            with nft.applying(rules.build_removal(self.bridge)):
+                links.delete(self.bridge)
 
     def choose_address(self, wanted: str | None, taken: set[str], guest_id: str) -> str:
         """Return the address that is asked for, or the one that the guest's id stands for."""
@@ -77,11 +100,18 @@ class BridgeNetwork:
             gateway=addresses.gateway(self._subnet),
         )
 
-    def attach(self, nic: Nic) -> None:
-        """Make what the kind needs on the node; nothing for veth, which the engine makes."""
+    def attach(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
+        """Let the card through and make what the kind needs on the node; veth is made by the engine.
+
+        A crash in between leaves a card let through that is not there, which ``probe`` finds.
+        """
+        if not links.exists(self.bridge):
+            raise Failed(f"there is no bridge {self.bridge}")
         if nic.kind is NicKind.ALIAS:
             links.batch([f"address replace {nic.address}/32 dev {self.bridge}"])
-        elif nic.kind is NicKind.TAP and self.probe(nic) is not Presence.PRESENT:
+            return
+        self._admit(nic, others)
+        if nic.kind is NicKind.TAP and not links.is_up(nic.interface):
             links.delete(nic.interface)
             links.batch(
                 [
@@ -91,20 +121,46 @@ class BridgeNetwork:
                 ]
             )
 
+    def _admit(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
+        """Let a card through. The first since the bridge was made finds no table, or the node's was flushed."""
+        try:
+            nft.apply(rules.build_admission(self.bridge, nic))
+        except Failed:
+            cards = [card for card in others() if card.kind is not NicKind.ALIAS]
+            nft.apply(rules.build_table(self.bridge, self._ports, [*cards, nic]))
+
     def detach(self, nic: Nic) -> None:
-        """Take it away again; no error if it is gone."""
-        if nic.kind is not NicKind.ALIAS:
-            # The kernel is taking a veth pair away by itself when the guest's namespace has just gone.
-            if nic.kind is NicKind.TAP or not links.wait_gone(nic.interface, _VANISHING_SECONDS):
-                links.delete(nic.interface)
-        elif links.exists(self.bridge) and links.has_address(self.bridge, nic.address):
-            links.batch([f"address delete {nic.address}/32 dev {self.bridge}"])
+        """Take it away again and close it; no error if it is gone."""
+        if nic.kind is NicKind.ALIAS:
+            if self._has_alias(nic):
+                links.batch([f"address delete {nic.address}/32 dev {self.bridge}"])
+        elif links.exists(self.bridge):
+            try:
+                with nft.applying(rules.build_withdrawal(self.bridge, nic)):
+                    _delete(nic)
+            except Failed:
+                if self.probe(nic) is not Presence.ABSENT:
+                    raise
+                # There is nothing to close where somebody flushed the node's filter.
+        else:
+            _delete(nic)
 
     def probe(self, nic: Nic) -> Presence:
-        """Ask the kernel whether the node's side is there."""
+        """Ask the kernel whether the node's side is there, and whether the filter lets it through."""
         if nic.kind is NicKind.ALIAS:
-            there = links.exists(self.bridge) and links.has_address(self.bridge, nic.address)
-            return Presence.PRESENT if there else Presence.ABSENT
+            return Presence.PRESENT if self._has_alias(nic) else Presence.ABSENT
         if links.is_up(nic.interface):
             return Presence.PRESENT
-        return Presence.PARTIAL if links.exists(nic.interface) else Presence.ABSENT
+        open_ = links.exists(self.bridge) and nft.has_element(
+            self.bridge, rules.PORTS, rules.port_of(nic)
+        )
+        return Presence.PARTIAL if open_ or links.exists(nic.interface) else Presence.ABSENT
+
+    def _has_alias(self, nic: Nic) -> bool:
+        return links.exists(self.bridge) and links.has_address(self.bridge, nic.address)
+
+
+def _delete(nic: Nic) -> None:
+    # The kernel is taking a veth pair away by itself when the guest's namespace has just gone.
+    if nic.kind is NicKind.TAP or not links.wait_gone(nic.interface, _VANISHING_SECONDS):
+        links.delete(nic.interface)

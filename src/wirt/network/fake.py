@@ -5,6 +5,7 @@ it is told to, before it has done anything.
 """
 
 import os
+from collections.abc import Callable, Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -76,13 +77,12 @@ class FakeNetwork:
             gateway=addresses.gateway(self._subnet),
         )
 
-    def attach(self, nic: Nic) -> None:
-        """Make the card's file; for veth the engine would make the card."""
+    def attach(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
+        """Make the card's file; for veth it says that the card, which the engine would make, is let through."""
         self._count("attach")
         if not os.path.exists(self._path(self.bridge)):
             raise Failed(f"there is no bridge {self.bridge}")
-        if nic.kind is not NicKind.VETH:
-            files.write(self._card(nic), nic.address)
+        files.write(self._card(nic), nic.address)
 
     def detach(self, nic: Nic) -> None:
         """Delete the card's file; no error if it is gone."""
@@ -91,7 +91,9 @@ class FakeNetwork:
 
     def probe(self, nic: Nic) -> Presence:
         """Look for the card's file."""
-        return Presence.PRESENT if os.path.exists(self._card(nic)) else Presence.ABSENT
+        if not os.path.exists(self._card(nic)):
+            return Presence.ABSENT
+        return Presence.PARTIAL if nic.kind is NicKind.VETH else Presence.PRESENT
 
     def _count(self, call: str) -> None:
         self.calls.append(call)

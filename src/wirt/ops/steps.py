@@ -288,7 +288,15 @@ class Ladder:
     def _attach_network(self) -> None:
         with self._context.network_lock():
             self._context.network.ensure_up()
-            self._context.network.attach(self._nic())
+            self._context.network.attach(self._nic(), self._others)
+
+    def _others(self) -> list[Nic]:
+        """Return the cards of the home's other guests that run."""
+        return [
+            _nic(self._context, guest)
+            for guest in self._context.store.guests()
+            if guest.state is not State.STOPPED and guest.id != self._guest.id
+        ]
 
     def _attach_root(self) -> None:
         self.attached_root()
@@ -324,9 +332,12 @@ class Ladder:
         )
 
     def _nic(self) -> Nic:
-        return self._context.network.nic(
-            self._guest.id, self._guest.address, self._guest.mac, self._approach.needs.nic
-        )
+        return _nic(self._context, self._guest)
+
+
+def _nic(context: Context, guest: Guest) -> Nic:
+    kind = context.approach(guest.approach).needs.nic
+    return context.network.nic(guest.id, guest.address, guest.mac, kind)
 
 
 def _is(there: bool) -> Presence:
