@@ -30,6 +30,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     own_kernel: bool
     kernel_image: bool = False
     """The template's kernel and an initial ramdisk must be handed over."""
+    terminal: bool = True
+    """A command in the guest can have the terminal of whoever runs it."""
 
 
 class Approach(Protocol):

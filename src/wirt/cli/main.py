@@ -19,10 +19,12 @@ COMMANDS = {
     "create": "wirt.cli.create:create",
     "destroy": "wirt.cli.destroy:destroy",
     "doctor": "wirt.cli.doctor:doctor",
+    "enter": "wirt.cli.enter:enter",
     "exec": "wirt.cli.execute:execute",
     "freeze": "wirt.cli.freeze:freeze",
     "install": "wirt.cli.install:install",
     "list": "wirt.cli.list_guests:list_guests",
+    "password": "wirt.cli.password:password",
     "rename": "wirt.cli.rename:rename",
     "report": "wirt.cli.report:report",
     "restart": "wirt.cli.restart:restart",
@@ -37,6 +39,7 @@ COMMANDS = {
     "template": "wirt.cli.template:template",
     "thaw": "wirt.cli.thaw:thaw",
     "upgrade": "wirt.cli.install:upgrade",
+    "wait": "wirt.cli.wait:wait",
 }
 
 
@@ -107,8 +110,8 @@ def _as_ours(error: click.ClickException) -> InvalidInput:
 
 
 def _usage_status(error: click.ClickException) -> int:
-    """Return the exit status of a command line that cannot be read; of exec and run, 2 would be the command's own."""
+    """Return the exit status of a command line that cannot be read; of enter, exec and run, 2 would be the command's own."""
     context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is not None and context.command.name in ("exec", "run"):
+    if context is not None and context.command.name in ("enter", "exec", "run"):
         return EXEC_FAILED
     return error.exit_code

@@ -48,6 +48,7 @@ class Qemu:
         smallest_memory=128 * MIB,
         own_kernel=True,
         kernel_image=True,
+        terminal=False,
     )
 
     def probe_capability(self) -> Capability:
