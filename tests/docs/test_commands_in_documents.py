@@ -11,6 +11,7 @@ from tests.documents import DOCUMENTS, REPOSITORY, Shown, read_commands
 from tests.homes import HomeUnderTest
 
 from wirt.cli.main import wirt as command_line
+from wirt.dialects.vz import vzcfgvalidate
 from wirt.ops.doctor import PROGRAMS
 
 SHOWN = [shown for document in DOCUMENTS for shown in read_commands(document)]
@@ -71,6 +72,8 @@ def test_command_in_document_is_understood(
     for program, *arguments in shown.programs():
         if program.removeprefix(".venv/bin/") == "wirt":
             _parse(arguments, is_whole=shown.is_transcript)
+        elif program == "vzcfgvalidate":
+            assert vzcfgvalidate.parse_arguments(arguments) is not None
         elif program == "make":
             assert arguments[:1] == ["-C"] or set(arguments) <= set(targets)
         elif program == ".venv/bin/python":
