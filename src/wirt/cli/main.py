@@ -15,6 +15,8 @@ from wirt.errors import Error, InvalidInput
 from wirt.host import files, interrupts
 
 COMMANDS = {
+    "autostart": "wirt.cli.autostart:autostart",
+    "boot": "wirt.cli.boot:boot",
     "compare": "wirt.cli.compare:compare",
     "create": "wirt.cli.create:create",
     "destroy": "wirt.cli.destroy:destroy",

@@ -38,3 +38,5 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Kernel boot id of the node when the guest was started: after a reboot nothing runs."""
     snapshots: tuple[Snapshot, ...] = ()
     """In the order they were made."""
+    boot_order: int | None = None
+    """Place among the guests that are started with the node, the lowest first; None: it is not."""

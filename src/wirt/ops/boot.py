@@ -1,0 +1,73 @@
+"""``boot``: the guests that are to be started with the node are started, in their order."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from wirt.errors import Error
+from wirt.model.guest import Guest
+from wirt.model.lifecycle import State
+from wirt.ops import guests
+from wirt.ops.context import Context
+from wirt.ops.start import start
+
+
+class Booted(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one guest."""
+
+    guest: Guest
+    error: Error | None = None
+    """Why it was not started, or did not become ready; None if it is."""
+
+
+def boot(context: Context, *, ready_seconds: float) -> Iterator[Booted]:
+    """Start them one after the other, each when the one before is ready, and say of each how it went.
+
+    Those that run or are frozen are passed over. A guest that fails stops none of the others. Killed on the way, it can
+    be run again: what is started is left alone then.
+    """
+    listed = sorted(
+        (guest.boot_order, guest.name)
+        for guest in context.store.guests()
+        if guest.boot_order is not None and guests.observed(context, guest).state is State.STOPPED
+    )
+    by_name = {guest.name: guest for guest in context.store.guests()}
+    for _, name in listed:
+        try:
+            yield Booted(guest=start(context, name, ready_seconds=ready_seconds))
+        except Error as error:
+            yield Booted(guest=by_name[name], error=error)
+
+
+def build_unit(program: str, environment: dict[str, str]) -> str:
+    """Return a unit of systemd that starts the guests at boot.
+
+    Args:
+        program: path of ``wirt``.
+        environment: what names the home, if it is another than the default.
+    """
+    home = "".join(
+        f"Environment={_quoted(f'{key}={value}')}\n" for key, value in sorted(environment.items())
+    )
+    return f"""\
+[Unit]
+Description=Guests of Wirt
+After=network.target local-fs.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+# To stop or restart the unit must not end the guests.
+KillMode=process
+TimeoutStartSec=infinity
+{home}ExecStart={_quoted(program)} boot
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def _quoted(text: str) -> str:
+    """Return a word as systemd reads it back: see systemd.syntax(7), and specifiers in systemd.unit(5)."""
+    safe = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{safe}"'
