@@ -7,7 +7,7 @@ from tests.homes import HomeUnderTest
 from wirt.host.cgroup import find_hierarchies
 from wirt.units import MIB
 
-FORKS = "n=0; while [ $n -lt 64 ]; do sleep 60 & n=$((n + 1)); done; echo all"
+FORKS = "n=0; while [ $n -lt 64 ]; do sleep 60 >/dev/null 2>&1 & n=$((n + 1)); done; echo all"
 HOLDS_40_MIB = "exec head -c 40m /dev/zero | tail -c 40m >/dev/null"
 
 
