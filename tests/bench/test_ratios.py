@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "bench" / "ratios.py"
+REPOSITORY = Path(__file__).parents[2]
+PROGRAM = REPOSITORY / "bench" / "ratios.py"
+DOCUMENT = REPOSITORY / "docs" / "performance.md"
 
 
 def taken(samples: list[list[float]], problem: str | None = None) -> dict[str, Any]:
@@ -68,3 +70,14 @@ def test_render_of_results_names_the_worst_test_and_the_overhead(tmp_path: Path)
     assert "1 of 2 tests within, worst execl" in inside
     assert inside.endswith("| 0.950 | 0.94 - 0.96 | | 0.98 - 1.02 | **missed** |")
     assert overhead.endswith("| 108 s | 100 s | 1.08 | | 1 | <= 1.1 x | met |")
+
+
+def test_documented_rows_beside_unixbench_are_what_their_samples_say() -> None:
+    samples = REPOSITORY / "docs" / "performance-2026-11-25-unixbench.json"
+    argv = [sys.executable, str(PROGRAM), "--render", str(samples)]
+
+    table = subprocess.run(argv, check=True, capture_output=True, text=True).stdout
+
+    rows = [line for line in table.splitlines() if line.startswith("| `")]
+    assert len(rows) == 18
+    assert set(rows) <= set(DOCUMENT.read_text().splitlines())
