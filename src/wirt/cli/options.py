@@ -89,3 +89,16 @@ def definition(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def ending(function: Function) -> Function:
+    """Add the options that say how a guest is ended."""
+    force = click.option("-f", "--force", is_flag=True, help="End it at once.")
+    timeout = click.option(
+        "--timeout",
+        type=SECONDS,
+        default="60s",
+        show_default=True,
+        help="How long its own shutdown may take before it is ended.",
+    )
+    return force(timeout(function))

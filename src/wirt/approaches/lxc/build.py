@@ -53,7 +53,7 @@ def build_config(launch: Launch, root: RootTree, *, settings: Sequence[Setting],
     ]
     if root.idmap is None:
         # What the filter forbids an unprivileged container's root may not do anyway, or only to what is its own; there it
-        # would cost a fifth of every call. Call by call: docs/design/0008-what-keeps-guests-apart.md.
+        # would cost a fifth of every call. Call by call: docs/design/0010-what-keeps-guests-apart.md.
         lines.append("lxc.seccomp.profile = /usr/share/lxc/config/common.seccomp")
     else:
         lines += [
