@@ -37,9 +37,9 @@ COMMANDS = {
     "snapshot": "wirt.cli.snapshot:snapshot",
     "start": "wirt.cli.start:start",
     "stop": "wirt.cli.stop:stop",
-    "undo": "wirt.cli.undo:undo",
     "template": "wirt.cli.template:template",
     "thaw": "wirt.cli.thaw:thaw",
+    "undo": "wirt.cli.undo:undo",
     "upgrade": "wirt.cli.install:upgrade",
     "wait": "wirt.cli.wait:wait",
 }
