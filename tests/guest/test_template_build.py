@@ -166,7 +166,7 @@ def test_package_that_does_not_exist_is_named(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         "mmdebstrap could not build template odd: Unable to locate package no-such-package; "
-        "check the packages and scripts of the template"
+        "check the suite, the packages and the scripts of the template"
     )
     assert os.listdir(tmp_path) == []
 
@@ -184,18 +184,34 @@ def test_script_that_fails_is_named(tmp_path: Path) -> None:
 
     assert str(caught.value) == (
         "script 2 of template odd failed: the cable is out; "
-        "check the packages and scripts of the template"
+        "check the suite, the packages and the scripts of the template"
     )
     assert os.listdir(tmp_path) == []
 
 
 def test_suite_that_this_machine_has_no_source_for_is_refused(tmp_path: Path) -> None:
-    spec = TemplateSpec(name="odd", distribution="debian", suite="potato", packages=[])
+    spec = TemplateSpec(name="odd", distribution="ubuntu", suite="noble", packages=[])
     with pytest.raises(Unsupported) as caught:
         TemplateCache(str(tmp_path)).build(spec, progress=silence)
 
     assert str(caught.value) == (
-        "this machine's apt has no source for the suite potato; "
+        "this machine's apt has no source for the suite noble; "
         "add one with its key to /etc/apt/sources.list.d and try again"
     )
+    assert os.listdir(tmp_path) == []
+
+
+def test_suite_that_the_mirrors_do_not_have_fails_with_apts_reason_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    # The machine's own source serves every suite of its distribution that the mirror still has.
+    spec = TemplateSpec(name="odd", distribution="debian", suite="potato", packages=[])
+    with pytest.raises(Failed) as caught:
+        TemplateCache(str(tmp_path)).build(spec, progress=silence)
+
+    assert caught.value.message.startswith(
+        "mmdebstrap could not build template odd: The repository"
+    )
+    assert "potato" in caught.value.message
+    assert caught.value.hint == "check the suite, the packages and the scripts of the template"
     assert os.listdir(tmp_path) == []

@@ -119,7 +119,7 @@ def _run_reporting(
         raise Failed(
             _explain(what, list(said), status),
             detail="\n".join(said),
-            hint="check the packages and scripts of the template",
+            hint="check the suite, the packages and the scripts of the template",
         )
 
 
