@@ -29,7 +29,7 @@ def test_cgroups_of_version_2_with_every_controller(lab: LabHost) -> None:
 
 
 def test_containers_on_cgroup_2_under_systemd_and_apparmor(lab: LabHost) -> None:
-    lab.pytest("tests/contract/test_approach.py", "tests/cli/test_guests.py")
+    lab.pytest("tests/contract/test_approach.py", "tests/contract/test_freezable.py")
 
 
 @pytest.mark.long
