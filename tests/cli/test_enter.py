@@ -62,7 +62,8 @@ def test_enter_is_a_login_shell_at_home(running: HomeUnderTest, approach: str) -
 def test_ctrl_c_is_for_what_runs_in_the_guest(running: HomeUnderTest, approach: str) -> None:
     with open_terminal(running, "enter", approach) as terminal:
         terminal.expect(PROMPT)  # what is typed before is lost: lxc-attach begins with no input
-        terminal.type("echo ready-$((1 + 1)); sleep 1000\n")
+        # What says that it is ready is in the foreground by then, and the shell waits for it.
+        terminal.type("sh -c 'echo ready-$((1 + 1)); exec sleep 1000'\n")
         terminal.expect("ready-2")
         terminal.type("\x03")
         terminal.type("echo went-$((1 + 2))\n")
