@@ -119,6 +119,41 @@ def test_attach_of_veth_lets_it_through_and_leaves_the_making_to_the_engine(
     assert network.probe(nic) is Presence.ABSENT
 
 
+def test_closing_of_veth_lets_it_through_no_longer_than_the_block(network: Network) -> None:
+    nic = card(network, NicKind.VETH)
+    network.ensure_up()
+    network.attach(nic, list)
+    with network.closing(nic):
+        pass
+
+    assert network.probe(nic) is Presence.ABSENT
+
+
+@MADE_HERE
+def test_closing_leaves_the_taking_away_to_detach(network: Network, kind: NicKind) -> None:
+    nic = card(network, kind)
+    network.ensure_up()
+    network.attach(nic, list)
+    with network.closing(nic):
+        pass
+
+    assert network.probe(nic) is Presence.PRESENT
+    network.detach(nic)
+    assert network.probe(nic) is Presence.ABSENT
+
+
+@pytest.mark.parametrize("kind", NicKind)
+def test_closing_of_a_card_that_is_not_there_is_no_error(network: Network, kind: NicKind) -> None:
+    nic = card(network, kind)
+    with network.closing(nic):
+        pass
+    network.ensure_up()
+    with network.closing(nic):
+        pass
+
+    assert network.probe(nic) is Presence.ABSENT
+
+
 def test_nic_names_differ_by_guest_and_fit_the_kernel(network: Network) -> None:
     one, other = (card(network, NicKind.TAP, guest_id) for guest_id in ("0000aa", "0000bb"))
 

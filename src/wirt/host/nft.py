@@ -1,6 +1,6 @@
 """The packet filter of the node, changed by ``nft``: each call is one transaction, done whole or not at all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from wirt.host import run
@@ -17,22 +17,34 @@ def apply(commands: str) -> None:
 
 
 @contextmanager
-def applying(commands: str) -> Iterator[None]:
-    """Do the commands while the block runs; they are done when it ends.
+def attempting(commands: str) -> Iterator[Callable[[], int]]:
+    """Try the commands while the block runs; what is yielded waits, and returns nft's exit status.
 
     For what deletes: the kernel lets go of nft only when no packet can be looking at it any more, which takes it longer
     than all else that nft does (16 ms to 2 ms).
 
     Raises:
-        Failed, Unsupported: as ``apply``.
+        Unsupported: nft is not installed.
     """
     started = run.spawn(["nft", commands])
     try:
-        yield
+        yield started.wait
     finally:
-        # Ctrl-C on a terminal may have ended it: again is no error, and says what is the matter if it was refused.
-        if started.wait() != 0:
-            apply(commands)
+        started.wait()
+
+
+@contextmanager
+def applying(commands: str) -> Iterator[None]:
+    """Do the commands while the block runs; they are done when it ends.
+
+    Raises:
+        Failed, Unsupported: as ``apply``.
+    """
+    with attempting(commands) as wait:
+        yield
+    # Ctrl-C on a terminal may have ended it: again is no error, and says what is the matter if it was refused.
+    if wait() != 0:
+        apply(commands)
 
 
 def has_element(table: str, name: str, element: str) -> bool:

@@ -1,6 +1,7 @@
 """The port that every kind of network is behind: how a guest is joined to the node and the other guests."""
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from wirt.model.capability import Capability
@@ -48,6 +49,13 @@ class Network(Protocol):
 
         Raises:
             Failed: there is no bridge, or the kernel refused.
+        """
+        ...
+
+    def closing(self, nic: Nic) -> AbstractContextManager[None]:
+        """Stop letting the card through while the block ends its guest, for which that need not wait.
+
+        What it could not close, and a card that was opened meanwhile, ``detach`` closes.
         """
         ...
 

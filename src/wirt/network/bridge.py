@@ -7,7 +7,8 @@ The bridge has a packet filter of the same name (see ``filter``), which stands n
 before it is made, so the time between is closed, and closed again when it is gone.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Network
 
 from wirt.errors import Failed
@@ -38,6 +39,7 @@ class BridgeNetwork:
         self._ports = interface_prefix(tag)
         # A bridge without an address of its own takes its ports' lowest, and changes it when that port goes.
         self._mac = addresses.mac_of(tag, "000000")
+        self._is_new = False
 
     def probe_capability(self) -> Capability:
         """Ask whether ``ip`` and ``nft`` are there to make a bridge and its filter with."""
@@ -67,6 +69,7 @@ class BridgeNetwork:
                 f"link set {self.bridge} up",
             ]
         )
+        self._is_new = True
 
     def remove(self) -> None:
         """Take the bridge and its filter away; no error if they are gone.
@@ -122,28 +125,34 @@ class BridgeNetwork:
             )
 
     def _admit(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
-        """Let a card through. The first since the bridge was made finds no table, or the node's was flushed."""
-        try:
-            nft.apply(rules.build_admission(self.bridge, nic))
-        except Failed:
-            cards = [card for card in others() if card.kind is not NicKind.ALIAS]
-            nft.apply(rules.build_table(self.bridge, self._ports, [*cards, nic]))
+        """Let a card through. A bridge just made has no table yet, and somebody may have flushed the node's filter."""
+        with suppress(Failed):
+            if not self._is_new:
+                nft.apply(rules.build_admission(self.bridge, nic))
+                return
+        cards = [card for card in others() if card.kind is not NicKind.ALIAS]
+        nft.apply(rules.build_table(self.bridge, self._ports, [*cards, nic]))
+        self._is_new = False
+
+    @contextmanager
+    def closing(self, nic: Nic) -> Iterator[None]:
+        """Stop letting the card through while the block ends its guest; nft takes about as long as that."""
+        if nic.kind is NicKind.ALIAS or not links.exists(self.bridge):
+            yield
+            return
+        with nft.attempting(rules.build_withdrawal(self.bridge, nic)):
+            yield
 
     def detach(self, nic: Nic) -> None:
         """Take it away again and close it; no error if it is gone."""
         if nic.kind is NicKind.ALIAS:
             if self._has_alias(nic):
                 links.batch([f"address delete {nic.address}/32 dev {self.bridge}"])
-        elif links.exists(self.bridge):
-            try:
-                with nft.applying(rules.build_withdrawal(self.bridge, nic)):
-                    _delete(nic)
-            except Failed:
-                if self.probe(nic) is not Presence.ABSENT:
-                    raise
-                # There is nothing to close where somebody flushed the node's filter.
-        else:
-            _delete(nic)
+            return
+        # Closed first: a crash in between leaves a card that carries nothing.
+        if self._is_open(nic):
+            nft.apply(rules.build_withdrawal(self.bridge, nic))
+        _delete(nic)
 
     def probe(self, nic: Nic) -> Presence:
         """Ask the kernel whether the node's side is there, and whether the filter lets it through."""
@@ -151,10 +160,14 @@ class BridgeNetwork:
             return Presence.PRESENT if self._has_alias(nic) else Presence.ABSENT
         if links.is_up(nic.interface):
             return Presence.PRESENT
-        open_ = links.exists(self.bridge) and nft.has_element(
+        if self._is_open(nic) or links.exists(nic.interface):
+            return Presence.PARTIAL
+        return Presence.ABSENT
+
+    def _is_open(self, nic: Nic) -> bool:
+        return links.exists(self.bridge) and nft.has_element(
             self.bridge, rules.PORTS, rules.port_of(nic)
         )
-        return Presence.PARTIAL if open_ or links.exists(nic.interface) else Presence.ABSENT
 
     def _has_alias(self, nic: Nic) -> bool:
         return links.exists(self.bridge) and links.has_address(self.bridge, nic.address)

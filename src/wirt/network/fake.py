@@ -5,7 +5,8 @@ it is told to, before it has done anything.
 """
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -83,6 +84,13 @@ class FakeNetwork:
         if not os.path.exists(self._path(self.bridge)):
             raise Failed(f"there is no bridge {self.bridge}")
         files.write(self._card(nic), nic.address)
+
+    @contextmanager
+    def closing(self, nic: Nic) -> Iterator[None]:
+        """Stop letting the card through: of a veth no more than that was made here."""
+        if nic.kind is NicKind.VETH:
+            Path(self._card(nic)).unlink(missing_ok=True)
+        yield
 
     def detach(self, nic: Nic) -> None:
         """Delete the card's file; no error if it is gone."""

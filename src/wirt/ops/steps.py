@@ -86,7 +86,7 @@ class Ladder:
             Step(
                 name="engine",
                 do=self._start_engine,
-                undo=lambda: self._approach.kill(self.place),
+                undo=self._end_engine,
                 probe=lambda: self._approach.probe(self.place),
             ),
         ]
@@ -323,6 +323,10 @@ class Ladder:
             initrd=initrd,
         )
         self.handle = self._approach.start(launch)
+
+    def _end_engine(self) -> None:
+        with self._context.network.closing(self._nic()):
+            self._approach.kill(self.place)
 
     def form(self) -> str:
         """Return the path of the form of the template that the guest's root rests on."""
