@@ -325,7 +325,7 @@ def nobodys_wirt(shared_base: Path) -> NobodysWirt:
     for name in ("wirt", "click", "msgspec"):
         (package,) = importlib.import_module(name).__path__
         shutil.copytree(package, everyones / name)
-    program = "import sys; sys.path.insert(0, sys.argv.pop(1)); import wirt.cli.main; wirt.cli.main.entry()"
+    program = "import sys; sys.path.insert(0, sys.argv.pop(1)); import wirt.cli.entry; wirt.cli.entry.entry()"
 
     def run(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
         nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]

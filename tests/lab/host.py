@@ -37,7 +37,7 @@ _UNPACKED = f"""\
 set -e
 python3 -m venv --without-pip {PROJECT}/.venv
 printf '{PROJECT}/src\\n{PROJECT}/site-packages\\n' > {PROJECT}/.venv/lib/python3.11/site-packages/wirt.pth
-printf '#!%s\\nfrom wirt.cli.main import entry\\nentry()\\n' {PYTHON} > {PROJECT}/.venv/bin/wirt
+printf '#!%s\\nfrom wirt.cli.entry import entry\\nentry()\\n' {PYTHON} > {PROJECT}/.venv/bin/wirt
 chmod 755 {PROJECT}/.venv/bin/wirt
 modprobe --all kvm_amd overlay btrfs loop
 """

@@ -1,10 +1,7 @@
 """The command ``wirt``: finds the subcommand, and turns errors into one line and an exit status."""
 
 import os
-import sys
-from contextlib import suppress
 from importlib import import_module
-from typing import NoReturn
 
 import click
 
@@ -65,19 +62,6 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="wirt")
 def wirt() -> None:
     """Run Linux server virtualization of every kind, and measure the kinds against each other."""
-
-
-def entry() -> NoReturn:
-    """Run the command line as a process of its own, and end it.
-
-    At once: taking the interpreter apart would take a sixth of the time of ``wirt list``, and nothing is left to be
-    done then. Every file is closed, every lock released and every child waited for where it was opened, taken, started.
-    """
-    status = main()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.flush()
-    os._exit(status)
 
 
 def main() -> int:
