@@ -1,14 +1,18 @@
-"""Sizes, durations and shares: parse what a person types, print what a person reads.
+"""Sizes, durations and lists of processors: parse what a person types, print what a person reads.
 
 Binary prefixes only: ``512M`` and ``512MiB`` are both 512 * 2**20 bytes, as in every tool of this field.
 """
 
 import re
+from collections.abc import Sequence
 
 from wirt.errors import InvalidInput
 
 _BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:i?B)?", re.IGNORECASE)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.IGNORECASE)
+_CPUS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+_MOST_CPUS = 8192
+"""That a Linux kernel can be built for (CONFIG_NR_CPUS)."""
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _SCALE = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -64,3 +68,32 @@ def render_seconds(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def parse_cpus(text: str) -> tuple[int, ...]:
+    """Return the numbers of the processors that ``text`` ("0", "0,2-3") names, in order.
+
+    Raises:
+        InvalidInput: the text is no such list.
+    """
+    found: set[int] = set()
+    for part in text.split(","):
+        match = _CPUS.fullmatch(part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last < _MOST_CPUS:
+            raise InvalidInput(
+                f"{text!r} is no list of CPUs", hint="write numbers and ranges, such as 0,2-3"
+            )
+        found.update(range(first, last + 1))
+    return tuple(sorted(found))
+
+
+def render_cpus(cpus: Sequence[int]) -> str:
+    """Return numbers of processors, which are in order, as the kernel writes them: "0,2-3"."""
+    ranges: list[list[int]] = []
+    for cpu in cpus:
+        if ranges and ranges[-1][-1] == cpu - 1:
+            ranges[-1][1:] = [cpu]
+        else:
+            ranges.append([cpu])
+    return ",".join("-".join(map(str, bounds)) for bounds in ranges)

@@ -77,6 +77,18 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         "invalid value for '--memory': '-1G' is not a size; write a number with K, M, G or T, "
         "such as 512M; see wirt create --help",
     ),
+    "cpu-pin-nonsense": (
+        ["set", "old", "--cpu-pin", "3-1"],
+        2,
+        "invalid value for '--cpu-pin': '3-1' is no list of CPUs; write numbers and ranges, such as "
+        "0,2-3; see wirt set --help",
+    ),
+    "cpu-weight-too-large": (
+        ["set", "old", "--cpu-weight", "10001"],
+        2,
+        "a guest cannot have the CPU weight 10001; ask for 1 to 10000; a guest has 100 unless it is "
+        "set",
+    ),
     "cpus-none": (
         [*CREATE, "--cpus", "0"],
         2,

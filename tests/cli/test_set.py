@@ -1,13 +1,21 @@
 """Limits of a running container: read back from the kernel, and felt by the guest."""
 
+import statistics
+import time
+
 import pytest
 from tests.conftest import TINY
+from tests.containers import cpu_pin, cpu_weight, kernel_says
 from tests.homes import HomeUnderTest
 
-from wirt.host.cgroup import find_hierarchies
-from wirt.units import MIB
+from wirt.host import affinity
+from wirt.units import MIB, render_cpus
 
 FORKS = "n=0; while [ $n -lt 64 ]; do sleep 60 >/dev/null 2>&1 & n=$((n + 1)); done; echo all"
+BURNS = (
+    "timeout -s INT 2 sh -c 'trap \"echo \\$i; exit 0\" INT; i=0; while :; do i=$((i + 1)); done'"
+)
+"""Says how far it came in two seconds."""
 HOLDS_40_MIB = "exec head -c 40m /dev/zero | tail -c 40m >/dev/null"
 
 
@@ -16,15 +24,6 @@ def web(home: HomeUnderTest) -> HomeUnderTest:
     home.wirt("create", "-t", TINY, "web", status=0)
     home.wirt("start", "web", status=0)
     return home
-
-
-def kernel_says(home: HomeUnderTest, controller: str, first: str, second: str) -> str:
-    """Return what the kernel holds the one guest's processes to."""
-    name = f"w{home.home.tag}-{home.guests()[0].id}"
-    hierarchy = next(h for h in find_hierarchies() if controller in h.controllers)
-    file = first if hierarchy.version == 1 else second
-    with open(f"{hierarchy.path}/{name}/lxc.payload.{name}/{file}") as text:
-        return text.read().split()[0]
 
 
 def test_set_of_a_running_container_is_the_kernels_at_once_and_kept(web: HomeUnderTest) -> None:
@@ -64,3 +63,47 @@ def test_set_of_a_container_to_nothing_new_says_what_to_do(web: HomeUnderTest) -
     done = web.wirt("set", "web", status=2)
 
     assert done.stderr == "wirt: there is nothing to set; say what, such as --disk 8G\n"
+
+
+def test_weights_share_one_processor_out_between_burners(web: HomeUnderTest) -> None:
+    cpu = str(affinity.usable()[0])
+    web.wirt("create", "-t", TINY, "shop", status=0)
+    web.wirt("start", "shop", status=0)
+    web.wirt("set", "web", "--cpu-pin", cpu, status=0)
+    web.wirt("set", "shop", "--cpu-pin", cpu, "--cpu-weight", "300", status=0)
+    burning = [web.spawn("exec", name, "--", "sh", "-c", BURNS) for name in ("web", "shop")]
+    came, shop_came = [int(one.communicate(timeout=60)[0]) for one in burning]
+
+    # They do not begin at the same instant, and others use the processor, too.
+    assert 2.2 < shop_came / came < 4.0
+
+
+def test_weight_and_pin_are_kept_and_given_back(web: HomeUnderTest) -> None:
+    cpus = affinity.usable()
+    said = web.wirt("set", "web", "--cpu-weight", "10000", "--cpu-pin", str(cpus[-1]), status=0)
+    at_once = cpu_weight(web), cpu_pin(web)
+    web.wirt("restart", "--force", "web", status=0)
+    kept = cpu_weight(web), cpu_pin(web)
+    inside = web.wirt("exec", "web", "--", "grep", "Cpus_allowed_list", "/proc/self/status")
+    back = web.wirt("set", "web", "--cpu-weight", "100", "--cpu-pin", "all", status=0)
+
+    assert said.stdout == f"guest web has a CPU weight of 10000, CPUs {cpus[-1]} to run on now\n"
+    assert at_once == kept == (10_000, str(cpus[-1]))
+    assert inside.stdout.split()[1] == str(cpus[-1])
+    assert back.stdout == "guest web has a CPU weight of 100, all CPUs to run on now\n"
+    assert (cpu_weight(web), cpu_pin(web)) == (100, render_cpus(cpus))
+
+
+def test_set_of_a_running_container_takes_about_as_long_as_show(web: HomeUnderTest) -> None:
+    def seconds(*arguments: str) -> float:
+        began = time.perf_counter()
+        web.wirt(*arguments, status=0)
+        return time.perf_counter() - began
+
+    weights = [str(100 + number) for number in range(11)]
+    taken = [
+        (seconds("set", "web", "--cpu-weight", weight), seconds("show", "web"))
+        for weight in weights
+    ]
+
+    assert statistics.median(set_ / show for set_, show in taken) < 1.5

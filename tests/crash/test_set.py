@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import TINY
+from tests.containers import cpu_pin, cpu_weight, kernel_says
 from tests.crash import nodes
 from tests.crash.nodes import LxcNode, must
 from tests.crash.test_kill_at_trace_points import KILLED
 
-from wirt.host import btrfs
+from wirt.host import affinity, btrfs
 from wirt.ops.journal import KILL_VARIABLE, TRACE_VARIABLE
 from wirt.storage.loopdisk import DISK
-from wirt.units import MIB
+from wirt.units import MIB, render_cpus
 
 SMALL, LARGE = 64 * MIB, 160 * MIB
 
@@ -84,3 +85,39 @@ def test_undo_killed_at_any_point_leaves_before_or_after(node: LxcNode, tmp_path
 
     assert problems == []
     assert len(points) >= 10
+
+
+def held_to(node: LxcNode) -> tuple[str, int, str]:
+    """Return what the kernel holds the container to."""
+    memory = kernel_says(node.home, "memory", "memory.limit_in_bytes", "memory.max")
+    return memory, cpu_weight(node.home), cpu_pin(node.home)
+
+
+def test_limits_of_a_container_killed_at_any_point_are_kept_and_the_kernels_alike(
+    tiny_templates: Path, tmp_path: Path
+) -> None:
+    cpus = affinity.usable()
+    change = ["set", "web", "--memory", "96M", "--cpu-weight", "300", "--cpu-pin", str(cpus[0])]
+    back = ["set", "web", "--memory", "64M", "--cpu-weight", "100", "--cpu-pin", "all"]
+    before, after = (
+        (str(64 * MIB), 100, render_cpus(cpus)),
+        (str(96 * MIB), 300, str(cpus[0])),
+    )
+    problems = []
+    with nodes.open_node("lxc", tiny_templates) as node:
+        assert isinstance(node, LxcNode)
+        must(node, "create", "-t", TINY, "web")
+        must(node, "start", "web")
+        points = points_of(node, tmp_path / "points", *change)
+        for point in points:
+            must(node, *back)
+            status = node.run(*change, environment={KILL_VARIABLE: point})
+            must(node, "list")
+            wanted = before if point.endswith(":before-intent") else after
+            limits = node.home.guests()[0].limits
+            kept = str(limits.memory), limits.cpu_weight, render_cpus(limits.cpu_pin or cpus)
+            if (status, kept, held_to(node)) != (KILLED, wanted, wanted):
+                problems.append(f"{point}: ended {status}, kept {kept}, held to {held_to(node)}")
+
+    assert problems == []
+    assert len(points) >= 6

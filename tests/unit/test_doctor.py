@@ -1,7 +1,9 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import cast
 
 from wirt.approaches.base import Approach
+from wirt.approaches.fake import FakeApproach
 from wirt.console.doctor import WIDTH, render_doctor
 from wirt.errors import Failed, NotPermitted
 from wirt.host.facts import Cgroups, Cpu, Kernel, Memory, Node
@@ -62,9 +64,18 @@ def diagnose_with(approach: Probed) -> Diagnosis:
     )
 
 
-def make_diagnosis(*approaches: Capability, programs: list[Program] | None = None) -> Diagnosis:
+def make_diagnosis(
+    *approaches: Capability,
+    programs: list[Program] | None = None,
+    limits: dict[str, list[Capability]] | None = None,
+) -> Diagnosis:
     return Diagnosis(
-        node=NODE, approaches=list(approaches), pools=[], networks=[], programs=programs or []
+        node=NODE,
+        approaches=list(approaches),
+        pools=[],
+        networks=[],
+        programs=programs or [],
+        limits=limits or {},
     )
 
 
@@ -76,6 +87,15 @@ def test_diagnose_with_answers_gives_them_unchanged() -> None:
     assert diagnosis.approaches == [kvm, yes("chroot", "root")]
     assert diagnosis.pools == [yes("directory", "overlayfs")]
     assert diagnosis.networks == [yes("bridge", "veth")]
+
+
+def test_diagnose_asks_approaches_that_hold_guests_to_more_limits_which(tmp_path: Path) -> None:
+    fake = FakeApproach(str(tmp_path))
+    diagnosis = diagnose(
+        approaches=[fake], pools=[], network=cast(Network, probed(yes("bridge", "veth")))
+    )
+
+    assert diagnosis.limits == {"fake": list(fake.probe_limits().values())}
 
 
 def test_diagnose_with_probe_that_needs_root_says_so_and_goes_on() -> None:
@@ -115,6 +135,7 @@ def test_render_doctor_shows_every_answer_with_its_next_step() -> None:
                 "ask the provider for nested virtualization",
             ),
             programs=[Program(name="siege", package="siege", purpose="measuring web servers")],
+            limits={"lxc": [no("cpu-pin", "the node has no cgroup controller cpuset", "mount it")]},
         )
     )
 
@@ -134,6 +155,10 @@ def test_render_doctor_shows_every_answer_with_its_next_step() -> None:
         "  kvm        no   /dev/kvm opens and creates a vCPU, but a stock kernel does not\n"
         "                  start under it\n"
         "                  -> ask the provider for nested virtualization\n"
+        "\n"
+        "Limits of lxc\n"
+        "  cpu-pin    no   the node has no cgroup controller cpuset\n"
+        "                  -> mount it\n"
         "\n"
         "Programs\n"
         "  missing    siege (siege), for measuring web servers\n"

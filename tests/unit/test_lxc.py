@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from wirt.approaches.lxc.build import build_config
-from wirt.host.cgroup import BOUNDING, Setting, build_bounds
+from wirt.host.bounds import CONTROLLERS, Setting, build_bounds
 from wirt.model.home import Home
 from wirt.model.launch import Launch
 from wirt.model.limits import Limits
@@ -34,7 +34,7 @@ def settings(version: int) -> list[Setting]:
     """Return what holds the launched guest to its limits where every controller is of one version."""
     limits = LAUNCH.limits
     return build_bounds(
-        dict.fromkeys(BOUNDING, version),
+        dict.fromkeys(CONTROLLERS, version),
         memory=limits.memory,
         cpus=limits.cpus,
         processes=limits.processes,
@@ -52,9 +52,3 @@ def test_config_without_an_idmap_maps_nothing() -> None:
     plain = msgspec.structs.replace(ROOT, idmap=None)
 
     assert "idmap" not in build_config(LAUNCH, plain, settings=settings(2), init="/sbin/init")
-
-
-def test_bounds_on_a_node_without_a_controller_leave_its_own_out() -> None:
-    found = build_bounds({"memory": 2}, memory=256 * MIB, cpus=2, processes=100)
-
-    assert [setting.file for setting in found] == ["memory.max"]

@@ -164,6 +164,11 @@ def test_home_keeps_what_lasts_apart_from_what_may_vanish() -> None:
             Limits(memory=31 * MIB),
             "31 MiB of memory are too little to boot; give at least 32 MiB",
         ),
+        (
+            Limits(cpu_weight=10_001),
+            "a guest cannot have the CPU weight 10001; ask for 1 to 10000; a guest has 100 unless it "
+            "is set",
+        ),
         (Limits(disk=0), "a disk of 0 B is too small; give at least 64 MiB"),
     ],
 )
@@ -172,6 +177,13 @@ def test_check_limits_names_the_limit_and_its_bound(limits: Limits, message: str
         check_limits(limits, smallest_memory=32 * MIB, node_cpus=2)
 
     assert str(caught.value) == message
+
+
+def test_limits_kept_by_the_first_version_are_read_as_what_guests_then_had() -> None:
+    kept = b'{"cpus":2,"memory":1073741824,"disk":4294967296}'
+
+    assert msgspec.json.decode(kept, type=Limits) == Limits(cpus=2, memory=1024 * MIB)
+    assert msgspec.json.decode(msgspec.json.encode(Limits()), type=Limits) == Limits()
 
 
 def test_check_limits_at_the_bounds_passes() -> None:

@@ -8,13 +8,16 @@ import pytest
 from tests import fakes
 
 from wirt.approaches.base import Adjustable
+from wirt.approaches.fake import FakeApproach
 from wirt.errors import Failed, InvalidInput, Unsupported
+from wirt.host import affinity
+from wirt.model.capability import Capability, no
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.start import start
 from wirt.state.memory import MemoryStore
-from wirt.units import MIB
+from wirt.units import MIB, render_cpus
 
 WEB = CreateRequest(name="web", approach="fake", template="tiny")
 WIDER = SetRequest(memory=600 * MIB)
@@ -28,7 +31,7 @@ def context(tmp_path: Path) -> Context:
 
 
 def held_to(base: Path) -> list[str]:
-    """Return what the kernel holds its one guest to: CPUs, memory and processes."""
+    """Return what the kernel holds its one guest to that is not the usual."""
     return [
         name.removeprefix("limits-")
         for _, _, names in os.walk(base / "kernel" / "guests")
@@ -42,14 +45,14 @@ def test_stopped_guest_starts_with_its_new_limits(context: Context, tmp_path: Pa
     start(context, "web")
 
     assert (after.limits.memory, after.limits.processes, after.limits.cpus) == (600 * MIB, 100, 1)
-    assert held_to(tmp_path) == [f"1-{600 * MIB}-100"]
+    assert held_to(tmp_path) == [f"memory={600 * MIB}-processes=100"]
 
 
 def test_running_guest_is_held_to_its_new_limits_at_once(context: Context, tmp_path: Path) -> None:
     start(context, "web")
     after = set_limits(context, "web", WIDER)
 
-    assert held_to(tmp_path) == [f"1-{600 * MIB}-4096"]
+    assert held_to(tmp_path) == [f"memory={600 * MIB}"]
     assert context.store.find("web") == after
     assert context.store.intents() == []
 
@@ -78,6 +81,39 @@ def test_running_guest_that_cannot_be_changed_is_refused(context: Context) -> No
     assert context.store.intents() == []
 
 
+def test_limit_that_the_approach_has_not_is_refused_for_a_stopped_guest_too(
+    context: Context,
+) -> None:
+    stiff = fakes.without(Adjustable, context.approach("fake"))
+    with pytest.raises(Unsupported) as caught:
+        set_limits(
+            msgspec.structs.replace(context, approach=lambda name: stiff),
+            "web",
+            SetRequest(cpu_weight=200),
+        )
+
+    assert str(caught.value) == (
+        "the CPU weight of guest web cannot be set: approach fake holds its guests to CPUs, memory "
+        "and disk alone; containers (approach lxc) are held to more"
+    )
+
+
+def test_limit_that_the_node_has_not_is_refused_with_its_reason(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def probe_limits(self: FakeApproach) -> dict[str, Capability]:
+        return {"cpu_pin": no("cpu-pin", "the node has no cgroup controller cpuset", "mount it")}
+
+    monkeypatch.setattr(FakeApproach, "probe_limits", probe_limits)
+    with pytest.raises(Unsupported) as caught:
+        set_limits(context, "web", SetRequest(cpu_pin=(0,)))
+
+    assert str(caught.value) == (
+        "the CPU list of guest web cannot be set: the node has no cgroup controller cpuset; mount it"
+    )
+    assert context.store.find("web").limits == WEB.limits
+
+
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
@@ -86,6 +122,14 @@ def test_running_guest_that_cannot_be_changed_is_refused(context: Context) -> No
         (
             SetRequest(processes=3),
             "a guest cannot be held to 3 processes; ask for 16 to 4194304",
+        ),
+        (
+            SetRequest(cpu_weight=0),
+            "a guest cannot have the CPU weight 0; ask for 1 to 10000; a guest has 100 unless it is set",
+        ),
+        (
+            SetRequest(cpu_pin=(0, 8191)),
+            f"this node has no CPU 8191; it has {render_cpus(affinity.usable())}",
         ),
     ],
 )

@@ -83,3 +83,31 @@ def test_parse_seconds_of_anything_else_says_what_to_write(text: str) -> None:
 )
 def test_render_seconds_for_a_person(seconds: float, text: str) -> None:
     assert units.render_seconds(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cpus", "rendered"),
+    [
+        ("0", (0,), "0"),
+        ("3,0-1", (0, 1, 3), "0-1,3"),
+        ("2, 2-4,3", (2, 3, 4), "2-4"),
+        ("8191", (8191,), "8191"),
+    ],
+)
+def test_list_of_cpus_is_read_in_any_order_and_written_as_the_kernel_does(
+    text: str, cpus: tuple[int, ...], rendered: str
+) -> None:
+    assert units.parse_cpus(text) == cpus
+    assert units.render_cpus(cpus) == rendered
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-1", "0-", "3-1", "0;1", "0,,1", "8192", "0-99999", "٣", "x"]
+)
+def test_list_of_cpus_that_is_none_says_what_to_write(text: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        units.parse_cpus(text)
+
+    assert str(caught.value) == (
+        f"{text!r} is no list of CPUs; write numbers and ranges, such as 0,2-3"
+    )

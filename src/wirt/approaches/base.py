@@ -129,7 +129,14 @@ class Freezable(Protocol):
 
 @runtime_checkable
 class Adjustable(Protocol):
-    """A power of approaches whose guests' limits can be changed while they run."""
+    """A power of approaches whose guests the node's kernel holds to their limits.
+
+    These can be changed while a guest runs, and there are more of them than CPUs, memory and disk.
+    """
+
+    def probe_limits(self) -> dict[str, Capability]:
+        """Ask the node which limits guests can be held to, beside CPUs, memory and disk: by their names in ``Limits``."""
+        ...
 
     def adjust(self, place: Place, limits: Limits) -> None:
         """Hold a running guest to other limits from now on; its disk is not meant.

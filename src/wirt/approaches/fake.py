@@ -7,6 +7,8 @@ leaving the work half done. Commands run on the node itself.
 
 import os
 
+import msgspec
+
 from wirt.approaches.base import Needs
 from wirt.errors import Failed
 from wirt.host import files, run
@@ -94,6 +96,10 @@ class FakeApproach:
         self._count("kill")
         self._remove(place)
 
+    def probe_limits(self) -> dict[str, Capability]:
+        """Say yes to each."""
+        return {name: yes(name, "it is written down") for name in Limits.__struct_fields__}
+
     def adjust(self, place: Place, limits: Limits) -> None:
         """Write the limits down, in the place of the others."""
         self._check_running(place)
@@ -136,11 +142,13 @@ class FakeApproach:
         return os.path.join(self._directory, place.name)
 
     def _hold_to(self, place: Place, limits: Limits) -> None:
-        """Write limits down as the name of a file, so that whoever lists this kernel sees them."""
+        """Write limits that are not the usual ones down as the name of a file: whoever lists this kernel sees them."""
         for name in os.listdir(self._path(place)):
             if name.startswith("limits-"):
                 os.unlink(os.path.join(self._path(place), name))
-        values = f"{limits.cpus}-{limits.memory}-{limits.processes}"
+        usual = msgspec.structs.asdict(Limits(disk=limits.disk))
+        wanted = msgspec.structs.asdict(limits).items()
+        values = "-".join(f"{name}={value}" for name, value in wanted if value != usual[name])
         files.write(os.path.join(self._path(place), f"limits-{values}"), "")
 
     def _frozen(self, place: Place) -> str:

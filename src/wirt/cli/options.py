@@ -7,7 +7,7 @@ import click
 
 from wirt.errors import InvalidInput
 from wirt.model.limits import Limits
-from wirt.units import parse_bytes, parse_seconds
+from wirt.units import parse_bytes, parse_cpus, parse_seconds
 
 EXEC_FAILED = 125
 """Exit status of ``exec`` and ``run`` when Wirt itself failed: all below belong to the command, as with env(1)."""
@@ -49,6 +49,24 @@ class SecondsType(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class CpusType(click.ParamType):
+    """Processors by their numbers, such as 0,2-3, or the word for all of them."""
+
+    name = "list"
+    all = "all"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, ...]:
+        """Return the numbers; none for all."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return () if value == self.all else parse_cpus(value)
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
 def without_marker(command: tuple[str, ...]) -> list[str]:
     """Return a person's command without the ``--`` that may stand before it."""
     return list(command[1:] if command[0] == "--" else command)
@@ -58,6 +76,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 BYTES = BytesType()
 SECONDS = SecondsType()
+CPUS = CpusType()
 
 
 def definition(function: Function) -> Function:

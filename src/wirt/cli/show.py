@@ -9,7 +9,7 @@ from wirt import app
 from wirt.console import output
 from wirt.model.resources import DiskUsage
 from wirt.ops.guests import disk_usage, observed
-from wirt.units import render_bytes
+from wirt.units import render_bytes, render_cpus
 
 
 @click.command()
@@ -33,6 +33,8 @@ def show(name: str, as_json: bool) -> None:
         ("template", f"{guest.template} ({guest.template_sha256[:12]})"),
         ("pool", guest.pool),
         ("cpus", str(guest.limits.cpus)),
+        ("cpu weight", str(guest.limits.cpu_weight)),
+        ("cpu pin", render_cpus(guest.limits.cpu_pin) or "all"),
         ("memory", render_bytes(guest.limits.memory)),
         ("processes", str(guest.limits.processes)),
         ("disk", _disk(guest.limits.disk, usage)),

@@ -17,6 +17,10 @@ def render_doctor(diagnosis: Diagnosis) -> str:
     sections = [
         _section("Node", _node(diagnosis.node)),
         _section("Approaches", _answers(diagnosis.approaches)),
+        *(
+            _section(f"Limits of {approach}", _answers(answers))
+            for approach, answers in diagnosis.limits.items()
+        ),
         _section("Pools", _answers(diagnosis.pools)),
         _section("Network", _answers(diagnosis.networks)),
         _section("Programs", _programs(diagnosis)),

@@ -1,8 +1,13 @@
-"""Which processors the threads of running processes may use."""
+"""Which processors the threads of running processes may use, this one's first of all."""
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+
+def usable() -> tuple[int, ...]:
+    """Return the numbers of the node's processors that this process may use, and so whatever it starts."""
+    return tuple(sorted(os.sched_getaffinity(0)))
 
 
 def mask(cpus: frozenset[int]) -> str:

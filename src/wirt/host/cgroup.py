@@ -8,7 +8,7 @@ needs the freezer for that.
 import errno
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL
@@ -17,6 +17,7 @@ import msgspec
 
 from wirt.errors import Failed, InvalidInput, NotPermitted, TimedOut
 from wirt.host import process
+from wirt.host.bounds import CONTROLLERS, Setting
 from wirt.host.kerneltree import KernelTree
 from wirt.host.mountinfo import parse_mounts
 
@@ -71,57 +72,11 @@ def version_of(controller: str, hierarchies: Sequence[Hierarchy] | None = None) 
     return None
 
 
-class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of a group and what is to be written to it."""
-
-    controller: str
-    version: int
-    file: str
-    value: str
-
-
-BOUNDING = ("memory", "cpu", "pids")
-"""The controllers that ``build_bounds`` sets."""
-
-_CPU_PERIOD = 100_000
-"""Microseconds in which a group may use its share of processor time."""
-
-
-def find_versions(controllers: Sequence[str] = BOUNDING) -> dict[str, int]:
-    """Return the version of the tree that each controller is in; those that the node lacks are left out."""
+def find_versions() -> dict[str, int]:
+    """Return the version of the tree that each controller for limits is in; those that the node lacks are left out."""
     hierarchies = find_hierarchies()
-    found = {name: version_of(name, hierarchies) for name in controllers}
+    found = {name: version_of(name, hierarchies) for name in CONTROLLERS}
     return {name: version for name, version in found.items() if version is not None}
-
-
-def build_bounds(
-    versions: Mapping[str, int], *, memory: int, cpus: int, processes: int
-) -> list[Setting]:
-    """Return what holds a group to these bounds, the one that a kernel may refuse first.
-
-    Source: the kernel's admin-guide/cgroup-v1 (memory, pids), scheduler/sched-bwc and admin-guide/cgroup-v2.
-
-    Args:
-        versions: as ``find_versions`` returns them; what the node has no controller for is not bounded.
-        memory: bytes.
-        cpus: processors' worth of time.
-        processes: processes and threads.
-    """
-    quota = cpus * _CPU_PERIOD
-    files = {
-        ("memory", 1): [("memory.limit_in_bytes", str(memory))],
-        ("memory", 2): [("memory.max", str(memory))],
-        ("cpu", 1): [("cpu.cfs_period_us", str(_CPU_PERIOD)), ("cpu.cfs_quota_us", str(quota))],
-        ("cpu", 2): [("cpu.max", f"{quota} {_CPU_PERIOD}")],
-        ("pids", 1): [("pids.max", str(processes))],
-        ("pids", 2): [("pids.max", str(processes))],
-    }
-    return [
-        Setting(controller=name, version=versions[name], file=file, value=value)
-        for name in BOUNDING
-        if name in versions
-        for file, value in files[name, versions[name]]
-    ]
 
 
 class Cgroup:

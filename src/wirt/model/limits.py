@@ -3,22 +3,39 @@
 import msgspec
 
 from wirt.errors import InvalidInput
-from wirt.units import GIB, MIB, render_bytes
+from wirt.units import GIB, MIB, render_bytes, render_cpus
 
 SMALLEST_DISK = 64 * MIB
 SMALLEST_PROCESSES = 16
 MOST_PROCESSES = 4_194_304
 """The most process ids that a Linux kernel has (pid_max on 64 bits)."""
+SMALLEST_WEIGHT, LARGEST_WEIGHT = 1, 10_000
+"""Of cgroup v2."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Processors, memory, disk and processes of a guest; memory and disk in bytes."""
+    """Processors, memory, disk and processes of a guest; memory and disk in bytes.
+
+    What was added later has as its default what guests had before: they are kept without it.
+    """
 
     cpus: int = 1
     memory: int = 512 * MIB
     disk: int = 4 * GIB
     processes: int = 4096
     """Processes and threads under the node's kernel: what a fork bomb ends at. A guest's own kernel counts its own."""
+    cpu_weight: int = 100
+    """What it gets of processors that several guests want, against what each of them has."""
+    cpu_pin: tuple[int, ...] = ()
+    """Numbers of the node's processors that it runs on; none: on all."""
+
+
+HELD_BY_THE_NODE = {
+    "processes": "number of processes",
+    "cpu_weight": "CPU weight",
+    "cpu_pin": "CPU list",
+}
+"""Limits that only the node's kernel can hold a guest to -> what they are called."""
 
 
 def check_limits(limits: Limits, *, smallest_memory: int, node_cpus: int) -> None:
@@ -42,8 +59,28 @@ def check_limits(limits: Limits, *, smallest_memory: int, node_cpus: int) -> Non
             f"a guest cannot be held to {limits.processes} processes",
             hint=f"ask for {SMALLEST_PROCESSES} to {MOST_PROCESSES}",
         )
+    if not SMALLEST_WEIGHT <= limits.cpu_weight <= LARGEST_WEIGHT:
+        raise InvalidInput(
+            f"a guest cannot have the CPU weight {limits.cpu_weight}",
+            hint=f"ask for {SMALLEST_WEIGHT} to {LARGEST_WEIGHT}; a guest has {Limits().cpu_weight} "
+            "unless it is set",
+        )
     if limits.disk < SMALLEST_DISK:
         raise InvalidInput(
             f"a disk of {render_bytes(limits.disk)} is too small",
             hint=f"give at least {render_bytes(SMALLEST_DISK)}",
+        )
+
+
+def check_pin(pin: tuple[int, ...], node_cpus: tuple[int, ...]) -> None:
+    """Check that the node has the processors that a guest is to run on.
+
+    Raises:
+        InvalidInput: it lacks one.
+    """
+    missing = [cpu for cpu in pin if cpu not in node_cpus]
+    if missing:
+        raise InvalidInput(
+            f"this node has no CPU {missing[0]}",
+            hint=f"it has {render_cpus(node_cpus)}",
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from wirt.approaches.base import Approach
+from wirt.approaches.base import Adjustable, Approach
 from wirt.errors import Error, NotPermitted
 from wirt.host import facts, run
 from wirt.model.capability import Capability, no
@@ -60,6 +60,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     pools: list[Capability]
     networks: list[Capability]
     programs: list[Program]
+    limits: dict[str, list[Capability]] = {}
+    """Approach -> what its guests can be held to, beside CPUs, memory and disk."""
 
     @property
     def missing_packages(self) -> list[str]:
@@ -77,6 +79,9 @@ def diagnose(
         pools=[_answer(p.name, p.probe_capability) for p in pools],
         networks=[_answer("bridge", network.probe_capability)],
         programs=find_programs(PROGRAMS),
+        limits={
+            a.name: list(a.probe_limits().values()) for a in approaches if isinstance(a, Adjustable)
+        },
     )
 
 

@@ -2,10 +2,13 @@
 
 import msgspec
 
+from wirt.approaches.base import Adjustable, Approach
 from wirt.errors import InvalidInput, Unsupported
+from wirt.host import affinity
+from wirt.model.capability import no
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
-from wirt.model.limits import Limits, check_limits
+from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits, check_pin
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
 from wirt.ops.snapshot import keep_root
@@ -21,6 +24,9 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     processes: int | None = None
     disk: int | None = None
     """Bytes."""
+    cpu_weight: int | None = None
+    cpu_pin: tuple[int, ...] | None = None
+    """None of the node's processors: it is not pinned any more."""
 
 
 def set_limits(
@@ -73,20 +79,37 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
     changes = {field: value for field, value in wanted.items() if value is not None}
     if not changes:
         raise InvalidInput("there is nothing to set", hint="say what, such as --disk 8G")
-    needs = context.approach(guest.approach).needs
-    if needs.own_kernel and request.processes is not None:
-        raise Unsupported(
-            f"the processes of guest {guest.name} cannot be bounded: its own kernel counts them",
-            hint="leave --processes out",
-        )
+    approach = context.approach(guest.approach)
+    for field in changes:
+        if field in HELD_BY_THE_NODE:
+            _check_held(approach, guest, field)
+    if request.cpu_pin is not None:
+        check_pin(request.cpu_pin, affinity.usable())
     limits = msgspec.structs.replace(guest.limits, **changes)
     check_limits(
         limits,
-        smallest_memory=needs.smallest_memory,
+        smallest_memory=approach.needs.smallest_memory,
         # It may have been made where there were more.
         node_cpus=context.cpus if request.cpus is not None else max(context.cpus, limits.cpus),
     )
     return limits
+
+
+def _check_held(approach: Approach, guest: Guest, limit: str) -> None:
+    """Check that guests of an approach can be held to a limit on this node."""
+    if isinstance(approach, Adjustable):
+        capability = approach.probe_limits()[limit]
+    else:
+        capability = no(
+            limit,
+            f"approach {approach.name} holds its guests to CPUs, memory and disk alone",
+            "containers (approach lxc) are held to more",
+        )
+    if not capability.available:
+        raise Unsupported(
+            f"the {HELD_BY_THE_NODE[limit]} of guest {guest.name} cannot be set: {capability.reason}",
+            hint=capability.hint,
+        )
 
 
 def _adjusting(context: Context, guest: Guest, limits: Limits) -> list[Step]:

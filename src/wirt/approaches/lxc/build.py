@@ -6,7 +6,7 @@ included, because what a container may do must not change with a package's updat
 
 from collections.abc import Sequence
 
-from wirt.host.cgroup import Setting
+from wirt.host.bounds import Setting
 from wirt.model.launch import Launch
 from wirt.model.resources import RootTree
 

@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 
 from wirt.approaches.base import Needs
-from wirt.approaches.lxc import build, control
+from wirt.approaches.lxc import build, control, holding
 from wirt.errors import Failed, TimedOut
 from wirt.host import apparmor, cgroup, files, process, run
 from wirt.host.run import Streams
@@ -63,9 +63,8 @@ class Lxc:
             raise Failed(f"container {place.name} is started already")
         config = os.path.join(place.run_dir, place.name, "config")
         os.makedirs(os.path.dirname(config), mode=0o711, exist_ok=True)
-        text = build.build_config(
-            launch, launch.root, settings=_settings(launch.limits), init="/sbin/init"
-        )
+        bounds, shares = holding.of_fresh(launch.limits)
+        text = build.build_config(launch, launch.root, settings=bounds, init="/sbin/init")
         # The configuration is made anew at every start: it need not survive a power cut.
         files.write(config, text)
         pid_file = os.path.join(place.run_dir, "monitor.pid")
@@ -74,6 +73,8 @@ class Lxc:
         files.write(_starting(place), "")
         control.start(place.run_dir, place.name, config, place.log, pid_file)
         os.unlink(_starting(place))
+        if shares:
+            cgroup.Cgroup(place.name).apply(shares)
         with open(pid_file) as said:
             monitor = int(said.read())
         return Handle(pid=monitor, started=process.start_time(monitor))
@@ -128,10 +129,14 @@ class Lxc:
             control.end_starting(place.name)
         self._clean(place)
 
+    def probe_limits(self) -> dict[str, Capability]:
+        """Ask the kernel for its controllers."""
+        return holding.probe()
+
     def adjust(self, place: Place, limits: Limits) -> None:
-        """Write the limits to the cgroup of the container."""
+        """Write the limits to the cgroups of the container."""
         try:
-            cgroup.Cgroup(control.payload_group(place.name)).apply(_settings(limits))
+            holding.hold(place.name, limits)
         except Failed as error:
             raise Failed(
                 f"the kernel does not hold {place.name} to these limits: {error.message}",
@@ -159,16 +164,6 @@ class Lxc:
         files.remove_tree(control.lock_directory(place.run_dir))
         with suppress(FileNotFoundError):
             os.unlink(_starting(place))
-
-
-def _settings(limits: Limits) -> list[cgroup.Setting]:
-    """Return what holds a container to its limits on this node."""
-    return cgroup.build_bounds(
-        cgroup.find_versions(),
-        memory=limits.memory,
-        cpus=limits.cpus,
-        processes=limits.processes,
-    )
 
 
 def _starting(place: Place) -> str:

@@ -1,0 +1,39 @@
+"""What is written to control groups: the files of either version, and what they mean."""
+
+import pytest
+
+from wirt.host.bounds import CONTROLLERS, Setting, build_bounds, build_shares
+from wirt.units import MIB
+
+
+def on(version: int) -> dict[str, int]:
+    """Return the versions of a node whose controllers are all in one tree."""
+    return dict.fromkeys(CONTROLLERS, version)
+
+
+def written(settings: list[Setting]) -> dict[str, str]:
+    return {setting.file: setting.value for setting in settings}
+
+
+def test_bounds_on_a_node_without_a_controller_leave_its_own_out() -> None:
+    found = build_bounds({"memory": 2}, memory=256 * MIB, cpus=2, processes=100, cpu_pin=(0,))
+
+    assert [setting.file for setting in found] == ["memory.max"]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_group_is_bound_to_processors_only_if_some_are_named(version: int) -> None:
+    plain = build_bounds(on(version), memory=256 * MIB, cpus=2, processes=100)
+    pinned = build_bounds(on(version), memory=256 * MIB, cpus=2, processes=100, cpu_pin=(0, 2, 3))
+
+    assert "cpuset.cpus" not in written(plain)
+    assert written(pinned) == {**written(plain), "cpuset.cpus": "0,2,3"}
+
+
+@pytest.mark.parametrize(
+    ("weight", "shares"),
+    [(1, "10"), (100, "1024"), (300, "3072"), (10_000, "102400")],
+)
+def test_weight_is_in_both_versions_what_the_kernel_takes_it_for(weight: int, shares: str) -> None:
+    assert written(build_shares(on(1), cpu_weight=weight)) == {"cpu.shares": shares}
+    assert written(build_shares(on(2), cpu_weight=weight)) == {"cpu.weight": str(weight)}
