@@ -18,9 +18,10 @@ class FakeAgent:
     Args:
         requests: descriptor that requests come from.
         answers: descriptor that answers go to.
+        sleeps_through: how many requests it lets lie until one more comes.
     """
 
-    def __init__(self, requests: int, answers: int) -> None:
+    def __init__(self, requests: int, answers: int, *, sleeps_through: int = 0) -> None:
         self.asked: list[str] = []
         """Commands, in order."""
         self.longest = 0
@@ -28,6 +29,7 @@ class FakeAgent:
         self.files: dict[int, tuple[str, bytearray]] = {}
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self._requests = requests
+        self._sleeps_through = sleeps_through
         self._answers = answers
         self._wake, self._stop = os.pipe()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -55,6 +57,9 @@ class FakeAgent:
             if self._wake in ready:
                 return
             received += os.read(self._requests, 65536)
+            if received.count(b"\n") <= self._sleeps_through:
+                continue
+            self._sleeps_through = 0
             while b"\n" in received:
                 line, _, received = received.partition(b"\n")
                 self.longest = max(self.longest, len(line) + 1)

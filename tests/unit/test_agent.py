@@ -75,6 +75,17 @@ def test_synchronise_drops_what_was_said_to_an_earlier_conversation(
     assert wire.agent.call("guest-ping") == {}
 
 
+@pytest.mark.parametrize("requests", [1, 2])
+def test_synchronise_with_an_agent_that_missed_a_request_wakes_it_and_drops_what_it_says_too_often(
+    wire: Wire, requests: int
+) -> None:
+    theirs = wire.theirs.fileno()
+    with FakeAgent(theirs, theirs, sleeps_through=requests).serving():
+        wire.agent.synchronise(LONG)
+
+        assert wire.agent.call("guest-ping") == {}
+
+
 def test_synchronise_with_silence_times_out(wire: Wire) -> None:
     with pytest.raises(TimedOut, match="did not answer in time"):
         wire.agent.synchronise(SHORT)

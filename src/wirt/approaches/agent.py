@@ -19,6 +19,9 @@ from wirt.errors import Failed, TimedOut
 ANSWER_SECONDS = 30.0
 """How long an answer may take once the agent listens: it does little, but an emulated guest may be busy."""
 
+_FIRST_PATIENCE_SECONDS = 0.5
+"""How long it is waited for an answer before the first request to synchronise is made again."""
+
 _DELIMITER = 0xFF
 """A byte that no JSON holds: the agent drops what it had half read before it, and begins its answer with it."""
 
@@ -58,21 +61,35 @@ class Agent:
     def synchronise(self, timeout: float) -> None:
         """Wait until the agent answers this conversation, and drop what it still had to say to an earlier one.
 
-        The request may be written long before there is an agent: it is read when there is one.
+        The request may be written long before there is an agent: it is read when there is one. But User-Mode Linux may
+        miss that its serial line has something to read if it came just when the line was opened, until more comes. So
+        the request is made again, each time after twice as long.
 
         Raises:
             TimedOut: there was no answer within ``timeout`` seconds.
             GuestGone: the guest ended meanwhile.
         """
         deadline = time.monotonic() + timeout
+        patience = _FIRST_PATIENCE_SECONDS
+        while not self._ask_to_synchronise(deadline, patience):
+            patience *= 2
+
+    def _ask_to_synchronise(self, deadline: float, patience: float) -> bool:
+        """Return whether the agent answered this very request in time; earlier ones have then been answered too."""
         token = secrets.randbits(31)
         expected = {"return": token}
         self._write(bytes([_DELIMITER]) + _request("guest-sync-delimited", {"id": token}), deadline)
+        enough = time.monotonic() + patience
         while True:
-            line = self._read_line(deadline)
+            try:
+                line = self._read_line(min(enough, deadline))
+            except TimedOut:
+                if enough < deadline:
+                    return False
+                raise
             # Anything else is an answer to someone who has gone, or a complaint about our delimiter.
             if line.startswith(bytes([_DELIMITER])) and _parse(line[1:]) == expected:
-                return
+                return True
 
     def call(
         self, command: str, arguments: dict[str, Any] | None = None, *, timeout: float = 0.0
