@@ -118,7 +118,9 @@ def test_guest_that_does_not_come_up_is_recorded_with_its_log_and_the_others_go_
     tmp_path: Path, point: str
 ) -> None:
     bench = Bench(tmp_path, PLAN)
-    bench.world.failing["uml", point] = Failed("no kernel")
+    bench.world.failing["uml", point] = Failed(
+        "no kernel", hint="see a log that goes with the guest"
+    )
     run = bench.go()
 
     assert [(f.subject, f.block, f.test, f.message, f.log) for f in run.failures] == [
@@ -150,6 +152,14 @@ def test_failure_of_a_subject_without_a_log_keeps_what_was_said(tmp_path: Path) 
 
     assert {failure.log for failure in run.failures} == {"line 1\nline 2"}
     assert ("lxc", "pipe", 0) in counted(run)
+
+
+def test_failure_with_nothing_else_to_show_keeps_its_hint(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, PLAN)
+    bench.world.failing[HOST, "pipe"] = Failed("broken", hint="mend it")
+    run = bench.go()
+
+    assert {failure.message for failure in run.failures} == {"broken; mend it"}
 
 
 def test_web_server_that_does_not_come_up_costs_only_what_needs_it(tmp_path: Path) -> None:

@@ -293,13 +293,15 @@ class Runner:
             return None
 
     def _fail(self, subject: Subject, test: str | None, error: Error) -> None:
+        log = subject.log_tail() or error.detail
         self._record(
             Failure(
                 subject=subject.subject,
                 block=self._block,
                 test=test,
-                message=str(error),
-                log=subject.log_tail() or error.detail,
+                # A hint to look at the log would lead nowhere: the guest goes, and its log's end comes along.
+                message=error.message if log else str(error),
+                log=log,
                 at=time.time(),
             )
         )
