@@ -36,3 +36,14 @@ def test_write_atomically_goes_on_after_a_crash_left_half_a_file(tmp_path: Path)
     assert (tmp_path / "file").read_bytes() == b"new"
     assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
+def test_replace_leaves_the_new_content_and_nothing_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    (tmp_path / "file.new").write_text("half of something longer")
+    for content in ("a longer old one", "new"):
+        files.replace(str(path), content)
+
+    assert path.read_text() == "new"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]

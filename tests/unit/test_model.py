@@ -23,6 +23,7 @@ VERBS = [
     "snapshot",
     "restore",
     "set",
+    "count",
 ]
 OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.STOPPED, "start"): State.RUNNING,
@@ -43,6 +44,9 @@ OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.STOPPED, "thaw"): "guest web is not running; there is nothing to thaw",
     (State.RUNNING, "thaw"): "guest web is not frozen; there is nothing to thaw",
     (State.FROZEN, "thaw"): State.RUNNING,
+    (State.STOPPED, "count"): "guest web is not running; start it first",
+    (State.RUNNING, "count"): State.RUNNING,
+    (State.FROZEN, "count"): State.FROZEN,
     (State.STOPPED, "rename"): State.STOPPED,
     (State.RUNNING, "rename"): State.RUNNING,
     (State.FROZEN, "rename"): State.FROZEN,

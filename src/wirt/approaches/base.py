@@ -10,6 +10,7 @@ import msgspec
 
 from wirt.host.run import Streams
 from wirt.model.capability import Capability
+from wirt.model.counter import Counter
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
@@ -144,6 +145,19 @@ class Adjustable(Protocol):
         Raises:
             Failed: it does not run, or the kernel refused, as it may when a guest holds more memory than it is to have;
                 some may have been changed.
+        """
+        ...
+
+
+@runtime_checkable
+class Countable(Protocol):
+    """A power of approaches whose guests' use of the node's resources can be told apart and counted."""
+
+    def count(self, place: Place) -> list[Counter]:
+        """Return every counter of a running guest, in the order of ``UNITS``.
+
+        Raises:
+            Failed: it does not run.
         """
         ...
 

@@ -14,6 +14,7 @@ from wirt.errors import Failed
 from wirt.host import files, run
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, yes
+from wirt.model.counter import UNITS, Counter, Standing
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
@@ -44,6 +45,8 @@ class FakeApproach:
         self._fail_at = fail_at
         self.calls: list[str] = []
         """The names of the calls so far that change something."""
+        self.held: dict[str, int] = {}
+        """Counters of every guest that are not 0."""
 
     def probe_capability(self) -> Capability:
         """Say yes."""
@@ -105,6 +108,20 @@ class FakeApproach:
         self._check_running(place)
         self._count("adjust")
         self._hold_to(place, limits)
+
+    def count(self, place: Place) -> list[Counter]:
+        """Return what ``held`` says."""
+        self._check_running(place)
+        return [
+            Counter(
+                name=name,
+                unit=unit,
+                held=self.held.get(name, 0),
+                standing=Standing.COUNTED,
+                reason="somebody said so",
+            )
+            for name, unit in UNITS.items()
+        ]
 
     def freeze(self, place: Place) -> None:
         """Write down that the guest is held still."""

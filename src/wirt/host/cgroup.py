@@ -218,6 +218,13 @@ class Cgroup:
             return _read(tracker / "cgroup.freeze").strip() == "1"
         return _read(tracker / "freezer.state").strip() not in ("", "THAWED")
 
+    def part(self, controller: str) -> Hierarchy | None:
+        """Return the tree that has a controller as this group sees it: from its own directory down; None if none has."""
+        for hierarchy in self.hierarchies:
+            if controller in hierarchy.controllers:
+                return msgspec.structs.replace(hierarchy, path=str(self._directory(hierarchy)))
+        return None
+
     def memory_current(self) -> int | None:
         """Return the bytes that the group holds, page cache included; None if nobody counts."""
         return self._counter("memory", "memory.usage_in_bytes", "memory.current")
@@ -227,12 +234,11 @@ class Cgroup:
         return self._counter("memory", "memory.max_usage_in_bytes", "memory.peak")
 
     def _counter(self, controller: str, first: str, second: str) -> int | None:
-        for hierarchy in self.hierarchies:
-            if controller in hierarchy.controllers:
-                name = first if hierarchy.version == 1 else second
-                text = _read(self._directory(hierarchy) / name).strip()
-                return int(text) if text.isdigit() else None
-        return None
+        part = self.part(controller)
+        if part is None:
+            return None
+        text = _read(Path(part.path, first if part.version == 1 else second)).strip()
+        return int(text) if text.isdigit() else None
 
     def _set_frozen(self, second: str, first: str) -> None:
         tracker = self._tracker()

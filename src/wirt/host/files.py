@@ -110,3 +110,10 @@ def write(path: str, content: str, *, mode: int = 0o600) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     with open(descriptor, "w") as file:
         file.write(content)
+
+
+def replace(path: str, content: str, *, mode: int = 0o600) -> None:
+    """Replace a file that may be lost in a power cut; whoever reads it meanwhile has the old or the new."""
+    fresh = f"{path}.new"
+    write(fresh, content, mode=mode)
+    os.rename(fresh, path)

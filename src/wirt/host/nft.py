@@ -5,6 +5,10 @@ from contextlib import contextmanager
 
 from wirt.host import run
 
+_NFTABLES = 10 << 8
+"""NFNL_SUBSYS_NFTABLES, in the upper half of a message's type."""
+_NEW_RULE, _GET_RULE = 6, 7
+
 
 def apply(commands: str) -> None:
     """Do the commands, of which there is one a line or block.
@@ -51,3 +55,20 @@ def has_element(table: str, name: str, element: str) -> bool:
     """Return whether a set of a table of the bridge family holds the element; False without table or set."""
     asked = ["nft", "get", "element", "bridge", table, name, f"{{ {element} }}"]
     return run.run(asked).status == 0
+
+
+def count_rules(pid: int) -> int:
+    """Return the number of rules in the network namespace of a process, of every family and table.
+
+    Source: the kernel's uapi header linux/netfilter/nf_tables.h.
+
+    Raises:
+        Failed: the process is gone, or the kernel has no nftables.
+    """
+    # Loaded here: every guest's start needs this module, and none this function.
+    from wirt.host import netlink
+
+    every_family = b"\0\0\0\0"
+    with netlink.opened_in(pid, netlink.NETFILTER) as asked:
+        answers = netlink.dump(asked, _NFTABLES | _GET_RULE, every_family)
+        return sum(kind == _NFTABLES | _NEW_RULE for kind, _ in answers)

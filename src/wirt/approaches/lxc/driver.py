@@ -13,6 +13,7 @@ from wirt.errors import Failed, TimedOut
 from wirt.host import apparmor, cgroup, files, process, run
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, no, yes
+from wirt.model.counter import Counter
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
@@ -142,6 +143,13 @@ class Lxc:
                 f"the kernel does not hold {place.name} to these limits: {error.message}",
                 hint="it may hold more memory than that: let it free some, or stop it first",
             ) from error
+
+    def count(self, place: Place) -> list[Counter]:
+        """Ask the container's cgroup, its processes and its network."""
+        # Loaded here: no other command needs it.
+        from wirt.approaches.lxc import counters
+
+        return counters.count(cgroup.Cgroup(control.payload_group(place.name)))
 
     def freeze(self, place: Place) -> None:
         """Freeze the cgroup of the container."""

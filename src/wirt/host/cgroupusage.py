@@ -1,0 +1,124 @@
+"""What a control group holds, held at the most, may hold and was refused, as the kernel counts it: v1 and v2 alike.
+
+Source: the kernel's admin-guide/cgroup-v1 (memory, pids) and admin-guide/cgroup-v2.
+"""
+
+import os
+
+import msgspec
+
+from wirt.host.cgroup import Cgroup
+from wirt.host.kerneltree import KernelTree
+
+_KERNEL = KernelTree()
+_LARGEST = 2**63 - 2**16
+"""Version 1 writes "no limit" as LONG_MAX, rounded down to whole pages, which have up to 64 KiB."""
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One resource of a group: bytes or processes; None is what the kernel does not tell."""
+
+    held: int | None = None
+    most: int | None = None
+    limit: int | None = None
+    """None: it is not bounded."""
+    refused: int | None = None
+    """How often the limit was met."""
+
+
+class GroupUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is counted of a group and those below it."""
+
+    processes: Account = Account()
+    memory: Account = Account()
+    """Page cache and kernel memory included."""
+    memory_and_swap: Account = Account()
+    swap: Account = Account()
+    kernel: Account = Account()
+    shared: int | None = None
+    """Bytes of shared memory and tmpfs."""
+    reclaimable: int | None = None
+    """Bytes of dentries, inodes and what else of the kernel's objects can be given back."""
+    killed: int | None = None
+    """Processes ended for want of memory."""
+
+
+def measure(group: Cgroup) -> GroupUsage:
+    """Return what a group holds; all None if it is gone."""
+    pids, memory = group.part("pids"), group.part("memory")
+    processes = Account() if pids is None else _measure_processes(pids.path)
+    if memory is None:
+        return GroupUsage(processes=processes)
+    measured = _measure_first if memory.version == 1 else _measure_second
+    return measured(memory.path, processes)
+
+
+def _measure_processes(path: str) -> Account:
+    account = _account(f"{path}/pids")
+    if _KERNEL.exists(f"{path}/pids.events.local"):
+        return account
+    # Before Linux 6.11, and in version 1 still, a group counts what was refused to its own processes and not what was to
+    # those of groups below it.
+    return msgspec.structs.replace(account, refused=_summed(path, "pids.events", "max"))
+
+
+def _measure_first(path: str, processes: Account) -> GroupUsage:
+    stat = _fields(f"{path}/memory.stat")
+    return GroupUsage(
+        processes=processes,
+        memory=_account_first(f"{path}/memory"),
+        memory_and_swap=_account_first(f"{path}/memory.memsw"),
+        swap=Account(held=stat.get("total_swap")),
+        kernel=_account_first(f"{path}/memory.kmem"),
+        shared=stat.get("total_shmem"),
+        reclaimable=None,
+        killed=_summed(path, "memory.oom_control", "oom_kill"),
+    )
+
+
+def _measure_second(path: str, processes: Account) -> GroupUsage:
+    stat = _fields(f"{path}/memory.stat")
+    memory, swap = _account(f"{path}/memory"), _account(f"{path}/memory.swap")
+    both = None if memory.held is None or swap.held is None else memory.held + swap.held
+    return GroupUsage(
+        processes=processes,
+        memory=memory,
+        memory_and_swap=Account(held=both),
+        swap=swap,
+        kernel=Account(held=stat.get("kernel")),
+        shared=stat.get("shmem"),
+        reclaimable=stat.get("slab_reclaimable"),
+        killed=_fields(f"{path}/memory.events").get("oom_kill"),
+    )
+
+
+def _account_first(start: str) -> Account:
+    limit = _KERNEL.number(f"{start}.limit_in_bytes")
+    return Account(
+        held=_KERNEL.number(f"{start}.usage_in_bytes"),
+        most=_KERNEL.number(f"{start}.max_usage_in_bytes"),
+        limit=None if limit is None or limit >= _LARGEST else limit,
+        refused=_KERNEL.number(f"{start}.failcnt"),
+    )
+
+
+def _account(start: str) -> Account:
+    return Account(
+        held=_KERNEL.number(f"{start}.current"),
+        most=_KERNEL.number(f"{start}.peak"),
+        # "max" is no number, and means the same as None here.
+        limit=_KERNEL.number(f"{start}.max"),
+        refused=_fields(f"{start}.events").get("max"),
+    )
+
+
+def _summed(top: str, file: str, key: str) -> int | None:
+    """Return the sum of a figure that each group keeps for itself."""
+    values = [_fields(f"{below}/{file}").get(key) for below, _, _ in os.walk(top)]
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
+def _fields(path: str) -> dict[str, int]:
+    pairs = (line.split() for line in _KERNEL.lines(path))
+    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()}

@@ -1,0 +1,82 @@
+"""``counters``: what a running guest holds, and the most that it has held since it was started.
+
+Where the kernel keeps no maximum, the most is what readings have seen. It is kept beside the guest's other files of the
+run directory, which are gone when the guest has stopped: as with the kernel's own, a start begins anew.
+"""
+
+import os
+from collections.abc import Mapping
+
+import msgspec
+
+from wirt.approaches.base import Countable
+from wirt.errors import Busy, Unsupported
+from wirt.host import files
+from wirt.model.counter import Counter, Most, highest, raised
+from wirt.model.guest import Guest, Handle
+from wirt.model.lifecycle import next_state
+from wirt.ops import guests
+from wirt.ops.context import Context
+
+_PATIENCE = 0.5
+"""Seconds to wait for the guest's lock; a verb that holds it for longer, as ``stop`` may, keeps nobody from reading."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What readings have seen of one guest, from one start of it on."""
+
+    boot: str | None
+    handle: Handle | None
+    seen: dict[str, Most]
+
+
+def read_counters(context: Context, name: str) -> list[Counter]:
+    """Return the counters of a running guest, in the order of OpenVZ's kernel, and keep the most of each.
+
+    While another command holds the guest for long, nothing is kept.
+
+    Raises:
+        NotFound, WrongState, Unsupported: it has none.
+        Failed: it ended meanwhile.
+    """
+    try:
+        with guests.held(context, name, wait=_PATIENCE) as guest:
+            counters = _counted(context, guest)
+            _keep(context, guest, counters)
+            return counters
+    except Busy:
+        return _counted(context, guests.observed(context, context.store.find(name)))
+
+
+def _counted(context: Context, guest: Guest) -> list[Counter]:
+    next_state(guest.state, "count", guest.name)
+    approach = context.approach(guest.approach)
+    if not isinstance(approach, Countable):
+        raise Unsupported(
+            f"guest {guest.name} cannot be counted: approach {approach.name} cannot tell what of the node it holds",
+            hint="counters are those of lxc",
+        )
+    return raised(approach.count(context.home.place(guest.id)), _seen(context, guest))
+
+
+def _seen(context: Context, guest: Guest) -> Mapping[str, Most]:
+    """Return what earlier readings have seen since the guest was started."""
+    try:
+        with open(_path(context, guest), "rb") as file:
+            record = msgspec.json.decode(file.read(), type=Record)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        # Nobody has read yet; or it is of an older version, or was half written when the node lost its power.
+        return {}
+    is_of_this_start = (record.boot, record.handle) == (guest.boot, guest.handle)
+    return record.seen if is_of_this_start else {}
+
+
+def _keep(context: Context, guest: Guest, counters: list[Counter]) -> None:
+    seen = {counter.name: highest(counter, Most()) for counter in counters}
+    record = Record(boot=guest.boot, handle=guest.handle, seen=seen)
+    with files.translated(f"keep the counters of guest {guest.name}"):
+        files.replace(_path(context, guest), msgspec.json.encode(record).decode())
+
+
+def _path(context: Context, guest: Guest) -> str:
+    return os.path.join(context.home.guest_run(guest.id), "counters.json")

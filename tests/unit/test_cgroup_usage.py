@@ -1,0 +1,88 @@
+"""What a group's files mean, in both versions: trees that look as the kernel's do."""
+
+from pathlib import Path
+
+from wirt.host.cgroup import Cgroup, Hierarchy
+from wirt.host.cgroupusage import Account, GroupUsage, measure
+
+FIRST = {
+    "pids/web/pids.current": "7\n",
+    "pids/web/pids.max": "64\n",
+    "pids/web/pids.peak": "9\n",
+    "pids/web/pids.events": "max 2\n",
+    "pids/web/inner/pids.events": "max 3\n",
+    "memory/web/memory.usage_in_bytes": "8192\n",
+    "memory/web/memory.max_usage_in_bytes": "12288\n",
+    "memory/web/memory.limit_in_bytes": "1048576\n",
+    "memory/web/memory.failcnt": "4\n",
+    "memory/web/memory.memsw.usage_in_bytes": "12288\n",
+    "memory/web/memory.memsw.max_usage_in_bytes": "16384\n",
+    "memory/web/memory.memsw.limit_in_bytes": "9223372036854771712\n",
+    "memory/web/memory.memsw.failcnt": "0\n",
+    "memory/web/memory.stat": "shmem 1\nhierarchical_memory_limit 1048576\ntotal_swap 4096\ntotal_shmem 100\n",
+    "memory/web/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
+    "memory/web/inner/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
+}
+SECOND = {
+    "web/pids.current": "7\n",
+    "web/pids.max": "max\n",
+    "web/pids.events": "max 2\n",
+    "web/pids.events.local": "max 0\n",
+    "web/inner/pids.events": "max 2\n",
+    "web/memory.current": "8192\n",
+    "web/memory.peak": "12288\n",
+    "web/memory.max": "1048576\n",
+    "web/memory.events": "low 0\nhigh 0\nmax 4\noom 1\noom_kill 3\n",
+    "web/memory.swap.current": "4096\n",
+    "web/memory.swap.max": "max\n",
+    "web/memory.swap.events": "high 0\nmax 0\nfail 0\n",
+    "web/memory.stat": "anon 1\nkernel 500\nshmem 100\nslab_reclaimable 300\n",
+}
+
+
+def write(base: Path, content: dict[str, str]) -> None:
+    for name, text in content.items():
+        path = base / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def tree(path: Path, version: int, *controllers: str) -> Hierarchy:
+    return Hierarchy(path=str(path), version=version, controllers=frozenset(controllers))
+
+
+def test_group_of_version_1_is_summed_with_those_below_it(tmp_path: Path) -> None:
+    write(tmp_path, FIRST)
+    hierarchies = [tree(tmp_path / name, 1, name) for name in ("pids", "memory")]
+
+    assert measure(Cgroup("web", hierarchies)) == GroupUsage(
+        processes=Account(held=7, most=9, limit=64, refused=5),
+        memory=Account(held=8192, most=12288, limit=1 << 20, refused=4),
+        memory_and_swap=Account(held=12288, most=16384, limit=None, refused=0),
+        swap=Account(held=4096),
+        kernel=Account(),
+        shared=100,
+        reclaimable=None,
+        killed=3,
+    )
+
+
+def test_group_of_version_2_counts_what_is_below_it_once(tmp_path: Path) -> None:
+    write(tmp_path, SECOND)
+    hierarchy = tree(tmp_path, 2, "pids", "memory")
+
+    assert measure(Cgroup("web", [hierarchy])) == GroupUsage(
+        processes=Account(held=7, most=None, limit=None, refused=2),
+        memory=Account(held=8192, most=12288, limit=1 << 20, refused=4),
+        memory_and_swap=Account(held=12288),
+        swap=Account(held=4096, refused=0),
+        kernel=Account(held=500),
+        shared=100,
+        reclaimable=300,
+        killed=3,
+    )
+
+
+def test_group_that_nobody_counts_is_unknown(tmp_path: Path) -> None:
+    assert measure(Cgroup("web", [tree(tmp_path, 2)])) == GroupUsage()
+    assert measure(Cgroup("web", [tree(tmp_path, 2, "pids", "memory")])) == GroupUsage()
