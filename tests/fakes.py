@@ -11,12 +11,14 @@ from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, WrongState
 from wirt.model.home import Home
 from wirt.model.template import Template, TemplateSpec
-from wirt.network.fake import FakeNetwork
+from wirt.network.fake import FakeGateway, FakeNetwork
 from wirt.ops.context import Context
 from wirt.state.base import Store
 from wirt.storage.fake import FakePool
 
 SUBNET = IPv4Network("10.64.0.0/20")
+TAKEN_PORT = 22
+"""What a program of the node listens on."""
 
 
 class OneTemplate:
@@ -91,7 +93,7 @@ def open_context(
     Args:
         base: directory that plays the node.
         store: the state.
-        fail: "approach", "pool" or "network": the one that is told to fail.
+        fail: "approach", "pool", "network" or "gateway": the one that is told to fail.
         fail_at: number of its call that fails.
         boot_id: another one after the node was started anew.
     """
@@ -104,12 +106,16 @@ def open_context(
         return fail_at if fail == port else None
 
     network = FakeNetwork(f"{base}/kernel/net", home.tag, SUBNET, fail_at=at("network"))
+    gateway = FakeGateway(
+        f"{base}/kernel/net", home.tag, SUBNET, fail_at=at("gateway"), taken=[TAKEN_PORT]
+    )
     approach = FakeApproach(f"{base}/kernel/guests", fail_at=at("approach"))
     pool = FakePool(home.pool("fake"), fail_at=at("pool"))
     return Context(
         home=home,
         store=store,
         network=network,
+        gateway=lambda: gateway,
         templates=OneTemplate(f"{base}/template"),
         approach=lambda name: approach,
         pool=lambda name: pool,

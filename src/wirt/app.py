@@ -24,6 +24,7 @@ from wirt.storage.templates import TemplateCache
 
 if TYPE_CHECKING:
     from wirt.model.template import TemplateSpec
+    from wirt.network.base import Gateway
     from wirt.ops.doctor import Diagnosis
     from wirt.ops.security import Finding
     from wirt.storage.base import Packages
@@ -58,10 +59,12 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
         os.makedirs(os.path.dirname(place.lock("any")), mode=0o700, exist_ok=True)
     store = SqliteStore(place.database)
     try:
+        subnet = _subnet(place, store)
         context = Context(
             home=place,
             store=store,
-            network=BridgeNetwork(place.tag, _subnet(place, store)),
+            network=BridgeNetwork(place.tag, subnet),
+            gateway=lambda: _gateway(place.tag, subnet),
             templates=TemplateCache(place.templates),
             approach=cache(lambda name: load_approach(name, place.run)),
             pool=cache(lambda name: load_pool(name, place.pool(name))),
@@ -125,6 +128,12 @@ def _subnet(home: Home, store: Store) -> IPv4Network:
         chosen = addresses.choose_subnet(home.tag, links.routed_networks())
         kept = store.keep("subnet", str(chosen))
     return IPv4Network(kept)
+
+
+def _gateway(tag: str, subnet: IPv4Network) -> "Gateway":
+    from wirt.network.gateway import NftGateway
+
+    return NftGateway(tag, subnet)
 
 
 def _boot_id() -> str:

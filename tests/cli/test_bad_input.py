@@ -247,6 +247,23 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         "guest old has no change that could be undone; wirt set --snapshot makes a snapshot to go "
         "back to",
     ),
+    "forward-unreadable": (
+        ["forward", "add", "old", "web"],
+        2,
+        "'web' is not a port forward; write the node's port and the guest's, such as 8080:80, "
+        "5000-5009:5000-5009/udp or 192.0.2.2:8080:80",
+    ),
+    "forward-to-an-unknown-guest": (
+        ["forward", "add", "nosuch", "8080:80"],
+        3,
+        "there is no guest nosuch; see wirt list",
+    ),
+    "nat-neither-on-nor-off": (
+        ["network", "nat", "perhaps"],
+        2,
+        "invalid value for 'on|off': 'perhaps' is not one of 'on', 'off'; see wirt network nat "
+        "--help",
+    ),
     "subcommand-unknown": (["frobnicate"], 2, "no such command 'frobnicate'; see wirt --help"),
     "option-unknown": (
         ["list", "--frobnicate"],

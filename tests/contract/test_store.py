@@ -188,3 +188,14 @@ def test_made_from_counts_guests_under_way(store: Store) -> None:
 
     assert store.made_from(make_guest(1).template) == ["web-1", "web-2"]
     assert store.made_from("another") == []
+
+
+def test_setting_that_is_changed_is_what_it_was_changed_to(store: Store) -> None:
+    kept = store.keep("outbound", "closed")
+    for value in ("opening", "open"):
+        store.change("outbound", value)
+    store.change("other", "x")
+
+    assert kept == "closed"
+    assert store.setting("outbound") == "open"
+    assert store.setting("other") == "x"

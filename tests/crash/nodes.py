@@ -16,11 +16,14 @@ from tests.leaks import World
 
 from wirt.cli.main import main
 from wirt.host import interrupts
+from wirt.model.forward import parse_forward
 from wirt.ops import guests
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
+from wirt.ops.forward import add_forward, remove_forward
 from wirt.ops.freeze import freeze, thaw
+from wirt.ops.network import set_outbound
 from wirt.ops.run import run
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.snapshot import create_snapshot, delete_snapshot, restore_snapshot
@@ -138,6 +141,12 @@ class FakeNode:
                 destroy(context, name, force=force)
             case "set":
                 set_limits(context, arguments[0], SetRequest(memory=parse_bytes(arguments[2])))
+            case "forward" if arguments[0] == "add":
+                add_forward(context, arguments[1], parse_forward(name))
+            case "forward":
+                remove_forward(context, arguments[1], parse_forward(name))
+            case "network":
+                set_outbound(context, wanted=name == "on")
             case "freeze":
                 freeze(context, name)
             case "thaw":

@@ -40,6 +40,7 @@ def show(name: str, as_json: bool) -> None:
         ("disk", _disk(guest.limits.disk, usage)),
         ("address", guest.address),
         ("mac", guest.mac),
+        *(("forward", str(one)) for one in guest.forwards),
         ("autostart", "no" if guest.boot_order is None else f"at {guest.boot_order}"),
         ("created", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(guest.created))),
         ("kernel name", place.name),

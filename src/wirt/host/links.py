@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from ipaddress import IPv4Network
 
 from wirt.errors import Failed
@@ -24,6 +25,15 @@ def is_up(name: str) -> bool:
     except OSError:
         return False
     return bool(flags & _UP)
+
+
+def set_up(name: str) -> None:
+    """Set an interface up; cheaper than to have ``ip`` do it."""
+    path = f"/sys/class/net/{name}/flags"
+    with open(path) as flags:
+        now = int(flags.read(), 16)
+    with open(path, "w") as flags:
+        flags.write(hex(now | _UP))
 
 
 def has_address(name: str, address: str) -> bool:
@@ -62,6 +72,31 @@ def wait_gone(name: str, timeout: float) -> bool:
             return False
         time.sleep(_LOOK_SECONDS)
     return True
+
+
+def is_forwarding(name: str) -> bool:
+    """Return whether the node passes on IPv4 packets that come in by this interface; False if there is none."""
+    try:
+        with open(_forwarding(name)) as switch:
+            return switch.read().strip() == "1"
+    except FileNotFoundError:
+        return False
+
+
+def set_forwarding(name: str, *, on: bool) -> None:
+    """Have the node pass on IPv4 packets that come in by this interface, or not; no error if it has gone."""
+    with suppress(FileNotFoundError), open(_forwarding(name), "w") as switch:
+        switch.write("1" if on else "0")
+
+
+def _forwarding(name: str) -> str:
+    return f"/proc/sys/net/ipv4/conf/{name}/forwarding"
+
+
+def routed() -> set[str]:
+    """Return the names of the interfaces that the node's IPv4 routes lead to."""
+    with open("/proc/net/route") as file:
+        return {line.split()[0] for line in file.readlines()[1:]} - {"lo"}
 
 
 def routed_networks() -> list[IPv4Network]:

@@ -2,6 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import msgspec
 
 from wirt.host import run
 
@@ -49,6 +52,23 @@ def applying(commands: str) -> Iterator[None]:
     # Ctrl-C on a terminal may have ended it: again is no error, and says what is the matter if it was refused.
     if wait() != 0:
         apply(commands)
+
+
+def has_table(family: str, table: str) -> bool:
+    """Return whether there is a table of this name."""
+    return run.run(["nft", "list", "table", family, table]).status == 0
+
+
+def find_elements(family: str) -> dict[tuple[str, str], list[Any]]:
+    """Return what the sets and maps of a family's tables hold, by table and name, as libnftables-json(5) writes it."""
+    said = run.check(["nft", "-j", "list", "ruleset", family])
+    found = {}
+    for entry in msgspec.json.decode(said)["nftables"]:
+        for kind in ("set", "map"):
+            if kind in entry:
+                one = entry[kind]
+                found[one["table"], one["name"]] = one.get("elem", [])
+    return found
 
 
 def has_element(table: str, name: str, element: str) -> bool:

@@ -7,6 +7,8 @@ import zlib
 from wirt.errors import InvalidInput
 
 MAX_NAME = 40
+BRIDGES = "wirt-"
+"""What the bridges of all homes begin with, and nothing else."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 _TEMPLATE = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 

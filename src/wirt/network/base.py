@@ -1,10 +1,13 @@
-"""The port that every kind of network is behind: how a guest is joined to the node and the other guests."""
+"""The ports of the network: how a guest is joined to the node and the other guests, and how they meet the outside."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+import msgspec
+
 from wirt.model.capability import Capability
+from wirt.model.forward import Forward
 from wirt.model.presence import Presence
 from wirt.model.resources import Nic, NicKind
 
@@ -65,4 +68,54 @@ class Network(Protocol):
 
     def probe(self, nic: Nic) -> Presence:
         """Ask the kernel whether the host's side is there; partial if it is only let through."""
+        ...
+
+
+class Reach(msgspec.Struct, frozen=True, kw_only=True):
+    """How things stand between a home's bridge and the node's other networks."""
+
+    bridge: str
+    subnet: str
+    is_up: bool
+    """Whether the bridge is there."""
+    switched: list[str]
+    """Interfaces of the node on which forwarding was off and had to be switched on."""
+
+
+class Gateway(Protocol):
+    """What leads out of the home's bridge and into it; without it nothing does."""
+
+    def look(self) -> Reach:
+        """Return how things stand."""
+        ...
+
+    def probe(self) -> Presence:
+        """Ask the kernel whether anything leads out or in."""
+        ...
+
+    def open(self, forwards: Mapping[str, Sequence[Forward]], *, outbound: bool) -> None:
+        """Lead ports to guests, beside those that lead there already, and let all guests out or none.
+
+        Without a bridge there is nothing to do.
+
+        Args:
+            forwards: a guest's address -> what leads there.
+            outbound: whether guests reach outside.
+        """
+        ...
+
+    def withdraw(self, forwards: Mapping[str, Sequence[Forward]], *, outbound: bool) -> None:
+        """Lead these ports nowhere; close altogether if no other leads anywhere and guests do not reach outside."""
+        ...
+
+    def close(self) -> None:
+        """Let nothing out or in, as if nobody had ever opened; no error if it is closed."""
+        ...
+
+    def check_free(self, forward: Forward) -> None:
+        """Check that nobody else on the node has these ports.
+
+        Raises:
+            Conflict: somebody has; says which port.
+        """
         ...

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 from wirt.errors import Failed
 from wirt.host import links, nft, run
 from wirt.model.capability import Capability, no, yes
-from wirt.model.names import interface_name, interface_prefix
+from wirt.model.names import BRIDGES, interface_name, interface_prefix
 from wirt.model.presence import Presence
 from wirt.model.resources import Nic, NicKind
 from wirt.network import addresses
@@ -35,7 +35,7 @@ class BridgeNetwork:
         """Describe the bridge of the home ``tag``; nothing is made yet."""
         self._tag = tag
         self._subnet = subnet
-        self.bridge = f"wirt-{tag}"
+        self.bridge = f"{BRIDGES}{tag}"
         self._ports = interface_prefix(tag)
         # A bridge without an address of its own takes its ports' lowest, and changes it when that port goes.
         self._mac = addresses.mac_of(tag, "000000")
@@ -66,9 +66,11 @@ class BridgeNetwork:
                 f"link add name {self.bridge} address {self._mac} type bridge "
                 f"no_linklocal_learn 1 group_fwd_mask {_FORWARDED_GROUPS}",
                 f"address add {address} dev {self.bridge}",
-                f"link set {self.bridge} up",
             ]
         )
+        # Nothing leads out, whatever the node does with packets from its other interfaces.
+        links.set_forwarding(self.bridge, on=False)
+        links.set_up(self.bridge)
         self._is_new = True
 
     def remove(self) -> None:

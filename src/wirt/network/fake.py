@@ -5,18 +5,20 @@ it is told to, before it has done anything.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from wirt.errors import Failed
+from wirt.errors import Conflict, Failed
 from wirt.host import files
 from wirt.model.capability import Capability, yes
-from wirt.model.names import interface_name
+from wirt.model.forward import Forward
+from wirt.model.names import BRIDGES, interface_name
 from wirt.model.presence import Presence
 from wirt.model.resources import Nic, NicKind
 from wirt.network import addresses
+from wirt.network.base import Reach
 
 
 class FakeNetwork:
@@ -36,7 +38,7 @@ class FakeNetwork:
         self._tag = tag
         self._subnet = subnet
         self._fail_at = fail_at
-        self.bridge = f"wirt-{tag}"
+        self.bridge = f"{BRIDGES}{tag}"
         self.calls: list[str] = []
         """The names of the calls so far that change something."""
 
@@ -114,3 +116,93 @@ class FakeNetwork:
 
     def _path(self, name: str) -> str:
         return os.path.join(self._directory, name)
+
+
+class FakeGateway:
+    """Forwards that are files beside those of the network: one that says whether guests get out, one for each port.
+
+    Args:
+        directory: what plays the kernel.
+        tag: the home's.
+        subnet: where the guests' addresses are from.
+        fail_at: number of the call (the first is 1) to ``open``, ``withdraw`` or ``close`` that fails.
+        taken: ports that programs of the node listen on.
+    """
+
+    def __init__(
+        self,
+        directory: str,
+        tag: str,
+        subnet: IPv4Network,
+        *,
+        fail_at: int | None = None,
+        taken: Sequence[int] = (),
+    ) -> None:
+        self._directory = Path(directory)
+        self._bridge = f"{BRIDGES}{tag}"
+        self._subnet = subnet
+        self._fail_at = fail_at
+        self._taken = taken
+        self._calls = 0
+
+    def look(self) -> Reach:
+        """Return how things stand."""
+        return Reach(
+            bridge=self._bridge,
+            subnet=str(self._subnet),
+            is_up=(self._directory / self._bridge).exists(),
+            switched=["eth0"] if self._all() else [],
+        )
+
+    def probe(self) -> Presence:
+        """Look for the files."""
+        return Presence.PRESENT if self._all() else Presence.ABSENT
+
+    def open(self, forwards: Mapping[str, Sequence[Forward]], *, outbound: bool) -> None:
+        """Write the files."""
+        self._count("open")
+        if not (self._directory / self._bridge).exists():
+            return
+        for old in self._directory.glob("gateway-*"):
+            old.unlink()
+        (self._directory / f"gateway-{'outbound' if outbound else 'closed'}").touch()
+        for path in self._paths(forwards):
+            path.touch()
+
+    def withdraw(self, forwards: Mapping[str, Sequence[Forward]], *, outbound: bool) -> None:
+        """Delete the files of these; the other too, if there is no reason for it."""
+        self._count("withdraw")
+        for path in self._paths(forwards):
+            path.unlink(missing_ok=True)
+        if not outbound and not list(self._directory.glob("forward-*")):
+            self._remove_all()
+
+    def close(self) -> None:
+        """Delete the files."""
+        self._count("close")
+        self._remove_all()
+
+    def check_free(self, forward: Forward) -> None:
+        """Look among those that are said to be taken."""
+        for port in self._taken:
+            if forward.port <= port < forward.port + forward.count:
+                raise Conflict(f"port {port} of this node is in use", hint="choose another")
+
+    def _count(self, call: str) -> None:
+        self._calls += 1
+        if self._calls == self._fail_at:
+            raise Failed(f"{call} was told to fail")
+
+    def _all(self) -> list[Path]:
+        return [*self._directory.glob("gateway-*"), *self._directory.glob("forward-*")]
+
+    def _remove_all(self) -> None:
+        for path in self._all():
+            path.unlink()
+
+    def _paths(self, forwards: Mapping[str, Sequence[Forward]]) -> list[Path]:
+        return [
+            self._directory / f"forward-{str(one).replace('/', '-')}-{guest}"
+            for guest, its in forwards.items()
+            for one in its
+        ]

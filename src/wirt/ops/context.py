@@ -9,7 +9,7 @@ from wirt.approaches.base import Approach
 from wirt.host import interrupts, lock
 from wirt.model.guest import Guest
 from wirt.model.home import Home
-from wirt.network.base import Network
+from wirt.network.base import Gateway, Network
 from wirt.state.base import Store
 from wirt.storage.base import Pool, Templates
 
@@ -23,6 +23,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     home: Home
     store: Store
     network: Network
+    gateway: Callable[[], Gateway]
     templates: Templates
     approach: Callable[[str], Approach]
     pool: Callable[[str], Pool]

@@ -10,7 +10,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage
-from wirt.ops import journal
+from wirt.ops import journal, reach
 from wirt.ops.context import LOCK_SECONDS, Context
 from wirt.ops.steps import Ladder
 from wirt.storage.base import MeasuresRoots
@@ -70,6 +70,8 @@ def clean_up(context: Context) -> None:
         if _has_ended(context, guest):
             with suppress(Error), held(context, guest.name, wait=0):
                 pass  # to hold it is to bury it
+    with suppress(Error):
+        reach.recover(context)
     lock.sweep(os.path.dirname(context.home.lock("any")))
     journal.remove_idle_network(context)
 

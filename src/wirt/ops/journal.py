@@ -18,6 +18,7 @@ from wirt.host import files, interrupts
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
+from wirt.ops import reach
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder, Step
 from wirt.state.base import MAKING_VERBS, Intent
@@ -107,6 +108,8 @@ def remove_idle_network(context: Context) -> None:
     if context.store.is_empty():
         with context.network_lock():
             if context.store.is_empty():
+                if reach.outbound(context) is not reach.Outbound.CLOSED:
+                    context.gateway().close()
                 context.network.remove()
 
 
@@ -124,6 +127,8 @@ def recover(context: Context, guest: Guest) -> Guest | None:
         return let_go_on(context, intent.guest, intent.verb)
     if intent.verb == "adjust":
         return _recover_limits(context, intent.guest)
+    if intent.verb == "forward":
+        return _recover_forwards(context, intent.guest)
     ladder = Ladder(context, intent.guest)
     if intent.verb == "resize":
         dismantle("resize", [ladder.to_resize(intent.guest.limits.disk)])
@@ -197,6 +202,21 @@ def _recover_limits(context: Context, wanted: Guest) -> Guest:
                 step.undo()
                 after = before
     settle(context, "adjust", wanted, after)
+    return after
+
+
+def _recover_forwards(context: Context, wanted: Guest) -> Guest:
+    """Finish to lead other ports to a guest; if the kernel refuses those now, lead the ones it had."""
+    before = context.store.find(wanted.name)
+    after = wanted
+    if wanted.state is not State.STOPPED:
+        step = Ladder(context, wanted).to_forward(before)
+        try:
+            step.do()
+        except Failed:
+            step.undo()
+            after = before
+    settle(context, "forward", wanted, after)
     return after
 
 

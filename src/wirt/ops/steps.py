@@ -13,11 +13,13 @@ from wirt.approaches.base import Adjustable, Freezable
 from wirt.errors import Unsupported
 from wirt.host import files, mount
 from wirt.model.capability import no
+from wirt.model.forward import Forward
 from wirt.model.guest import Guest, Handle
 from wirt.model.launch import Launch
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.model.resources import Nic, Root
+from wirt.ops import reach
 from wirt.ops.context import Context
 from wirt.storage.base import HasSnapshots, Resizable, Showing, Snapshots
 
@@ -77,6 +79,7 @@ class Ladder:
                 undo=lambda: self._context.network.detach(self._nic()),
                 probe=lambda: self._context.network.probe(self._nic()),
             ),
+            *self._forwarding(),
             Step(
                 name="mount",
                 do=self._attach_root,
@@ -90,6 +93,41 @@ class Ladder:
                 probe=lambda: self._approach.probe(self.place),
             ),
         ]
+
+    def _forwarding(self) -> list[Step]:
+        """Return the step that leads the node's ports to the guest, if any do."""
+        if not self._guest.forwards:
+            return []
+        return [
+            Step(
+                name="forwards",
+                do=lambda: self._lead(before=()),
+                undo=lambda: self._withdraw(self._guest.forwards),
+                probe=lambda: self._context.gateway().probe(),
+            )
+        ]
+
+    def to_forward(self, before: Guest) -> Step:
+        """Return the step that leads to a running guest what is to lead there, and no more; undone, what did ``before``."""
+        return Step(
+            name="forwards",
+            do=lambda: self._lead(before=before.forwards),
+            undo=lambda: Ladder(self._context, before)._lead(before=self._guest.forwards),
+            # Both can be done again.
+            probe=lambda: Presence.PARTIAL,
+        )
+
+    def _lead(self, *, before: tuple[Forward, ...]) -> None:
+        gone = [one for one in before if one not in self._guest.forwards]
+        with self._context.network_lock():
+            if gone:
+                reach.withdraw(self._context, self._guest, gone)
+            if self._guest.forwards:
+                reach.admit(self._context, self._guest)
+
+    def _withdraw(self, forwards: tuple[Forward, ...]) -> None:
+        with self._context.network_lock():
+            reach.withdraw(self._context, self._guest, forwards)
 
     def to_snapshot(self, name: str) -> list[Step]:
         """Return the steps that keep the root as it is; all but ``freeze`` stay done.
@@ -289,6 +327,8 @@ class Ladder:
         with self._context.network_lock():
             self._context.network.ensure_up()
             self._context.network.attach(self._nic(), self._others)
+            if reach.outbound(self._context).is_wanted:
+                reach.apply(self._context)
 
     def _others(self) -> list[Nic]:
         """Return the cards of the home's other guests that run."""

@@ -83,6 +83,10 @@ class Store(Protocol):
         """Keep ``value`` under ``key`` unless something is there, and return what is there now."""
         ...
 
+    def change(self, key: str, value: str) -> None:
+        """Keep ``value`` under ``key``, whatever is there."""
+        ...
+
     def close(self) -> None:
         """Let go of it."""
         ...

@@ -100,5 +100,9 @@ class MemoryStore:
         """Keep ``value`` under ``key`` unless something is there, and return what is there now."""
         return self._settings.setdefault(key, value)
 
+    def change(self, key: str, value: str) -> None:
+        """Keep ``value`` under ``key``, whatever is there."""
+        self._settings[key] = value
+
     def close(self) -> None:
         """Nothing to let go of."""

@@ -201,6 +201,11 @@ class SqliteStore:
             self._db.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (key, value))
         return self.setting(key) or value
 
+    def change(self, key: str, value: str) -> None:
+        """Keep ``value`` under ``key``, whatever is there."""
+        with self._translated():
+            self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, value))
+
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()

@@ -1,0 +1,121 @@
+"""What leads out of a home's bridge and into it, made from values alone: one nft table of the ip family for one bridge.
+
+The table is there only while guests may reach outside or a port is forwarded to one. Without it the node forwards nothing
+that comes from the bridge: its ``forwarding`` is off.
+
+- Out: with ``outbound``, guests send to everywhere but to other homes' guests, under the node's address. Else nothing of
+  theirs leaves the bridge but answers.
+- In: what two maps lead to a guest, and answers. From a neighbour on the bridge such a packet comes back to the bridge; then it
+  gets the node's address, because an answer that goes straight to the neighbour would be nobody's.
+- Interfaces of the node on which forwarding had to be switched on (``switched``) forward for guests alone: before that, they
+  forwarded nothing.
+
+Syntax: nft(8) of nftables 1.0.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Network
+
+from wirt.model.forward import Forward
+from wirt.model.names import BRIDGES
+
+FAMILY = "ip"
+SWITCHED = "switched"
+"""The set of the interfaces on which forwarding was off."""
+OF_ALL = "forwards"
+"""The map of the ports of every address of the node."""
+OF_ONE = "forwards-of-one"
+"""The map of the ports of one address."""
+
+Forwards = Mapping[str, Sequence[Forward]]
+"""A guest's address -> what leads there."""
+
+
+def build_table(table: str, subnet: IPv4Network, *, outbound: bool, switched: Iterable[str]) -> str:
+    """Return the commands that make the table, or give it other rules; what its maps hold stays.
+
+    Args:
+        table: its name, which is the bridge's.
+        subnet: where the guests' addresses are from.
+        outbound: whether guests reach outside.
+        switched: interfaces whose forwarding was off.
+    """
+    lead = f"""\
+dnat ip to ip daddr . meta l4proto . th dport map @{OF_ONE}
+		fib daddr type local dnat ip to meta l4proto . th dport map @{OF_ALL}"""
+    masquerade = f'ip saddr {subnet} oifname != "{table}" masquerade\n\t\t' if outbound else ""
+    kept_in = f' oifname "{BRIDGES}*"' if outbound else ""
+    return f"""\
+add table ip {table}
+flush table ip {table}
+table ip {table} {{
+	set {SWITCHED} {{
+		type ifname
+	}}
+	map {OF_ALL} {{
+		type inet_proto . inet_service : ipv4_addr . inet_service
+	}}
+	map {OF_ONE} {{
+		type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
+	}}
+	chain arriving {{
+		type nat hook prerouting priority -100; policy accept;
+		{lead}
+	}}
+	chain from-node {{
+		type nat hook output priority -100; policy accept;
+		ip daddr 127.0.0.0/8 return
+		{lead}
+	}}
+	chain leaving {{
+		type nat hook postrouting priority 100; policy accept;
+		{masquerade}ip saddr {subnet} oifname "{table}" ct status dnat masquerade
+	}}
+	chain through {{
+		type filter hook forward priority 0; policy accept;
+		iifname @{SWITCHED} oifname != "{BRIDGES}*" drop
+		iifname "{table}" oifname "{table}" accept
+		ct state established,related accept
+		ct status dnat accept
+		oifname "{table}" drop
+		iifname "{table}"{kept_in} drop
+	}}
+}}
+""" + "".join(f'add element ip {table} {SWITCHED} {{ "{name}" }}\n' for name in switched)
+
+
+def build_opening(table: str, forwards: Forwards) -> str:
+    """Return the commands that lead ports to guests; again is no error."""
+    return "".join(
+        f"add element ip {table} {name} {{ {', '.join(elements)} }}\n"
+        for name, elements in _elements(forwards).items()
+        if elements
+    )
+
+
+def build_withdrawal(table: str, forwards: Forwards) -> str:
+    """Return the commands that take forwards away; no error if they were not there."""
+    # There is no deleting of what may not be there before nftables 1.0.7 and Linux 6.3.
+    return build_opening(table, forwards) + "".join(
+        f"delete element ip {table} {name} {{ {', '.join(elements)} }}\n"
+        for name, elements in _elements(forwards).items()
+        if elements
+    )
+
+
+def build_removal(table: str) -> str:
+    """Return the commands that take the table away; no error if it is gone."""
+    return f"add table ip {table}\ndelete table ip {table}\n"
+
+
+def _elements(forwards: Forwards) -> dict[str, list[str]]:
+    """Return the elements of each map."""
+    found: dict[str, list[str]] = {OF_ALL: [], OF_ONE: []}
+    for guest, its in forwards.items():
+        for one in its:
+            name, of = (OF_ONE, f"{one.address} . ") if one.address else (OF_ALL, "")
+            found[name] += [
+                f"{of}{one.protocol} . {one.port + n} : {guest} . {one.guest_port + n}"
+                for n in range(one.count)
+            ]
+    return found

@@ -1,0 +1,89 @@
+"""What the state says of the way out of the home's bridge and into it; whoever asks the gateway for it holds the network's lock."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from wirt.host import process
+from wirt.model.forward import Forward
+from wirt.model.guest import Guest
+from wirt.model.lifecycle import State
+from wirt.model.presence import Presence
+from wirt.ops.context import Context
+
+_SETTING = "outbound"
+
+
+class Outbound(StrEnum):
+    """Whether the home's guests reach outside; what is under way is finished by the next command."""
+
+    CLOSED = "closed"
+    OPENING = "opening"
+    OPEN = "open"
+    CLOSING = "closing"
+
+    @property
+    def is_wanted(self) -> bool:
+        """Return whether they are to."""
+        return self in (Outbound.OPENING, Outbound.OPEN)
+
+
+def outbound(context: Context) -> Outbound:
+    """Return what was decided; closed until somebody did."""
+    return Outbound(context.store.setting(_SETTING) or Outbound.CLOSED)
+
+
+def decide(context: Context, decision: Outbound) -> None:
+    """Keep a decision."""
+    context.store.change(_SETTING, decision.value)
+
+
+def apply(context: Context) -> None:
+    """Have the kernel do what was decided, beside the forwards of the guests that run."""
+    wanted, gateway = outbound(context).is_wanted, context.gateway()
+    if wanted or gateway.probe() is not Presence.ABSENT:
+        gateway.open(_running(context), outbound=wanted)
+        gateway.withdraw({}, outbound=wanted)
+
+
+def settle(context: Context) -> None:
+    """Finish what was decided."""
+    wanted = outbound(context).is_wanted
+    decide(context, Outbound.OPEN if wanted else Outbound.CLOSED)
+
+
+def recover(context: Context) -> None:
+    """Finish what a dead process decided."""
+    if outbound(context) in (Outbound.OPENING, Outbound.CLOSING):
+        with context.network_lock():
+            apply(context)
+            settle(context)
+
+
+def admit(context: Context, guest: Guest) -> None:
+    """Lead ports to a guest, and to all others that run if somebody flushed the node's rules."""
+    forwards = {**_running(context), guest.address: guest.forwards}
+    context.gateway().open(forwards, outbound=outbound(context).is_wanted)
+
+
+def withdraw(context: Context, guest: Guest, forwards: Sequence[Forward]) -> None:
+    """Lead these ports of a guest nowhere."""
+    wanted = outbound(context).is_wanted
+    context.gateway().withdraw({guest.address: forwards}, outbound=wanted)
+
+
+def _running(context: Context) -> dict[str, tuple[Forward, ...]]:
+    """Return what leads to the guests that run. Where a command is at it, that looks after the guest's own."""
+    busy = {intent.guest.id for intent in context.store.intents()}
+    return {
+        guest.address: guest.forwards
+        for guest in context.store.guests()
+        if guest.forwards and guest.id not in busy and _runs(guest)
+    }
+
+
+def _runs(guest: Guest) -> bool:
+    """Return whether a guest runs; one whose process has ended is being tidied up after, without an intent."""
+    handle = guest.handle
+    if guest.state is State.STOPPED or handle is None:
+        return False
+    return handle.pid is None or process.is_alive(handle.pid, handle.started)
