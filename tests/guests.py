@@ -8,7 +8,7 @@ from wirt.model.guest import Guest
 from wirt.model.limits import Limits
 
 
-def make_guest(number: int = 1, **changes: Any) -> Guest:
+def make_guest(number: int = 1, /, **changes: Any) -> Guest:
     """Return the guest web-NUMBER with a few things changed."""
     plain = Guest(
         id=f"{number:06x}",

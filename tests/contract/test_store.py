@@ -27,7 +27,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def intent(verb: str, number: int = 1, **changes: object) -> Intent:
+def intent(verb: str, number: int = 1, /, **changes: object) -> Intent:
     return Intent(guest=make_guest(number, **changes), verb=verb, began=1.0)
 
 
@@ -59,6 +59,45 @@ def test_settle_of_create_shows_the_guest_and_strikes_the_intent(store: Store) -
     assert store.guests() == [make_guest(1)]
     assert store.intents() == []
     assert store.intent("000001") is None
+
+
+def make(store: Store, number: int, /, **changes: object) -> None:
+    store.begin(intent("create", number, **changes))
+    store.settle(f"{number:06x}", make_guest(number, **changes))
+
+
+def test_find_knows_a_guest_by_its_number_too_and_its_name_first(store: Store) -> None:
+    make(store, 1, number=101)
+    make(store, 2, name="102")
+
+    assert store.find("101").name == "web-1"
+    assert store.find("102").id == "000002"
+    for other in ("0101", "103", "10" * 20):
+        with pytest.raises(NotFound, match=f"there is no guest {other}"):
+            store.find(other)
+
+
+@pytest.mark.parametrize("changes", [{"number": 101}, {"name": "101"}])
+def test_two_guests_are_never_found_by_one_number(store: Store, changes: dict[str, object]) -> None:
+    make(store, 1, number=101)
+    said = "guest web-1 is found by the number 101 already"
+    with pytest.raises(Conflict, match=said):
+        store.begin(intent("create", 2, **changes))
+    make(store, 2)
+    with pytest.raises(Conflict, match=said):
+        store.settle("000002", make_guest(2, **changes))
+
+    assert [guest.name for guest in store.guests()] == ["web-1", "web-2"]
+
+
+def test_a_guest_may_have_its_own_number_for_a_name(store: Store) -> None:
+    make(store, 1, name="101", number=101)
+    store.settle("000001", make_guest(1, name="shop", number=101))
+    store.settle("000001", make_guest(1, name="101", number=101))
+
+    assert store.find("101").id == "000001"
+    with pytest.raises(Conflict, match="guest 101 is found by the number 101 already"):
+        store.begin(intent("create", 2, number=101))
 
 
 def test_settle_with_none_forgets_the_guest(store: Store) -> None:

@@ -43,3 +43,5 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Ports of the node that lead to it while it runs."""
     boot_order: int | None = None
     """Place among the guests that are started with the node, the lowest first; None: it is not."""
+    number: int | None = None
+    """A number that it is found by besides its name, as OpenVZ's CTID is; None: it was given none."""

@@ -10,6 +10,7 @@ MAX_NAME = 40
 BRIDGES = "wirt-"
 """What the bridges of all homes begin with, and nothing else."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 _TEMPLATE = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 
 
@@ -45,6 +46,11 @@ def check_template_name(name: str) -> str:
             hint="use a-z, 0-9 and inner hyphens, dots and underscores, such as debian-12-web",
         )
     return name
+
+
+def number_in(name: str) -> int | None:
+    """Return the number that a name is, written as numbers are; None if it is none."""
+    return int(name) if _NUMBER.fullmatch(name) else None
 
 
 def name_of_archive(path: str) -> str:

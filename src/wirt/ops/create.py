@@ -26,6 +26,8 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     address: str | None = None
     pool: str | None = None
+    number: int | None = None
+    """A number that it is found by besides its name."""
 
 
 def create(context: Context, request: CreateRequest) -> Guest:
@@ -78,6 +80,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         ),
         mac=context.network.mac(guest_id),
         created=time.time(),
+        number=request.number,
     )
 
 

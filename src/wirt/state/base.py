@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+from wirt.errors import Conflict
 from wirt.model.guest import Guest
 
 MAKING_VERBS = frozenset({"create", "run"})
@@ -32,7 +33,7 @@ class Store(Protocol):
         ...
 
     def find(self, name: str) -> Guest:
-        """Return a guest by name.
+        """Return a guest by name, or by its number if none has that for a name.
 
         Raises:
             NotFound: there is none.
@@ -48,10 +49,10 @@ class Store(Protocol):
         ...
 
     def begin(self, intent: Intent) -> None:
-        """Write down what is going to be done; a new guest takes its name and address with it.
+        """Write down what is going to be done; a new guest takes its name, number and address with it.
 
         Raises:
-            Conflict: the name or the address is taken, or a new guest's id.
+            Conflict: the name, the number or the address is taken, or a new guest's id.
         """
         ...
 
@@ -59,7 +60,7 @@ class Store(Protocol):
         """Strike the intent and set the guest to what it has become; None: it is gone.
 
         Raises:
-            Conflict: its new name or address is taken; nothing was changed.
+            Conflict: its new name, number or address is taken; nothing was changed.
         """
         ...
 
@@ -90,3 +91,11 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of it."""
         ...
+
+
+def number_taken(guest: Guest, other: str) -> Conflict:
+    """Return the refusal of a guest that would answer to the number of another."""
+    number = guest.name if guest.number is None else guest.number
+    return Conflict(
+        f"guest {other} is found by the number {number} already", hint="choose another number"
+    )

@@ -2,7 +2,8 @@
 
 from wirt.errors import Conflict, NotFound
 from wirt.model.guest import Guest
-from wirt.state.base import MAKING_VERBS, Intent
+from wirt.model.names import number_in
+from wirt.state.base import MAKING_VERBS, Intent, number_taken
 
 
 class MemoryStore:
@@ -21,13 +22,17 @@ class MemoryStore:
         return sorted(found, key=lambda guest: guest.name)
 
     def find(self, name: str) -> Guest:
-        """Return a guest by name.
+        """Return a guest by name, or by its number.
 
         Raises:
             NotFound: there is none.
         """
         for guest in self._guests.values():
             if guest.name == name:
+                return guest
+        number = number_in(name)
+        for guest in self._guests.values():
+            if number is not None and guest.number == number:
                 return guest
         raise NotFound(f"there is no guest {name}", hint="see wirt list")
 
@@ -40,10 +45,10 @@ class MemoryStore:
         return self._journal.get(guest_id)
 
     def begin(self, intent: Intent) -> None:
-        """Write down what is going to be done; a new guest takes its name and address with it.
+        """Write down what is going to be done; a new guest takes its name, number and address with it.
 
         Raises:
-            Conflict: the name or the address is taken, or a new guest's id.
+            Conflict: the name, the number or the address is taken, or a new guest's id.
         """
         guest = intent.guest
         if intent.verb in MAKING_VERBS and guest.id in self._guests:
@@ -54,12 +59,15 @@ class MemoryStore:
         self._guests.setdefault(guest.id, guest)
 
     def _check_free(self, guest: Guest) -> None:
+        numbers = {guest.number, number_in(guest.name)} - {None}
         for other in self._guests.values():
             if other.id != guest.id and other.name == guest.name:
                 raise Conflict(
                     f"there is a guest {guest.name} already",
                     hint=f"choose another name or destroy it first: wirt destroy {guest.name}",
                 )
+            if other.id != guest.id and {other.number, number_in(other.name)} & numbers:
+                raise number_taken(guest, other.name)
             if other.id != guest.id and other.address == guest.address:
                 raise Conflict(
                     f"address {guest.address} is in use by guest {other.name}",
@@ -70,7 +78,7 @@ class MemoryStore:
         """Strike the intent and set the guest to what it has become; None: it is gone.
 
         Raises:
-            Conflict: its new name or address is taken.
+            Conflict: its new name, number or address is taken.
         """
         if guest is None:
             self._guests.pop(guest_id, None)

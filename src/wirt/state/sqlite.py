@@ -14,7 +14,8 @@ import msgspec
 from wirt.errors import Conflict, Corrupt, Failed, NotFound, NotPermitted, OutOfSpace
 from wirt.host import files, lock
 from wirt.model.guest import Guest
-from wirt.state.base import MAKING_VERBS, Intent
+from wirt.model.names import number_in
+from wirt.state.base import MAKING_VERBS, Intent, number_taken
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -82,13 +83,18 @@ class SqliteStore:
             return [_guest(row[0]) for row in rows]
 
     def find(self, name: str) -> Guest:
-        """Return a guest by name.
+        """Return a guest by name, or by its number: that costs a look at all.
 
         Raises:
             NotFound: there is none.
         """
         with self._translated():
             row = self._db.execute("SELECT body FROM guests WHERE name = ?", (name,)).fetchone()
+            number = number_in(name)
+            if row is None and number is not None:
+                row = self._db.execute(
+                    "SELECT body FROM guests WHERE json_extract(body, '$.number') = ?", (number,)
+                ).fetchone()
             if row is None:
                 raise NotFound(f"there is no guest {name}", hint="see wirt list")
             return _guest(row[0])
@@ -108,10 +114,10 @@ class SqliteStore:
             return None if row is None else _intent(row[0])
 
     def begin(self, intent: Intent) -> None:
-        """Write down what is going to be done; a new guest takes its name and address with it.
+        """Write down what is going to be done; a new guest takes its name, number and address with it.
 
         Raises:
-            Conflict: the name or the address is taken, or a new guest's id.
+            Conflict: the name, the number or the address is taken, or a new guest's id.
         """
         guest = intent.guest
         with self._translated(), self._transaction():
@@ -134,6 +140,7 @@ class SqliteStore:
             raise Conflict(f"guest id {guest.id} is that of guest {row[0]}", hint="try again")
 
     def _check_free(self, guest: Guest) -> None:
+        self._check_numbers(guest)
         row = self._db.execute(
             "SELECT name, address FROM guests WHERE id != ? AND (name = ? OR address = ?)",
             (guest.id, guest.name, guest.address),
@@ -150,11 +157,23 @@ class SqliteStore:
             hint="choose another or leave --address out",
         )
 
+    def _check_numbers(self, guest: Guest) -> None:
+        """Look for another guest that answers to a number of this one's; most guests have none."""
+        numbers = {guest.number, number_in(guest.name)} - {None}
+        for number in numbers:
+            row = self._db.execute(
+                "SELECT name FROM guests WHERE id != ? AND name != ? AND "
+                "(name = ? OR json_extract(body, '$.number') = ?)",
+                (guest.id, guest.name, str(number), number),
+            ).fetchone()
+            if row is not None:
+                raise number_taken(guest, row[0])
+
     def settle(self, guest_id: str, guest: Guest | None) -> None:
         """Strike the intent and set the guest to what it has become; None: it is gone.
 
         Raises:
-            Conflict: its new name or address is taken.
+            Conflict: its new name, number or address is taken.
         """
         with self._translated(), self._transaction():
             if guest is None:
