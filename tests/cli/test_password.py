@@ -86,10 +86,24 @@ def test_what_the_guest_says_is_told_without_what_drives_a_terminal(home: HomeUn
     missing = home.wirt("password", "web", stdin="x", status=10)
     install(home, r"printf '\033[2Jno such user\nmore\n' >&2; exit 1")
     refused = home.wirt("password", "web", stdin="x", status=10)
-    home.wirt("stop", "--force", "web", status=0)
-    stopped = home.wirt("password", "web", stdin="x", status=5)
+    home.wirt("freeze", "web", status=0)
+    frozen = home.wirt("password", "web", stdin="x", status=5)
 
     start = "wirt: cannot set the password of root in guest web: "
     assert missing.stderr == f"{start}it has no program chpasswd\n"
     assert refused.stderr == f"{start}[2Jno such user\n"
-    assert stopped.stderr == "wirt: guest web is not running; start it first\n"
+    assert frozen.stderr == "wirt: guest web is frozen; thaw it first\n"
+
+
+def test_password_of_a_stopped_guest_is_set_while_it_runs_for_that(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "web", status=0)
+    home.wirt("start", "web", status=0)
+    install(home, CHPASSWD.replace("/run/", "/root/"))
+    home.wirt("stop", "--force", "web", status=0)
+    done = home.wirt("password", "web", stdin="s3cret", status=0)
+    states = [guest.state for guest in home.guests()]
+    home.wirt("start", "web", status=0)
+
+    assert done.stdout == "password of root in guest web set\n"
+    assert states == ["stopped"]
+    assert home.wirt("exec", "web", "--", "cat", "/root/given").stdout == "root:s3cret\n0\n"

@@ -13,7 +13,7 @@ from wirt.ops.password import LONGEST, set_password
 @click.argument("name")
 @click.option("-u", "--user", default="root", show_default=True, help="Whose password.")
 def password(name: str, user: str) -> None:
-    """Set a password in the running guest NAME.
+    """Set a password in the guest NAME; one that is stopped runs meanwhile.
 
     It is asked for on a terminal, and else is the first line of standard input.
     """

@@ -15,12 +15,9 @@ from wirt.host import interrupts
 from wirt.host.run import Streams
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
-from wirt.ops import execute, guests, journal
+from wirt.ops import briefly, execute, guests
 from wirt.ops.context import Context
 from wirt.ops.copy_in import copy_in
-from wirt.ops.start import READY_SECONDS, as_running, wait_ready
-from wirt.ops.steps import Ladder
-from wirt.ops.stop import ORDERLY_SECONDS, shut_down
 from wirt.storage.base import Packages
 from wirt.units import MIB
 
@@ -83,36 +80,14 @@ def install(
     """
     with guests.held(context, name) as guest:
         if guest.state is State.STOPPED:
-            return _in_stopped(context, packages, guest, wanted, progress)
+            progress(f"starting {guest.name}")
+            with briefly.running(context, guest, "install") as begun:
+                done = _in_running(context, packages, begun, wanted, progress)
+                progress(f"stopping {guest.name}")
+            return done
         next_state(guest.state, "exec", guest.name)
         with interrupts.allowed():
             return _in_running(context, packages, guest, wanted, progress)
-
-
-def _in_stopped(
-    context: Context,
-    packages: Packages,
-    guest: Guest,
-    wanted: Sequence[str],
-    progress: Callable[[str], None],
-) -> list[str]:
-    """Start the guest, install, and stop it. A crash leaves it running under an intent: the next command ends it."""
-    progress(f"starting {guest.name}")
-    journal.begin(context, guest, "install")
-    ladder = Ladder(context, guest)
-    steps = ladder.to_run()
-    journal.build(context, "install", guest, steps, otherwise=guest)
-    try:
-        running = as_running(context, guest, ladder)
-        with interrupts.allowed():
-            wait_ready(context, running, READY_SECONDS)
-            done = _in_running(context, packages, running, wanted, progress)
-        progress(f"stopping {guest.name}")
-        shut_down(context, running, ladder, ORDERLY_SECONDS)
-    finally:
-        journal.dismantle("install", steps)
-        journal.settle(context, "install", guest, guest)
-    return done
 
 
 def _in_running(
@@ -122,7 +97,6 @@ def _in_running(
     wanted: Sequence[str],
     progress: Callable[[str], None],
 ) -> list[str]:
-    journal.reached("install:running")
     release = _read(context, guest, "/etc/os-release")
     status = _read(context, guest, "/var/lib/dpkg/status")
     if not status:

@@ -1,4 +1,4 @@
-"""``password``: a password of a user of a running guest."""
+"""``password``: a password of a user of a guest."""
 
 import os
 import re
@@ -7,8 +7,8 @@ import tempfile
 from wirt.errors import Failed, InvalidInput
 from wirt.host.run import Streams
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import next_state
-from wirt.ops import guests
+from wirt.model.lifecycle import State, next_state
+from wirt.ops import briefly, guests
 from wirt.ops.context import Context
 from wirt.ops.execute import execute_in
 
@@ -19,21 +19,50 @@ _USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 _SAID = 4096
 """Bytes of what the guest said that are looked at: a hostile one may say anything, at any length."""
 
+_CREATE = """
+is_there() { id -u "$1" </dev/null >/dev/null 2>&1; }
+make() { useradd -m "$1" || adduser -D "$1"; } </dev/null >/dev/null 2>&1
+is_there "$1" || make "$1" || { echo "there is no such user, and none can be made"; exit 1; }
+exec chpasswd
+"""
+"""Makes a user as Debian does, or as busybox does."""
 
-def set_password(context: Context, name: str, user: str, password: str) -> Guest:
-    """Give a user of a running guest a password and return the guest.
+
+def set_password(
+    context: Context, name: str, user: str, password: str, *, creates: bool = False
+) -> Guest:
+    """Give a user of a guest a password and return the guest. One that is stopped is started for it and stopped again.
 
     The guest's own ``chpasswd`` does it, so a link that was planted in the guest leads nowhere outside of it, and the
     node needs to know nothing of how the guest keeps its users. The password is handed over on its standard input: it
     is on no command line, and on no disk of the node.
 
+    Args:
+        context: the home.
+        name: the guest.
+        user: whose password.
+        password: what it is to be.
+        creates: True to make the user first if the guest has none of that name.
+
     Raises:
-        InvalidInput, NotFound, WrongState: nothing was changed.
+        InvalidInput, NotFound, WrongState, Busy: nothing was changed.
         Failed: the guest did not take it; says why.
     """
     _check(user, password)
     guest = guests.observed(context, context.store.find(name))
+    if guest.state is State.STOPPED:
+        with guests.held(context, name) as held:
+            if held.state is State.STOPPED:
+                with briefly.running(context, held, "password") as begun:
+                    _hand_over(context, begun, user, password, creates=creates)
+                return held
+            guest = held
     next_state(guest.state, "exec", guest.name)
+    _hand_over(context, guest, user, password, creates=creates)
+    return guest
+
+
+def _hand_over(context: Context, guest: Guest, user: str, password: str, *, creates: bool) -> None:
     with (
         os.fdopen(os.memfd_create("password"), "w+") as told,
         tempfile.TemporaryFile() as said,
@@ -44,7 +73,7 @@ def set_password(context: Context, name: str, user: str, password: str) -> Guest
         status = execute_in(
             context,
             guest,
-            ["chpasswd"],
+            ["/bin/sh", "-c", _CREATE, "sh", user] if creates else ["chpasswd"],
             streams=Streams(stdin=told.fileno(), stdout=said.fileno(), stderr=said.fileno()),
         )
         if status != 0:
@@ -53,7 +82,6 @@ def set_password(context: Context, name: str, user: str, password: str) -> Guest
                 f"cannot set the password of {user} in guest {guest.name}: "
                 f"{_reason(said.read(_SAID), status)}"
             )
-    return guest
 
 
 def _check(user: str, password: str) -> None:
