@@ -17,6 +17,7 @@ from wirt.state.sqlite import SqliteStore
 
 INTERPRETER = str(Path(sys.executable))
 COMMAND = str(Path(sys.executable).parent / "wirt")
+VZLIST = str(Path(sys.executable).parent / "vzlist")
 
 
 class Wirt:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ours import INTERPRETER, Wirt, make_archive
+from ours import INTERPRETER, VZLIST, Wirt, make_archive
 from peers import (
     PEER_ADDRESS,
     answers_http,
@@ -255,6 +255,17 @@ def list_many(bench: Bench) -> Iterator[Pair]:
 
 
 @contextmanager
+def vzlist_many(bench: Bench) -> Iterator[Pair]:
+    """``vzlist -a`` with 1,000 guests, against ``wirt list``."""
+    many = Wirt(bench.wirt.home / "vzlist")
+    many.invent_guests(1000)
+    yield Pair(
+        ours=lambda: seconds_of([VZLIST, "-a"], environment=many.environment),
+        peer=lambda: many.seconds(["list"]),
+    )
+
+
+@contextmanager
 def uml_start(bench: Bench) -> Iterator[Pair]:
     """Start of a User-Mode Linux guest to its first command, against the image booted by hand."""
     with guest(bench, "uml", "--memory", f"{MEMORY}M") as name:
@@ -384,6 +395,14 @@ ROWS = (
         limit=4.0,
         pairs=20,
         open=list_many,
+    ),
+    Row(
+        key="vzlist-many",
+        what="`vzlist -a` with 1,000 guests",
+        peer="`wirt list` with the same",
+        limit=1.5,
+        pairs=20,
+        open=vzlist_many,
     ),
     Row(
         key="uml",

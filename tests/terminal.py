@@ -59,14 +59,14 @@ class Terminal:
 
 
 @contextmanager
-def open_terminal(home: HomeUnderTest, *arguments: str) -> Iterator[Terminal]:
-    """Run the command line on a terminal of 30 rows and 90 columns."""
+def open_terminal(home: HomeUnderTest, *arguments: str, program: str = WIRT) -> Iterator[Terminal]:
+    """Run the command line, or another program of ours, on a terminal of 30 rows and 90 columns."""
     pid, master = pty.fork()
     if pid == 0:
         try:
             # Not before the terminal has its size.
             os.read(0, 1)
-            os.execve(WIRT, ["wirt", *arguments], {**home.environment, "TERM": "dumb"})
+            os.execve(program, [program, *arguments], {**home.environment, "TERM": "dumb"})
         finally:
             os._exit(70)
     terminal = Terminal(pid, master)

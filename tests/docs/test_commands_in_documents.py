@@ -11,7 +11,8 @@ from tests.documents import DOCUMENTS, REPOSITORY, Shown, read_commands
 from tests.homes import HomeUnderTest
 
 from wirt.cli.main import wirt as command_line
-from wirt.dialects.vz import vzcfgvalidate
+from wirt.dialects.vz import vzcfgvalidate, vzlist
+from wirt.dialects.vz.vzctl import main as vzctl
 from wirt.ops.doctor import PROGRAMS
 
 SHOWN = [shown for document in DOCUMENTS for shown in read_commands(document)]
@@ -74,6 +75,10 @@ def test_command_in_document_is_understood(
             _parse(arguments, is_whole=shown.is_transcript)
         elif program == "vzcfgvalidate":
             assert vzcfgvalidate.parse_arguments(arguments) is not None
+        elif program == "vzlist":
+            assert vzlist.parse_arguments(arguments) is not None
+        elif program == "vzctl":
+            assert callable(vzctl.find_command(arguments[0]))
         elif program == "make":
             assert arguments[:1] == ["-C"] or set(arguments) <= set(targets)
         elif program == ".venv/bin/python":

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -13,11 +14,16 @@ import pytest
 
 from wirt.approaches.registry import APPROACHES
 from wirt.cli.main import COMMANDS
+from wirt.dialects.vz.vzctl.main import COMMANDS as VZCTL
+from wirt.dialects.vz.vzctl.main import find_command
 from wirt.storage.registry import POOLS
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"asyncio", "jinja2", "matplotlib", "numpy", "qemu", "rich", "scipy", "weasyprint"}
 SECTION_LINES = 500
+PROGRAMS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+    "scripts"
+]
 
 
 def test_layers_are_as_the_design_draws_them() -> None:
@@ -39,6 +45,18 @@ def test_every_declared_command_is_there(target: str) -> None:
     assert isinstance(getattr(import_module(module), name), click.Command)
 
 
+@pytest.mark.parametrize("target", PROGRAMS.values())
+def test_every_program_that_is_installed_is_there(target: str) -> None:
+    module, _, name = target.partition(":")
+
+    assert callable(getattr(import_module(module), name))
+
+
+@pytest.mark.parametrize("command", sorted(VZCTL))
+def test_every_subcommand_of_vzctl_is_there(command: str) -> None:
+    assert callable(find_command(command))
+
+
 @pytest.mark.parametrize("target", [*APPROACHES.values(), *POOLS.values()])
 def test_every_declared_adapter_is_there(target: str) -> None:
     module, _, name = target.partition(":")
@@ -46,14 +64,14 @@ def test_every_declared_adapter_is_there(target: str) -> None:
     assert isinstance(getattr(import_module(module), name), type)
 
 
-def modules_after(*arguments: str, directory: Path) -> set[str]:
-    """Return the top-level modules that a command has imported when it is done."""
+def modules_after(module: str, *arguments: str, directory: Path) -> set[str]:
+    """Return the modules that a command has imported when it is done."""
     program = (
-        "import json, sys; from wirt.cli.main import main; sys.argv = ['wirt', *sys.argv[1:]]; "
-        "status = main(); print(json.dumps(sorted(sys.modules)), file=sys.stderr); sys.exit(status)"
+        "import json, sys; from importlib import import_module; name = sys.argv.pop(1); "
+        "import_module(name).main(); print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program, *arguments],
+        [sys.executable, "-c", program, module, *arguments],
         capture_output=True,
         text=True,
         check=True,
@@ -66,8 +84,19 @@ def modules_after(*arguments: str, directory: Path) -> set[str]:
     return set(json.loads(done.stderr.splitlines()[-1]))
 
 
-def test_list_imports_nothing_heavy(tmp_path: Path) -> None:
-    modules = modules_after("list", directory=tmp_path)
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("wirt.cli.main", "list"),
+        ("wirt.dialects.vz.vzlist", "-a"),
+        ("wirt.dialects.vz.vzctl.main", "status", "101"),
+        ("wirt.dialects.vz.vzctl.main", "start", "101"),
+        ("wirt.dialects.vz.vzctl.main", "set", "101", "--numproc", "70"),
+    ],
+    ids=" ".join,
+)
+def test_command_imports_nothing_heavy(tmp_path: Path, command: tuple[str, ...]) -> None:
+    modules = modules_after(*command, directory=tmp_path)
 
     assert {name.partition(".")[0] for name in modules} & HEAVY == set()
     assert not any(name.startswith("wirt.bench") for name in modules)

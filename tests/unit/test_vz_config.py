@@ -2,11 +2,12 @@ from pathlib import Path
 
 import pytest
 
+from wirt.dialects.vz.conf import SHIPPED
 from wirt.dialects.vz.configfile import parse_config, render_config
 from wirt.dialects.vz.ubc import UNLIMITED, UNLIMITED_2006, Pair, parse_kibibytes, parse_pair
 from wirt.errors import InvalidInput
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "vz"
+SAMPLES = sorted(Path(SHIPPED).iterdir())
 
 UNTIDY = """\
 # made by hand
@@ -23,7 +24,7 @@ EMPTY=
 """
 
 
-@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.conf")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
 def test_sample_is_rendered_as_it_was_read(path: Path) -> None:
     text = path.read_text()
 

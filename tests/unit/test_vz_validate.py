@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from wirt.dialects.vz.conf import SHIPPED
 from wirt.dialects.vz.ubc import UNLIMITED, Pair
 from wirt.dialects.vz.validation import Rules, Severity, find, repair
 from wirt.dialects.vz.vzcfgvalidate import main
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "vz"
+SAMPLES = Path(SHIPPED)
 SUCCESS = "Validation completed: success\n"
 RULES = Rules()
 GOOD = {
@@ -164,9 +165,9 @@ def test_declined_repair_stays_a_finding() -> None:
     assert mended["privvmpages"] == Pair(33792, 33793)
 
 
-@pytest.mark.parametrize("name", ["basic.conf", "light.conf"])
+@pytest.mark.parametrize("name", ["ve-basic.conf-sample", "ve-light.conf-sample"])
 def test_sample_is_valid(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(GOLDEN / name)]) == 0
+    assert main([str(SAMPLES / name)]) == 0
 
     assert capsys.readouterr() == (SUCCESS, "")
 
@@ -174,7 +175,7 @@ def test_sample_is_valid(name: str, capsys: pytest.CaptureFixture[str]) -> None:
 def test_sample_of_2006_is_valid_with_the_unlimited_of_2006(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sample = str(GOLDEN / "vps.basic-2006.conf")
+    sample = str(SAMPLES / "ve-vps.basic.conf-sample")
 
     assert main(["--compat=2006", sample]) == 0
     assert capsys.readouterr() == (SUCCESS, "")
@@ -194,7 +195,7 @@ def test_sample_of_2006_is_valid_with_the_unlimited_of_2006(
 
 def broken_copy(directory: Path) -> Path:
     path = directory / "101.conf"
-    text = (GOLDEN / "basic.conf").read_text()
+    text = (SAMPLES / "ve-basic.conf-sample").read_text()
     path.write_text(text.replace('"65536:69632"', "8M:16M # small"))
     path.chmod(0o640)
     return path
@@ -260,7 +261,7 @@ def test_end_of_input_repairs_nothing(
 
 def test_disk_quota_that_is_off_is_not_checked(tmp_path: Path) -> None:
     path = tmp_path / "101.conf"
-    text = (GOLDEN / "basic.conf").read_text().replace("2G:2.2G", "3G:2G")
+    text = (SAMPLES / "ve-basic.conf-sample").read_text().replace("2G:2.2G", "3G:2G")
 
     path.write_text(text)
     assert main([str(path)]) == 2
@@ -270,7 +271,7 @@ def test_disk_quota_that_is_off_is_not_checked(tmp_path: Path) -> None:
 
 def test_alias_of_2006_is_repaired_under_its_name(tmp_path: Path) -> None:
     path = tmp_path / "101.conf"
-    text = (GOLDEN / "basic.conf").read_text().replace("NUMIPTENT", "IPTENTRIES")
+    text = (SAMPLES / "ve-basic.conf-sample").read_text().replace("NUMIPTENT", "IPTENTRIES")
     path.write_text(text.replace('"128:128"', '"128:64"'))
 
     assert main(["-r", str(path)]) == 0

@@ -1,24 +1,10 @@
-"""The process ``wirt``: how it begins and how it ends. Both are a matter of milliseconds, of which a command has few."""
+"""The process ``wirt``."""
 
-import gc
-import os
-import sys
-from contextlib import suppress
 from typing import NoReturn
+
+from wirt.console import process
 
 
 def entry() -> NoReturn:
-    """Run the command line as a process of its own, and end it.
-
-    At once: taking the interpreter apart would take a sixth of the time of ``wirt list``, and nothing is left to be
-    done then. Every file is closed, every lock released and every child waited for where it was opened, taken, started.
-    """
-    # What is loaded stays: to look through it for garbage again and again takes a fourteenth of ``wirt list``.
-    gc.set_threshold(100_000, 50, 50)
-    from wirt.cli.main import main
-
-    status = main()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.flush()
-    os._exit(status)
+    """Run the command line as a process of its own, and end it."""
+    process.run("wirt.cli.main")

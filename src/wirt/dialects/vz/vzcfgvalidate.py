@@ -5,12 +5,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import click
 import msgspec
 
 from wirt.console import output
+from wirt.dialects.vz import program
 from wirt.dialects.vz.configfile import ConfigFile, parse_config, render_config
 from wirt.dialects.vz.ubc import (
     PARAMETERS,
@@ -39,16 +39,11 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     is_2006: bool = False
 
 
-def entry() -> NoReturn:
-    """Run the command as a process of its own, and end it."""
-    raise SystemExit(main(sys.argv[1:]))
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run the command and return its exit status."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, as the process was given it or with other arguments, and return its exit status."""
     interrupts.install()
     try:
-        options = parse_arguments(arguments)
+        options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         if options is None:
             output.say(USAGE)
             return CONSISTENT
@@ -81,17 +76,12 @@ def parse_arguments(arguments: Sequence[str]) -> Options | None:
         raise InvalidInput("give one configuration file, and -r or -i at most", hint=USAGE)
     if flags.get("-v", "yes") not in ("yes", "no"):
         raise InvalidInput(f"-v takes yes or no, not {flags['-v']!r}", hint=USAGE)
-    compat = flags.get("--compat", os.environ.get("WIRT_VZ_COMPAT", ""))
-    if compat not in ("", "2006"):
-        raise InvalidInput(
-            f"there is no compatibility with {compat!r}", hint="leave it out, or 2006"
-        )
     return Options(
         path=rest[0],
         repairs="-r" in flags,
         asks="-i" in flags,
         is_vswap=flags["-v"] == "yes" if "-v" in flags else None,
-        is_2006=compat == "2006",
+        is_2006=program.is_2006(flags.get("--compat")),
     )
 
 

@@ -1,0 +1,316 @@
+"""The options of ``vzctl set`` and the keys of ``CTID.conf``: how a value is read, and what it means to a guest.
+
+Each option becomes values of keys, and the keys become limits; so what a command line sets and what a file says are one
+thing. What no part of Wirt can hold a guest to is either refused, with the status that vzctl has for it, or, where it is a
+number of an account that vzctl keeps anyway, kept in the file and said not to be enforced.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_interface
+
+import msgspec
+
+from wirt.dialects.vz import ubc
+from wirt.dialects.vz.codes import Code, Refused
+from wirt.dialects.vz.configfile import ConfigFile
+from wirt.errors import InvalidInput
+from wirt.model.limits import LARGEST_WEIGHT, SMALLEST_WEIGHT, Limits
+from wirt.units import parse_cpus, render_cpus
+
+SHORT = {
+    "-k": "kmemsize",
+    "-l": "lockedpages",
+    "-p": "numproc",
+    "-f": "numflock",
+    "-t": "numpty",
+    "-i": "numsiginfo",
+    "-b": "tcprcvbuf",
+    "-e": "numiptent",
+    "-n": "numfile",
+    "-x": "dcachesize",
+}
+"""Short options of ``set``."""
+
+UBC = tuple(sorted(ubc.PARAMETERS))
+LIMITING: Mapping[str, tuple[str, ...]] = {
+    "cpus": ("CPUS", "CPULIMIT"),
+    "cpu_weight": ("CPUUNITS",),
+    "cpu_pin": ("CPUMASK",),
+    "memory": ("PHYSPAGES", "PRIVVMPAGES"),
+    "processes": ("NUMPROC",),
+    "disk": ("DISKSPACE",),
+}
+"""The limits of a guest, and the keys that they follow from."""
+
+FEWEST_UNITS, MOST_UNITS = 8, 500_000
+"""Of ``--cpuunits``."""
+
+ENFORCED = frozenset(key for keys in LIMITING.values() for key in keys)
+
+REFUSED: Mapping[str, Code] = {
+    "applyconfig_map": Code.APPLY_SAMPLE,
+    "bridge": Code.VETH,
+    "capability": Code.CAPABILITY,
+    "cpuweight": Code.CPU,
+    "devices": Code.DEVICES,
+    "devnodes": Code.DEVICES,
+    "features": Code.ENVIRONMENT,
+    "host_ifname": Code.VETH,
+    "host_mac": Code.VETH,
+    "hostname": Code.HOSTNAME,
+    "ifname": Code.VETH,
+    "iolimit": Code.IO,
+    "iopslimit": Code.IO,
+    "ioprio": Code.IO,
+    "iptables": Code.FILTER,
+    "mac": Code.VETH,
+    "mac_filter": Code.VETH,
+    "meminfo": Code.MEMINFO,
+    "mount_opts": Code.MOUNT,
+    "nameserver": Code.DNS,
+    "netdev_add": Code.NET_DEVICE,
+    "netdev_del": Code.NET_DEVICE,
+    "netfilter": Code.FILTER,
+    "netif_add": Code.VETH,
+    "netif_del": Code.VETH,
+    "noatime": Code.MOUNT,
+    "nodemask": Code.CPU,
+    "ostemplate": Code.NO_TEMPLATE_GIVEN,
+    "pci_add": Code.DEVICES,
+    "pci_del": Code.DEVICES,
+    "pkgset": Code.PACKAGES,
+    "pkgver": Code.PACKAGES,
+    "private": Code.PRIVATE,
+    "quotaugidlimit": Code.USER_QUOTA,
+    "root": Code.ROOT,
+    "searchdomain": Code.SEARCH_DOMAIN,
+    "veth_add": Code.VETH,
+    "veth_del": Code.VETH,
+}
+"""Options that no part of Wirt can do, and what vzctl ends with when it cannot do them."""
+
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_FRACTION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+
+
+class Bad(Refused):
+    """A value that an option does not take."""
+
+    def __init__(self, option: str, value: str, *, hint: str | None = None) -> None:
+        super().__init__(Code.VALUE, f"Bad parameter for --{option}: {value}", hint=hint)
+
+
+def values_of(option: str, value: str, *, unlimited: int) -> dict[str, str]:
+    """Return the keys that an option sets, and their values as a file has them.
+
+    Raises:
+        Refused: the value cannot be, or nothing here can do it.
+    """
+    if option in REFUSED:
+        raise Refused(
+            REFUSED[option],
+            f"--{option} cannot be done: nothing here holds a container to it",
+            hint="leave it out",
+        )
+    if option in ubc.PARAMETERS:
+        return {option.upper(): _pair(option, value, unlimited)}
+    return _READERS[option](option, value, unlimited)
+
+
+def limits_of(config: ConfigFile, base: Limits) -> Limits:
+    """Return the limits that a file means; what it does not say is as in ``base``.
+
+    Raises:
+        Refused: a value cannot be read, or it is one that a guest cannot be held to.
+    """
+    with_unit = {"PHYSPAGES": ubc.PAGE, "PRIVVMPAGES": ubc.PAGE, "NUMPROC": 1}
+    bounds: dict[str, int] = {}
+    for key, unit in with_unit.items():
+        text = config.get(key)
+        if text is not None:
+            limit = _read_pair(key.lower(), text, ubc.UNLIMITED).limit
+            if limit not in (ubc.UNLIMITED, ubc.UNLIMITED_2006):
+                bounds[key] = limit * unit
+    disk = base.disk
+    if (space := config.get("DISKSPACE")) is not None:
+        disk = _read_space("diskspace", space).limit * 1024
+    return msgspec.structs.replace(
+        base,
+        cpus=_cpus(config, base.cpus),
+        cpu_weight=_weight(config, base.cpu_weight),
+        cpu_pin=_pin(config, base.cpu_pin),
+        # With memory and swap alone (VSwap) the memory is bounded by itself; else by what may be asked for.
+        memory=bounds.get("PHYSPAGES", bounds.get("PRIVVMPAGES", base.memory)),
+        processes=bounds.get("NUMPROC", base.processes),
+        disk=disk,
+    )
+
+
+def address_of(values: Sequence[str]) -> str | None:
+    """Return the address that is asked for by ``--ipadd``, None for none; a mask behind it is the home's own.
+
+    Raises:
+        Refused: it is no address, or more than one are asked for.
+    """
+    if not values:
+        return None
+    if len(values) > 1:
+        raise Refused(Code.ADD_ADDRESS, "a container has one address here", hint="give one --ipadd")
+    try:
+        return str(ip_interface(values[0]).ip)
+    except ValueError:
+        raise Refused(Code.ADDRESS, f"Invalid IP address: {values[0]}") from None
+
+
+def _cpus(config: ConfigFile, base: int) -> int:
+    count, percent = config.get("CPUS"), config.get("CPULIMIT")
+    cpus = int(_number("cpus", count)["CPUS"]) if count else base
+    limit = int(_percent("cpulimit", percent)["CPULIMIT"]) if percent else 0
+    if limit == 0:
+        return cpus
+    if limit % 100:
+        raise Refused(
+            Code.CPU,
+            f"--cpulimit {limit} cannot be done: a guest is held to whole processors",
+            hint="give a multiple of 100",
+        )
+    return min(cpus, limit // 100) if count else limit // 100
+
+
+def _weight(config: ConfigFile, base: int) -> int:
+    """Return the weight that units stand for: 1000 of them, which vzctl gives a container, for the 100 that Wirt gives."""
+    units = config.get("CPUUNITS")
+    if units is None:
+        return base
+    weight = (int(_units("cpuunits", units)["CPUUNITS"]) + 5) // 10
+    return min(max(weight, SMALLEST_WEIGHT), LARGEST_WEIGHT)
+
+
+def _pin(config: ConfigFile, base: tuple[int, ...]) -> tuple[int, ...]:
+    mask = config.get("CPUMASK")
+    return base if mask is None else _processors("cpumask", mask)
+
+
+def _processors(option: str, value: str) -> tuple[int, ...]:
+    if value == "all":
+        return ()
+    try:
+        return parse_cpus(value)
+    except InvalidInput as error:
+        raise Bad(option, value, hint=error.hint) from None
+
+
+def _mask(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    return {"CPUMASK": render_cpus(_processors(option, value)) or "all"}
+
+
+def _units(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    keys = _number(option, value)
+    if not FEWEST_UNITS <= int(value) <= MOST_UNITS:
+        raise Bad(option, value, hint=f"give {FEWEST_UNITS} to {MOST_UNITS}")
+    return keys
+
+
+def _pair(option: str, value: str, unlimited: int) -> str:
+    pair = _read_pair(option, value, unlimited)
+    if unlimited == ubc.UNLIMITED_2006:
+        return str(pair)
+    return ":".join("unlimited" if n == unlimited else str(n) for n in (pair.barrier, pair.limit))
+
+
+def _read_pair(option: str, value: str, unlimited: int) -> ubc.Pair:
+    try:
+        return ubc.parse_pair(option, value, unlimited=unlimited)
+    except InvalidInput as error:
+        raise Bad(option, value, hint=error.hint) from None
+
+
+def _read_space(option: str, value: str) -> ubc.Pair:
+    try:
+        return ubc.parse_kibibytes(option, value)
+    except InvalidInput as error:
+        raise Bad(option, value, hint=error.hint) from None
+
+
+def _space(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    return {"DISKSPACE": str(_read_space(option, value))}
+
+
+def _pages(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    """Read the size of memory or swap: in bytes, as a limit without a barrier."""
+    parameter = {"ram": "physpages", "swap": "swappages"}[option]
+    try:
+        # What has no suffix is bytes here, and pages of a beancounter.
+        pair = ubc.parse_pair(parameter, f"{value}B" if value.isdigit() else value)
+    except InvalidInput:
+        raise Bad(option, value, hint="give bytes, such as 256M") from None
+    return {parameter.upper(): f"0:{pair.limit}"}
+
+
+def _inodes(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    return {"DISKINODES": str(_read_pair(option, value, unlimited))}
+
+
+def _number(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    if not _NUMBER.fullmatch(value):
+        raise Bad(option, value, hint="give a whole number")
+    return {option.replace("-", "_").upper(): str(int(value))}
+
+
+def _percent(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    digits = value.removesuffix("%")
+    if not _NUMBER.fullmatch(digits):
+        raise Bad(option, value, hint="give a number, such as 50%")
+    return _number(option, digits)
+
+
+def _fraction(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    if not _FRACTION.fullmatch(value):
+        raise Bad(option, value, hint="give a number such as 1.5")
+    return {option.upper(): value}
+
+
+def _yes_or_no(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    if value not in ("yes", "no"):
+        raise Bad(option, value, hint="give yes or no")
+    return {_KEYS.get(option, option.upper()): value}
+
+
+def _text(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    if not value.isprintable():
+        raise Bad(option, value, hint="give one line of text")
+    return {option.upper(): value}
+
+
+_KEYS = {"diskquota": "DISK_QUOTA"}
+_READERS: Mapping[str, Callable[..., dict[str, str]]] = {
+    "bootorder": _number,
+    "cpulimit": _percent,
+    "cpumask": _mask,
+    "cpus": _number,
+    "cpuunits": _units,
+    "description": _text,
+    "disabled": _yes_or_no,
+    "diskinodes": _inodes,
+    "diskquota": _yes_or_no,
+    "diskspace": _space,
+    "name": _text,
+    "onboot": _yes_or_no,
+    "quotatime": _number,
+    "ram": _pages,
+    "stop-timeout": _number,
+    "swap": _pages,
+    "vm_overcommit": _fraction,
+}
+VALUED = (*UBC, *REFUSED, *_READERS)
+"""Every option of ``set`` that sets keys alone."""
+
+NOT_ENFORCED = (
+    frozenset(
+        {*(name.upper() for name in UBC), "DISKINODES", "DISK_QUOTA", "QUOTATIME", "VM_OVERCOMMIT"}
+    )
+    - ENFORCED
+)
+"""Keys that are kept for whoever reads the file, and that no part of Wirt holds a guest to."""

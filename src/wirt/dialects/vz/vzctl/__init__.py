@@ -1,0 +1,1 @@
+"""``vzctl``: the subcommands, one file for each kind."""

@@ -1,0 +1,136 @@
+"""``vzctl create``: a container from a template and a sample."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from wirt import app
+from wirt.dialects.vz import conf, ctid, settings
+from wirt.dialects.vz.codes import Code, Refused, ends_with
+from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.vzctl.call import Call
+from wirt.errors import Conflict, InvalidInput, NotFound
+from wirt.model.guest import Guest
+from wirt.model.home import Home
+from wirt.model.limits import Limits
+from wirt.model.names import check_name
+from wirt.ops.context import Context
+from wirt.ops.create import CreateRequest
+from wirt.ops.create import create as create_guest
+
+_KEPT = ("description", "diskspace", "diskinodes")
+_LAYOUT = ("layout", "ve_layout", "velayout")
+_REFUSED = {
+    "hostname": Code.HOSTNAME,
+    "local_gid": Code.VALUE,
+    "local_uid": Code.VALUE,
+    "pkgset": Code.PACKAGES,
+    "pkgver": Code.PACKAGES,
+    "private": Code.PRIVATE,
+    "root": Code.ROOT,
+}
+_OPTIONS = ("ostemplate", "config", "ipadd", "ip", "name", *_LAYOUT, *_KEPT, *_REFUSED)
+
+
+def create(call: Call) -> int:
+    """Make a container and its configuration; it is not started."""
+    number = ctid.check_new(call.ctid)
+    options = call.options([], _OPTIONS)
+    given = dict(options)
+    _check(given)
+    with app.open_context() as context:
+        config = _configuration(context.home, given, unlimited=call.words.unlimited)
+        address = settings.address_of([value for name, value in options if name in ("ipadd", "ip")])
+        if address is not None:
+            config = config.replace("IP_ADDRESS", address)
+        request = CreateRequest(
+            name=given.get("name") or str(number),
+            number=number,
+            template=_template(context, config),
+            address=address,
+            limits=settings.limits_of(config, Limits(cpus=context.cpus)),
+        )
+        with conf.lock(context.home):
+            # Its file first: whoever dies in between leaves a file of no container, which the next create writes over.
+            _check_free(context, number)
+            path = conf.write_config(context.home, number, config)
+            try:
+                guest = _create(context, request)
+            except BaseException:
+                conf.remove(context.home, number)
+                raise
+        call.tell(call.words.creating(guest.template, context.home.guest(guest.id)))
+    call.tell("Performing postcreate actions")
+    call.tell(call.words.saved(number, path))
+    call.tell(f"{call.words.capital} private area was created")
+    return Code.OK
+
+
+def _check(given: Mapping[str, str]) -> None:
+    for option in _REFUSED:
+        if option in given:
+            raise Refused(
+                _REFUSED[option],
+                f"--{option} cannot be done: nothing here does it",
+                hint="leave it out",
+            )
+    for option in _LAYOUT:
+        layout = given.get(option, "simfs")
+        if layout.partition(":")[0] == "ploop":
+            raise Refused(Code.PLOOP, "ploop is not supported", hint="leave the layout out")
+        if layout != "simfs":
+            raise settings.Bad(option, layout)
+
+
+def _configuration(home: Home, given: Mapping[str, str], *, unlimited: int) -> ConfigFile:
+    """Return what the container's file is going to be: the sample, and what the command line says."""
+    ours = conf.read_global(home)
+    template = given.get("ostemplate") or ours.get("DEF_OSTEMPLATE")
+    if not template:
+        raise Refused(Code.NO_TEMPLATE_GIVEN, "No OS template is given", hint="pass --ostemplate")
+    sample = given.get("config") or ours.get("CONFIGFILE")
+    config = conf.read_sample(home, sample) if sample else ConfigFile()
+    keys = {"OSTEMPLATE": template}
+    if sample:
+        keys["ORIGIN_SAMPLE"] = sample
+    if given.get("name"):
+        keys["NAME"] = given["name"]
+    for option in _KEPT:
+        if option in given:
+            keys |= settings.values_of(option, given[option], unlimited=unlimited)
+    for key, value in keys.items():
+        config = config.replace(key, value)
+    return config
+
+
+def _template(context: Context, config: ConfigFile) -> str:
+    """Return the template that is meant by a name, which may be another's."""
+    wanted = config.get("OSTEMPLATE") or ""
+    pairs = (conf.read_global(context.home).get("OSTEMPLATE_ALIASES") or "").split()
+    return dict(pair.partition("=")[::2] for pair in pairs).get(wanted, wanted)
+
+
+def _check_free(context: Context, number: int) -> None:
+    with suppress(NotFound):
+        guest = context.store.find(str(number))
+        raise Refused(
+            Code.PRIVATE_EXISTS,
+            f"Private area already exists in {context.home.guest(guest.id)}",
+            hint=f"choose another CT ID or destroy it first: vzctl destroy {number}",
+        )
+
+
+def _create(context: Context, request: CreateRequest) -> Guest:
+    """Make the guest, or end with the status that belongs to what stands in the way."""
+    with ends_with(Code.NAME, InvalidInput):
+        check_name(request.name)
+    with ends_with(Code.NO_TEMPLATE, NotFound):
+        context.templates.get(request.template)
+    with ends_with(Code.ADD_ADDRESS, InvalidInput):
+        if request.address is not None:
+            context.network.choose_address(request.address, set(), "")
+    try:
+        return create_guest(context, request)
+    except Conflict as error:
+        is_taken = request.address in context.store.addresses()
+        code = Code.ADDRESS_IN_USE if is_taken else Code.NAME
+        raise Refused(code, error.message, hint=error.hint) from error

@@ -1,0 +1,78 @@
+"""``vzctl exec``, ``exec2``, ``enter`` and ``runscript``: what runs in a container."""
+
+from wirt import app
+from wirt.dialects.vz import ctid
+from wirt.dialects.vz.codes import Code, Refused, ends_with
+from wirt.dialects.vz.vzctl.call import Call
+from wirt.errors import NotFound, WrongState
+from wirt.model.lifecycle import next_state
+from wirt.ops.context import Context
+from wirt.ops.enter import enter as enter_guest
+from wirt.ops.execute import execute as execute_in_guest
+from wirt.ops.guests import observed
+from wirt.ops.script import run_script as run_script_in_guest
+
+_SHELL = 'if [ -x /bin/bash ]; then exec /bin/bash "$@"; else exec /bin/sh "$@"; fi'
+"""vzctl gives a command to the container's bash, or to the shell that it has."""
+
+
+def execute(call: Call) -> int:
+    """Run a command in a container: ``exec`` says only whether it failed, ``exec2`` ends as it did.
+
+    The words of the command are put together to a line for the container's shell, as vzctl does; ``exec3`` runs them as
+    they are. A ``-`` alone lets the shell read its standard input.
+    """
+    if not call.arguments:
+        raise Refused(Code.SYNTAX, f"No command line given for {call.verb}")
+    argv = list(call.arguments)
+    if call.verb != "exec3":
+        argv = ["/bin/sh", "-c", _SHELL, "sh", *_for_shell(argv)]
+    with app.open_context() as context, ends_with(Code.NOT_RUNNING, WrongState):
+        status = execute_in_guest(context, _name(context, call), argv)
+    return status if call.verb != "exec" or status == 0 else Code.COMMAND_FAILED
+
+
+def enter(call: Call) -> int:
+    """Open a login shell in a container, or run a command there on this terminal."""
+    option, *command = call.arguments or [""]
+    if call.arguments and option != "--exec":
+        raise Refused(Code.SYNTAX, f"Invalid option '{option}'")
+    if call.arguments and not command:
+        raise Refused(Code.SYNTAX, "No command line given for --exec")
+    with app.open_context() as context, ends_with(Code.NOT_RUNNING, WrongState):
+        name = _name(context, call)
+        if command:
+            return execute_in_guest(context, name, command)
+        guest = observed(context, ctid.find(context, call.ctid))
+        next_state(guest.state, "exec", guest.name)
+        number = ctid.ctid_of(guest)
+        short = "CT" if call.words.ctid == "CTID" else "VPS"
+        call.tell(f"entered into {short} {number}")
+        status = enter_guest(context, name)
+        call.tell(f"exited from {short} {number}")
+    return status
+
+
+def run_script(call: Call) -> int:
+    """Run a script of the node in a container; one that does not run is started for it and stopped again."""
+    if len(call.arguments) != 1:
+        raise Refused(
+            Code.SYNTAX,
+            "Script file name missing" if not call.arguments else "Invalid syntax: one script",
+        )
+    with app.open_context() as context, ends_with(Code.NOT_RUNNING, WrongState):
+        name = _name(context, call)
+        with ends_with(Code.VALUE, NotFound):
+            return run_script_in_guest(
+                context, name, call.arguments[0], shell=["/bin/sh", "-c", _SHELL, "sh", "-s"]
+            )
+
+
+def _for_shell(words: list[str]) -> list[str]:
+    if words == ["-"]:
+        return ["-s"]
+    return ["-c", " ".join(word or "''" for word in words)]
+
+
+def _name(context: Context, call: Call) -> str:
+    return ctid.find(context, call.ctid).name

@@ -1,0 +1,144 @@
+"""``vzctl start``, ``stop``, ``restart``, ``destroy`` and ``status``."""
+
+from contextlib import suppress
+
+from wirt import app
+from wirt.console import output
+from wirt.dialects.vz import conf, ctid, settings
+from wirt.dialects.vz.codes import Code, Refused, ends_with
+from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.vzctl.call import Call
+from wirt.errors import WrongState
+from wirt.model.guest import Guest
+from wirt.model.lifecycle import State
+from wirt.ops.context import Context
+from wirt.ops.destroy import destroy as destroy_guest
+from wirt.ops.guests import observed
+from wirt.ops.set import SetRequest, set_limits
+from wirt.ops.start import READY_SECONDS
+from wirt.ops.start import start as start_guest
+from wirt.ops.stop import stop as stop_guest
+
+STOP_SECONDS = 120.0
+"""What vzctl gives a container to shut down, if nothing is configured."""
+
+
+def start(call: Call) -> int:
+    """Start a container, with the limits that its file says."""
+    options = dict(call.options(["force", "wait", "skip-fsck", "skip-remount", "skip_ve_setup"]))
+    with app.open_context() as context:
+        _start(call, context, options)
+    return Code.OK
+
+
+def stop(call: Call) -> int:
+    """Stop a container; one that does not run is left alone."""
+    options = dict(call.options(["fast", "skip-umount"]))
+    with app.open_context() as context:
+        _stop(call, context, is_fast="fast" in options)
+    return Code.OK
+
+
+def restart(call: Call) -> int:
+    """Stop a container if it runs, and start it."""
+    flags = ["force", "wait", "fast", "skip-fsck", "skip-remount", "skip-umount", "skip_ve_setup"]
+    options = dict(call.options(flags))
+    call.tell(f"Restarting {call.words.container}")
+    with app.open_context() as context:
+        if observed(context, ctid.find(context, call.ctid)).state is not State.STOPPED:
+            _stop(call, context, is_fast="fast" in options)
+        _start(call, context, options)
+    return Code.OK
+
+
+def destroy(call: Call) -> int:
+    """Delete a container; its file is kept as ``CTID.conf.destroyed``."""
+    call.options()
+    words = call.words
+    with app.open_context() as context:
+        guest = ctid.find(context, call.ctid)
+        with ends_with(Code.RUNNING, WrongState):
+            if observed(context, guest).state is not State.STOPPED:
+                raise Refused(
+                    Code.RUNNING, f"{words.capital} is currently running", hint="stop it first"
+                )
+            call.tell(f"Destroying {words.container} private area: {context.home.guest(guest.id)}")
+            destroy_guest(context, guest.name)
+        conf.put_aside(context.home, ctid.ctid_of(guest))
+    call.tell(f"{words.capital} private area was destroyed")
+    return Code.OK
+
+
+def status(call: Call) -> int:
+    """Say whether a container is there, mounted and running."""
+    call.options()
+    with app.open_context() as context:
+        try:
+            guest = observed(context, ctid.find(context, call.ctid))
+        except Refused as error:
+            if error.exit_code != Code.NO_CONFIG:
+                raise
+            output.say(f"{call.words.ctid} {call.ctid} deleted unmounted down")
+            return Code.OK
+    mounted, running = (
+        ("unmounted", "down") if guest.state is State.STOPPED else ("mounted", "running")
+    )
+    output.say(f"{call.words.ctid} {ctid.ctid_of(guest)} exist {mounted} {running}")
+    return Code.OK
+
+
+def _start(call: Call, context: Context, options: dict[str, str]) -> None:
+    words = call.words
+    guest = ctid.find(context, call.ctid)
+    config = conf.read_config(context.home, ctid.ctid_of(guest))
+    if config.get("DISABLED") == "yes" and "force" not in options:
+        raise Refused(Code.DISABLED, f"{words.capital} start disabled")
+    with ends_with(Code.RUNNING, WrongState):
+        if observed(context, guest).state is not State.STOPPED:
+            raise Refused(Code.RUNNING, f"{words.capital} is already running")
+        _hold_to(context, guest, config)
+        call.tell(words.starting)
+        started = start_guest(
+            context, guest.name, ready_seconds=READY_SECONDS if "wait" in options else None
+        )
+    call.tell(f"{words.capital} is mounted")
+    call.tell(f"Adding IP address(es): {started.address}")
+    if (units := config.get("CPUUNITS")) is not None:
+        call.tell(f"Setting CPU units: {units}")
+    call.tell(f"{words.capital} start in progress...")
+
+
+def _stop(call: Call, context: Context, *, is_fast: bool) -> None:
+    words = call.words
+    guest = ctid.find(context, call.ctid)
+    if observed(context, guest).state is State.STOPPED:
+        output.note(f"Unable to stop: {words.container} is not running")
+        return
+    call.tell(f"Stopping {words.container} ...")
+    with ends_with(Code.STOP):
+        stop_guest(context, guest.name, timeout=_patience(context, guest), force=is_fast)
+    call.tell(f"{words.capital} was stopped")
+    call.tell(f"{words.capital} is unmounted")
+
+
+def _patience(context: Context, guest: Guest) -> float:
+    """Return the seconds that a container's own shutdown may take. It can be stopped even if its file cannot be read."""
+    with suppress(Refused):
+        own = conf.read_config(context.home, ctid.ctid_of(guest)).get("STOP_TIMEOUT")
+        seconds = own or conf.read_global(context.home).get("STOP_TIMEOUT") or ""
+        if seconds.isascii() and seconds.isdigit():
+            return float(seconds)
+    return STOP_SECONDS
+
+
+def _hold_to(context: Context, guest: Guest, config: ConfigFile) -> None:
+    """Hold a stopped guest to what its file says: what was set without --save is over, what was written by hand begins."""
+    wanted = settings.limits_of(config, guest.limits)
+    changes = {
+        limit: getattr(wanted, limit)
+        for limit in settings.LIMITING
+        # A disk is changed by set alone: where the pool cannot, a container is to start all the same.
+        if limit != "disk" and getattr(wanted, limit) != getattr(guest.limits, limit)
+    }
+    if changes:
+        set_limits(context, guest.name, SetRequest(**changes))

@@ -1,0 +1,37 @@
+"""What vzctl has and no part of Wirt can do yet: said so, with the status that vzctl ends with when it fails."""
+
+from wirt import app
+from wirt.dialects.vz import ctid
+from wirt.dialects.vz.codes import Code, Refused
+from wirt.dialects.vz.vzctl.call import Call
+
+_WHY = {
+    "compact": (Code.PLOOP, "a container's root is no ploop image"),
+    "convert": (Code.PLOOP, "a container's root cannot become a ploop image"),
+    "console": (Code.SYSTEM, "a container has no console that can be attached"),
+    "mount": (Code.MOUNT, "the root of a stopped container cannot be mounted"),
+    "umount": (Code.MOUNT, "the root of a stopped container cannot be mounted"),
+    "quotaon": (Code.QUOTA_ON, "a disk quota is part of the pool and always on"),
+    "quotaoff": (Code.QUOTA_OFF, "a disk quota is part of the pool and always on"),
+    "quotainit": (Code.QUOTA_INIT, "a disk quota is part of the pool and always on"),
+}
+
+
+def refuse(call: Call) -> int:
+    """Say why it cannot be done, of a container that is there."""
+    with app.open_context() as context:
+        ctid.find(context, call.ctid)
+    code, why = _WHY[call.verb]
+    raise Refused(code, f"{call.verb} cannot be done: {why}")
+
+
+def checkpoint(call: Call) -> int:
+    """Refuse to suspend or resume a container."""
+    with app.open_context() as context:
+        ctid.find(context, call.ctid)
+    saves = call.verb in ("chkpnt", "suspend")
+    raise Refused(
+        Code.SUSPEND if saves else Code.RESUME,
+        f"{call.verb} cannot be done: Wirt cannot keep a container's memory and processes",
+        hint="what is on its disk is kept by wirt snapshot create" if saves else None,
+    )

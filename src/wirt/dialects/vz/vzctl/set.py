@@ -1,0 +1,206 @@
+"""``vzctl set``: other parameters for a container, at once if it runs, and kept with ``--save``."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import msgspec
+
+from wirt import app
+from wirt.console import output
+from wirt.dialects.vz import conf, ctid, settings
+from wirt.dialects.vz.codes import Code, Refused, ends_with
+from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.vzctl.call import Call
+from wirt.model.guest import Guest
+from wirt.model.home import Home
+from wirt.model.lifecycle import State
+from wirt.ops.address import set_address
+from wirt.ops.autostart import LAST_ORDER, set_autostart
+from wirt.ops.context import Context
+from wirt.ops.guests import observed
+from wirt.ops.password import set_password
+from wirt.ops.rename import rename
+from wirt.ops.set import SetRequest, set_limits
+
+_FLAGS = ("save", "force", "reset_ub", "skip_arpdetect", "offline-resize", "offline")
+_OTHERS = ("applyconfig", "setmode", "userpasswd", "ipadd", "ip", "ipdel")
+_NOT_FROM_SAMPLE = frozenset(
+    {"DESCRIPTION", "HOSTNAME", "IP_ADDRESS", "NAME", "OSTEMPLATE", "VE_PRIVATE", "VE_ROOT"}
+)
+"""What is one container's own, so that ``--applyconfig`` takes it from no sample."""
+_CODES = {
+    "memory": Code.BEANCOUNTERS,
+    "processes": Code.BEANCOUNTERS,
+    "cpus": Code.CPU,
+    "cpu_weight": Code.CPU,
+    "cpu_pin": Code.CPU,
+    "disk": Code.QUOTA_LIMIT,
+}
+"""What is held to, in this order, and what vzctl ends with when that fails."""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line asks for."""
+
+    keys: Mapping[str, str]
+    """The keys of the file that it sets."""
+    passwords: Sequence[tuple[str, str]]
+    """Users and their passwords, which no file is told."""
+    address: str | None
+    is_address_dropped: bool
+    has_sampled_disk: bool
+    """What it says of the disk is a sample's, and nobody's who asks for it."""
+    saves: bool
+    resets: bool
+
+
+def set_parameters(call: Call) -> int:
+    """Set parameters of a container."""
+    options = call.options(_FLAGS, (*settings.VALUED, *_OTHERS), short=settings.SHORT)
+    with app.open_context() as context:
+        asked = _read(context.home, options, unlimited=call.words.unlimited)
+        guest = observed(context, ctid.find(context, call.ctid))
+        number = ctid.ctid_of(guest)
+        config = conf.read_config(context.home, number)
+        for user, password in asked.passwords:
+            with ends_with(Code.PASSWORD):
+                set_password(context, guest.name, user, password, creates=True)
+        if asked.resets:
+            _hold_to(context, guest, config, [])
+            return Code.OK
+        if asked.keys or asked.is_address_dropped or asked.address:
+            _check_can_be_applied(call, guest, asked)
+            changed = _changed(config, asked)
+            _apply(context, guest, number, config, changed, asked)
+            if asked.saves:
+                path = conf.write_config(context.home, number, changed)
+                call.tell(call.words.saved(number, path))
+                return Code.OK
+    if asked.keys and not asked.saves:
+        output.note(
+            "WARNING: Settings were not saved and will be resetted to original values on next start "
+            "(use --save flag)"
+        )
+    return Code.OK
+
+
+def _read(home: Home, options: Sequence[tuple[str, str]], *, unlimited: int) -> Asked:
+    given = dict(options)
+    saves = "save" in given
+    mode = given.get("setmode", "ignore")
+    if mode not in ("restart", "ignore"):
+        raise settings.Bad("setmode", mode)
+    if mode == "restart" and not saves:
+        raise Refused(
+            Code.SYNTAX, "Error: --setmode restart doesn't make sense without --save flag"
+        )
+    if "name" in given and not saves:
+        raise Refused(Code.NAME, "Error: unable to use --name option without --save")
+    keys: dict[str, str] = {}
+    if "applyconfig" in given:
+        sample = conf.read_sample(home, given["applyconfig"], code=Code.APPLY_SAMPLE)
+        keys = {key: sample.get(key) or "" for key in sample.names() if key not in _NOT_FROM_SAMPLE}
+        keys["ORIGIN_SAMPLE"] = given["applyconfig"]
+    for option, value in options:
+        if option not in _FLAGS and option not in _OTHERS:
+            keys |= settings.values_of(option, value, unlimited=unlimited)
+    return Asked(
+        keys=keys,
+        passwords=[_password(value) for option, value in options if option == "userpasswd"],
+        address=settings.address_of([value for name, value in options if name in ("ipadd", "ip")]),
+        is_address_dropped="ipdel" in given,
+        has_sampled_disk="applyconfig" in given and "diskspace" not in given,
+        saves=saves,
+        resets="reset_ub" in given,
+    )
+
+
+def _password(value: str) -> tuple[str, str]:
+    user, colon, password = value.partition(":")
+    if not (user and colon and password):
+        # What was typed may be a password: it is not said again.
+        raise Refused(Code.VALUE, "Bad parameter for --userpasswd", hint="give user:password")
+    return user, password
+
+
+def _check_can_be_applied(call: Call, guest: Guest, asked: Asked) -> None:
+    kept = sorted(settings.NOT_ENFORCED.intersection(asked.keys))
+    if guest.state is State.STOPPED and not asked.saves:
+        raise Refused(
+            Code.NOT_RUNNING,
+            f"Unable to apply parameters: {call.words.container} is not running",
+            hint="pass --save, and they are kept",
+        )
+    if kept and not asked.saves:
+        raise Refused(
+            Code.BEANCOUNTERS,
+            f"--{kept[0].lower()} cannot be done: nothing here holds a container to it",
+            hint="with --save it is kept in the configuration",
+        )
+    if kept:
+        output.note(
+            f"Warning: kept, but nothing here holds a {call.words.container} to it: "
+            f"{', '.join(key.lower() for key in kept)}"
+        )
+
+
+def _changed(config: ConfigFile, asked: Asked) -> ConfigFile:
+    """Return the container's file as it is going to be."""
+    for key, value in asked.keys.items():
+        config = config.replace(key, value)
+    had = config.get("IP_ADDRESS") or ""
+    if asked.address is not None:
+        if had not in ("", asked.address) and not asked.is_address_dropped:
+            raise Refused(
+                Code.ADD_ADDRESS,
+                f"a container has one address here, and this one has {had}",
+                hint="pass --ipdel all as well",
+            )
+        return config.replace("IP_ADDRESS", asked.address)
+    return config.replace("IP_ADDRESS", "") if asked.is_address_dropped and had else config
+
+
+def _apply(
+    context: Context,
+    guest: Guest,
+    number: int,
+    before: ConfigFile,
+    config: ConfigFile,
+    asked: Asked,
+) -> None:
+    name = guest.name
+    if "NAME" in asked.keys:
+        with ends_with(Code.NAME):
+            name = rename(context, name, asked.keys["NAME"] or str(number)).name
+    guest = msgspec.structs.replace(guest, name=name)
+    keys = set(asked.keys)
+    if asked.has_sampled_disk:
+        keys -= {"DISKSPACE"}
+        try:
+            _hold_to(context, guest, config, ["DISKSPACE"])
+        except Refused as error:
+            # As when it is made: what a sample says of a disk is kept, be there a pool that bounds it or not.
+            output.note(f"Warning: {error.message}")
+    _hold_to(context, guest, config, keys)
+    if {"ONBOOT", "BOOTORDER"} & set(asked.keys):
+        _start_with_node(context, name, config)
+    if asked.address is not None or asked.is_address_dropped:
+        with ends_with(Code.ADD_ADDRESS):
+            set_address(context, name, asked.address)
+
+
+def _hold_to(context: Context, guest: Guest, config: ConfigFile, keys: Collection[str]) -> None:
+    """Hold a guest to the limits that follow from keys of its file."""
+    wanted = settings.limits_of(config, guest.limits)
+    for limit, code in _CODES.items():
+        value = getattr(wanted, limit)
+        if set(settings.LIMITING[limit]) & set(keys) and value != getattr(guest.limits, limit):
+            with ends_with(code):
+                set_limits(context, guest.name, SetRequest(**{limit: value}))
+
+
+def _start_with_node(context: Context, name: str, config: ConfigFile) -> None:
+    """Have a guest started with the node, or not: vzctl starts the greatest number first, and those without one last."""
+    order = int(config.get("BOOTORDER") or "0")
+    if order > LAST_ORDER:
+        raise settings.Bad("bootorder", str(order), hint=f"give 0 to {LAST_ORDER}")
+    set_autostart(context, name, LAST_ORDER - order if config.get("ONBOOT") == "yes" else None)

@@ -1,0 +1,72 @@
+"""``vzctl`` killed at every trace point: a container that is there has its file, and one that is not can be made."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.conftest import TINY
+from tests.crash.nodes import run_forked
+from tests.homes import HomeUnderTest
+
+from wirt.dialects.vz.vzctl.main import main
+from wirt.ops.journal import KILL_VARIABLE, TRACE_VARIABLE
+
+NOTHING: Mapping[str, str] = {}
+
+
+def vzctl(home: HomeUnderTest, *arguments: str, environment: Mapping[str, str] = NOTHING) -> int:
+    return run_forked(lambda: main(arguments), {**home.environment, **environment})
+
+
+def points_of(home: HomeUnderTest, trace: Path, *arguments: str) -> list[str]:
+    assert vzctl(home, *arguments, environment={TRACE_VARIABLE: str(trace)}) == 0
+    points = list(dict.fromkeys(trace.read_text().split()))
+    assert points
+    return points
+
+
+def test_create_and_destroy_killed_leave_a_container_with_its_file_or_none(
+    home: HomeUnderTest, tmp_path: Path
+) -> None:
+    create = ["create", "101", "--ostemplate", TINY]
+    file = Path(home.home.data, "vz", "conf", "101.conf")
+    making = points_of(home, tmp_path / "create", *create)
+    ending = points_of(home, tmp_path / "destroy", "destroy", "101")
+    problems = []
+    for point in making:
+        problems += (
+            [point] if vzctl(home, *create, environment={KILL_VARIABLE: point}) != -9 else []
+        )
+        is_there = [guest.name for guest in home.guests()] == ["101"]
+        problems += [f"{point}: no file"] if is_there and not file.exists() else []
+        expected = 44 if is_there else 0
+        problems += [f"{point}: next"] if vzctl(home, *create) != expected else []
+        problems += [f"{point}: last"] if vzctl(home, "destroy", "101") != 0 else []
+    for point in ending:
+        vzctl(home, *create)
+        environment = {KILL_VARIABLE: point}
+        problems += [point] if vzctl(home, "destroy", "101", environment=environment) != -9 else []
+        is_there = home.guests() != []
+        problems += [f"{point}: no file"] if is_there and not file.exists() else []
+        expected = 0 if is_there else 14
+        problems += [f"{point}: next"] if vzctl(home, "destroy", "101") != expected else []
+
+    assert problems == []
+
+
+def test_set_killed_leaves_limits_that_the_next_start_makes_those_of_the_file(
+    home: HomeUnderTest, tmp_path: Path
+) -> None:
+    file = Path(home.home.data, "vz", "conf", "101.conf")
+    vzctl(home, "create", "101", "--ostemplate", TINY)
+    problems = []
+    setting = ["set", "101", "--save", "--numproc"]
+    points = points_of(home, tmp_path / "set", *setting, "71")
+    for number, point in enumerate(points, 100):
+        killed = vzctl(home, *setting, str(number), environment={KILL_VARIABLE: point})
+        problems += [point] if killed != -9 else []
+        problems += [f"{point}: file"] if 'NUMPROC="71:71"' not in file.read_text() else []
+        problems += [f"{point}: start"] if vzctl(home, "start", "101") != 0 else []
+        problems += [f"{point}: limit"] if home.guests()[0].limits.processes != 71 else []
+        vzctl(home, "stop", "101", "--fast")
+
+    assert problems == []

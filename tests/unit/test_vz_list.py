@@ -1,0 +1,129 @@
+"""The fields of ``vzlist`` as one container has them, and how the table is put together."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests import fakes
+
+from wirt.dialects.vz import conf, vzlist
+from wirt.dialects.vz.codes import Refused
+from wirt.dialects.vz.configfile import parse_config
+from wirt.dialects.vz.fields import FIELDS, FIELDS_2006, Field, Row
+from wirt.errors import InvalidInput
+from wirt.ops.context import Context
+from wirt.ops.create import CreateRequest, create
+from wirt.state.memory import MemoryStore
+
+FILE = """\
+NUMPROC="60:70"
+PHYSPAGES="0:256M"
+DISKSPACE="1G:2G"
+DISKINODES="1000:2000"
+CPULIMIT="100"
+IOPRIO="4"
+BOOTORDER="7"
+DISABLED="yes"
+OSTEMPLATE="fedora-core-5-i386-default"
+NAMESERVER="10.0.0.1 10.0.0.2"
+DESCRIPTION="a description that is longer than what a column of this table has"
+KMEMSIZE="nonsense"
+"""
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    return fakes.open_context(tmp_path, MemoryStore())
+
+
+@pytest.fixture
+def row(context: Context) -> Row:
+    request = CreateRequest(name="web", number=101, template="tiny", approach="fake")
+    guest = msgspec.structs.replace(create(context, request), boot_order=50)
+    conf.write_config(context.home, 101, parse_config(FILE, name="101.conf"))
+    return Row(context, guest)
+
+
+@pytest.mark.parametrize(
+    ("field", "shown"),
+    [
+        ("ctid", "       101"),
+        ("name", "web"),
+        ("smart_name", "       web"),
+        ("numproc", "         -"),
+        ("numproc.b", "        60"),
+        ("numproc.l", "        70"),
+        ("kmemsize.b", "         -"),
+        ("diskspace.s", "   1048576"),
+        ("diskspace.h", "   2097152"),
+        ("diskinodes.h", "      2000"),
+        ("status", "stopped"),
+        ("uptime", "              -"),
+        ("cpulimit", "    100"),
+        ("cpus", "    1"),
+        ("ioprio", "  4"),
+        ("iolimit", "         -"),
+        ("onboot", "   yes"),
+        ("bootorder", "         7"),
+        ("layout", " simfs"),
+        ("vswap", "  yes"),
+        ("disabled", "   yes"),
+        ("ostemplate", "fedora-core-5-i386-default"),
+        ("nameserver", "10.0.0.1 10.0.0.2"),
+        ("capability", "-"),
+    ],
+)
+def test_field_shows_what_is_known(row: Row, field: str, shown: str) -> None:
+    assert FIELDS[field].show(row, is_last=True, is_cut=True).rstrip() == shown
+
+
+def table(row: Row, *arguments: str) -> list[str]:
+    asked = vzlist.parse_arguments(arguments)
+    assert asked is not None
+    return vzlist.as_table([row], asked).splitlines()
+
+
+def test_long_value_is_cut_unless_it_is_the_last(row: Row) -> None:
+    whole = "a description that is longer than what a column of this table has"
+
+    assert table(row, "-H", "-o", "description,ctid") == [f"{whole[:32]}        101"]
+    assert table(row, "-H", "-o", "ctid,description") == [f"       101 {whole}"]
+    assert table(row, "-H", "-t", "-o", "description,ctid") == [f"{whole}        101"]
+
+
+def test_first_of_several_addresses_is_shown_unless_it_is_the_last(row: Row) -> None:
+    assert table(row, "-H", "-o", "nameserver,ctid") == ["10.0.0.1               101"]
+
+
+@pytest.mark.parametrize("fields", [FIELDS, FIELDS_2006])
+def test_every_field_can_be_shown_of_a_guest_without_a_file(
+    context: Context, fields: dict[str, Field]
+) -> None:
+    request = CreateRequest(name="web-2", template="tiny", approach="fake")
+    bare = Row(context, create(context, request))
+
+    shown = {name: field.show(bare, is_last=False, is_cut=True) for name, field in fields.items()}
+
+    assert all(len(text) >= abs(fields[name].width) for name, text in shown.items())
+    assert shown["hostname"].rstrip() == "web-2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "color"], "Unknown field: color"),
+        (["-o", "ctid,"], "Unknown field: "),
+        (["-s", "-color"], "Invalid sort field name: color"),
+        (["-j", "-o", "numproc.l"], "Invalid field: numproc.l"),
+        (["--compat=2006", "-o", "private"], "Unknown field: private"),
+        (["--compat=2007"], "there is no compatibility with '2007'"),
+        (["--color"], "option --color not recognized"),
+        (["--no"], "option --no not a unique prefix"),
+        (["-o"], "option -o requires argument"),
+    ],
+)
+def test_command_line_that_cannot_be_is_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises((InvalidInput, Refused)) as refused:
+        vzlist.parse_arguments(arguments)
+
+    assert refused.value.message == message

@@ -1,0 +1,141 @@
+"""Options of ``vzctl set`` become keys of a file, and the keys become limits."""
+
+import pytest
+
+from wirt.dialects.vz import settings
+from wirt.dialects.vz.codes import Refused
+from wirt.dialects.vz.configfile import parse_config
+from wirt.dialects.vz.ubc import UNLIMITED, UNLIMITED_2006
+from wirt.model.limits import Limits
+from wirt.units import MIB
+
+BASE = Limits(cpus=2, memory=100 * MIB, processes=99)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "keys"),
+    [
+        ("numproc", "70", {"NUMPROC": "70:70"}),
+        ("numproc", "unlimited", {"NUMPROC": "unlimited:unlimited"}),
+        ("kmemsize", "1M:2m", {"KMEMSIZE": "1048576:2097152"}),
+        ("privvmpages", "1M:10p", {"PRIVVMPAGES": "256:10"}),
+        ("physpages", "0:unlimited", {"PHYSPAGES": "0:unlimited"}),
+        ("ram", "96M", {"PHYSPAGES": "0:24576"}),
+        ("ram", "4097", {"PHYSPAGES": "0:2"}),
+        ("swap", "0", {"SWAPPAGES": "0:0"}),
+        ("diskspace", "1G:2.2G", {"DISKSPACE": "1048576:2306868"}),
+        ("diskinodes", "1000:2000", {"DISKINODES": "1000:2000"}),
+        ("cpulimit", "200%", {"CPULIMIT": "200"}),
+        ("cpuunits", "500000", {"CPUUNITS": "500000"}),
+        ("cpumask", "1,0", {"CPUMASK": "0-1"}),
+        ("onboot", "yes", {"ONBOOT": "yes"}),
+        ("diskquota", "no", {"DISK_QUOTA": "no"}),
+        ("stop-timeout", "030", {"STOP_TIMEOUT": "30"}),
+        ("vm_overcommit", "1.5", {"VM_OVERCOMMIT": "1.5"}),
+        ("description", "a shop", {"DESCRIPTION": "a shop"}),
+    ],
+)
+def test_option_sets_the_keys_of_the_file(option: str, value: str, keys: dict[str, str]) -> None:
+    assert settings.values_of(option, value, unlimited=UNLIMITED) == keys
+
+
+def test_unlimited_is_written_as_a_number_in_2006() -> None:
+    keys = settings.values_of("numproc", "unlimited", unlimited=UNLIMITED_2006)
+
+    assert keys == {"NUMPROC": "2147483647:2147483647"}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("numproc", "1M"),
+        ("kmemsize", "-1"),
+        ("ram", "M"),
+        ("ram", "x"),
+        ("swap", ""),
+        ("diskspace", "1:2:3"),
+        ("cpulimit", "-5"),
+        ("cpulimit", "5%%"),
+        ("cpus", "1.5"),
+        ("cpuunits", "7"),
+        ("cpuunits", "500001"),
+        ("cpumask", "auto"),
+        ("cpumask", "3-1"),
+        ("onboot", "YES"),
+        ("vm_overcommit", "1.5.5"),
+        ("description", "a\nb"),
+        ("quotatime", "\u0663"),
+    ],
+)
+def test_value_that_an_option_does_not_take_is_refused_with_its_name(
+    option: str, value: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        settings.values_of(option, value, unlimited=UNLIMITED)
+
+    assert refused.value.exit_code == 21
+    assert refused.value.message == f"Bad parameter for --{option}: {value}"
+
+
+@pytest.mark.parametrize("option", sorted(settings.REFUSED))
+def test_option_that_nothing_here_can_do_is_refused_with_its_name(option: str) -> None:
+    with pytest.raises(Refused, match=f"--{option} cannot be done") as refused:
+        settings.values_of(option, "1", unlimited=UNLIMITED)
+
+    assert refused.value.exit_code not in (0, 20, 21)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", BASE),
+        ('PRIVVMPAGES="49152:53575"', {"memory": 53575 * 4096}),
+        ('PRIVVMPAGES="49152:53575"\nPHYSPAGES="0:2147483647"', {"memory": 53575 * 4096}),
+        ('PRIVVMPAGES="49152:53575"\nPHYSPAGES="0:64M"', {"memory": 64 * MIB}),
+        ('PRIVVMPAGES="unlimited"', BASE),
+        ('NUMPROC="60:70"', {"processes": 70}),
+        ('DISKSPACE="1G:2G"', {"disk": 2048 * MIB}),
+        ('CPUS="4"', {"cpus": 4}),
+        ('CPULIMIT="300"', {"cpus": 3}),
+        ('CPUS="4"\nCPULIMIT="300"', {"cpus": 3}),
+        ('CPULIMIT="0"', BASE),
+        ('CPUUNITS="1000"', {"cpu_weight": 100}),
+        ('CPUUNITS="8"', {"cpu_weight": 1}),
+        ('CPUUNITS="500000"', {"cpu_weight": 10000}),
+        ('CPUMASK="0,2-3"', {"cpu_pin": (0, 2, 3)}),
+        ('CPUMASK="all"', {"cpu_pin": ()}),
+    ],
+)
+def test_file_means_limits(text: str, expected: Limits | dict[str, object]) -> None:
+    limits = settings.limits_of(parse_config(text, name="101.conf"), BASE)
+
+    if isinstance(expected, Limits):
+        assert limits == expected
+    else:
+        assert {field: getattr(limits, field) for field in expected} == expected
+
+
+@pytest.mark.parametrize(
+    "text", ['NUMPROC="many"', 'DISKSPACE="1:2:3"', 'CPUS="two"', 'CPUUNITS="1"', 'CPUMASK="x"']
+)
+def test_file_with_a_value_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="Bad parameter for --"):
+        settings.limits_of(parse_config(text, name="101.conf"), BASE)
+
+
+@pytest.mark.parametrize(
+    ("values", "address"),
+    [([], None), (["10.0.0.1"], "10.0.0.1"), (["10.0.0.1/24"], "10.0.0.1")],
+)
+def test_address_is_taken_without_its_mask(values: list[str], address: str | None) -> None:
+    assert settings.address_of(values) == address
+
+
+@pytest.mark.parametrize(
+    ("values", "code"), [(["10.0.0"], 71), (["10.0.0.1/64"], 71), (["10.0.0.1", "10.0.0.2"], 34)]
+)
+def test_address_that_cannot_be_is_refused(values: list[str], code: int) -> None:
+    with pytest.raises(Refused) as refused:
+        settings.address_of(values)
+
+    assert refused.value.exit_code == code
