@@ -173,6 +173,8 @@ def test_most_of_each_outlives_the_command_that_read_it(web: Web) -> None:
         for order in orders:
             hold(order)
         then = web.counters()
+        hold("files 20")
+        web.home.wirt("counters", "--sample", status=0)
     now = web.counters()
 
     for name in ("numfile", "numproc", "numsiginfo", "privvmpages", "physpages"):
@@ -180,6 +182,7 @@ def test_most_of_each_outlives_the_command_that_read_it(web: Web) -> None:
         assert held is not None
         assert most is not None
         assert held < (then[name].held or 0) <= most
+    assert (now["numfile"].maxheld or 0) >= (then["numfile"].held or 0) + 20
     assert now["numproc"].by_kernel
     assert not now["numsiginfo"].by_kernel
 

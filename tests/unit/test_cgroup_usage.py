@@ -17,8 +17,9 @@ FIRST = {
     "memory/web/memory.failcnt": "4\n",
     "memory/web/memory.memsw.usage_in_bytes": "12288\n",
     "memory/web/memory.memsw.max_usage_in_bytes": "16384\n",
-    "memory/web/memory.memsw.limit_in_bytes": "9223372036854771712\n",
-    "memory/web/memory.memsw.failcnt": "0\n",
+    "memory/web/memory.memsw.limit_in_bytes": "1576960\n",
+    "memory/web/memory.memsw.failcnt": "6\n",
+    "memory/web/memory.soft_limit_in_bytes": "65536\n",
     "memory/web/memory.stat": "shmem 1\nhierarchical_memory_limit 1048576\ntotal_swap 4096\ntotal_shmem 100\n",
     "memory/web/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n",
     "memory/web/inner/memory.oom_control": "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n",
@@ -33,6 +34,7 @@ SECOND = {
     "web/memory.peak": "12288\n",
     "web/memory.max": "1048576\n",
     "web/memory.events": "low 0\nhigh 0\nmax 4\noom 1\noom_kill 3\n",
+    "web/memory.low": "65536\n",
     "web/memory.swap.current": "4096\n",
     "web/memory.swap.max": "max\n",
     "web/memory.swap.events": "high 0\nmax 0\nfail 0\n",
@@ -58,12 +60,13 @@ def test_group_of_version_1_is_summed_with_those_below_it(tmp_path: Path) -> Non
     assert measure(Cgroup("web", hierarchies)) == GroupUsage(
         processes=Account(held=7, most=9, limit=64, refused=5),
         memory=Account(held=8192, most=12288, limit=1 << 20, refused=4),
-        memory_and_swap=Account(held=12288, most=16384, limit=None, refused=0),
-        swap=Account(held=4096),
+        memory_and_swap=Account(held=12288, most=16384),
+        swap=Account(held=4096, limit=528384, refused=6),
         kernel=Account(),
         shared=100,
         reclaimable=None,
         killed=3,
+        guaranteed=65536,
     )
 
 
@@ -80,7 +83,20 @@ def test_group_of_version_2_counts_what_is_below_it_once(tmp_path: Path) -> None
         shared=100,
         reclaimable=300,
         killed=3,
+        guaranteed=65536,
     )
+
+
+def test_group_that_nothing_bounds_has_no_limits(tmp_path: Path) -> None:
+    unbounded = "9223372036854771712\n"
+    for name in ("limit_in_bytes", "memsw.limit_in_bytes", "soft_limit_in_bytes"):
+        write(tmp_path, {f"web/memory.{name}": unbounded})
+    first = measure(Cgroup("web", [tree(tmp_path, 1, "memory")]))
+    write(tmp_path, {"web/memory.max": "max\n", "web/memory.low": "0\n"})
+    second = measure(Cgroup("web", [tree(tmp_path, 2, "memory")]))
+
+    for found in (first, second):
+        assert (found.memory.limit, found.swap.limit, found.guaranteed) == (None, None, None)
 
 
 def test_group_that_nobody_counts_is_unknown(tmp_path: Path) -> None:

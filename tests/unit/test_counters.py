@@ -17,7 +17,7 @@ from wirt.host.socketusage import SocketUsage
 from wirt.host.terminals import Terminals
 from wirt.model.counter import UNITS, UNLIMITED, Counter, Most, Standing, Unit, raised
 from wirt.ops.context import Context
-from wirt.ops.counters import read_counters
+from wirt.ops.counters import build_units, read_counters, sample
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.freeze import freeze
 from wirt.ops.restart import restart
@@ -46,6 +46,7 @@ USAGE = Usage(
         shared=4096,
         reclaimable=300,
         killed=1,
+        guaranteed=1 << 16,
     ),
     processes=PROCESSES,
     locks=6,
@@ -117,6 +118,7 @@ def test_what_the_kernel_bounds_is_enforced_with_its_own_figures() -> None:
     numproc, memory, terminals = found["numproc"], found["physpages"], found["numpty"]
     assert (numproc.maxheld, numproc.barrier, numproc.limit, numproc.failcnt) == (12, 64, 64, 5)
     assert (memory.maxheld, memory.barrier, memory.limit, memory.failcnt) == (3, 0, 256, 2)
+    assert found["vmguarpages"].barrier == 16
     assert (terminals.limit, terminals.failcnt) == (1024, None)
     assert (found["oomguarpages"].limit, found["oomguarpages"].failcnt) == (UNLIMITED, 1)
 
@@ -197,6 +199,51 @@ def test_guest_that_another_command_holds_is_read_and_nothing_kept(running: Cont
 
     assert (meanwhile.held, meanwhile.maxheld) == (9, 9)
     assert read(running, numfile=1)["numfile"].maxheld == 5
+
+
+def test_sample_keeps_the_most_of_every_guest_that_runs_and_has_counters(
+    running: Context,
+) -> None:
+    for name in ("shop", "idle"):
+        create(running, msgspec.structs.replace(WEB, name=name))
+    start(running, "shop")
+    approach(running).held = {"numfile": 7}
+    told = list(sample(running))
+    approach(running).held = {}
+    most = [
+        {one.name: one.maxheld for one in read_counters(running, name)}["numfile"]
+        for name in ("web", "shop")
+    ]
+    blind = fakes.without(Countable, running.approach("fake"))
+    passed_over = list(sample(msgspec.structs.replace(running, approach=lambda name: blind)))
+
+    assert (told, most, passed_over) == ([], [7, 7], [])
+
+
+def test_sample_tells_what_failed_and_reads_the_rest(running: Context) -> None:
+    create(running, msgspec.structs.replace(WEB, name="bad"))
+    start(running, "bad")
+    bad = running.home.guest_run(running.store.find("bad").id)
+    Path(bad, "counters.json").mkdir()
+    approach(running).held = {"numfile": 7}
+    told = [str(error) for error in sample(running)]
+    most = read(running)["numfile"].maxheld
+
+    assert told == [
+        "cannot read what was kept of the counters of guest bad: Is a directory "
+        f"({bad}/counters.json)"
+    ]
+    assert most == 7
+
+
+def test_units_sample_this_home_again_and_again() -> None:
+    service, timer = build_units(
+        "/opt/a b/wirt", {"WIRT_RUN": "/r"}, service="own.service", every=90
+    )
+
+    assert '\nEnvironment="WIRT_RUN=/r"\nExecStart="/opt/a b/wirt" counters --sample\n' in service
+    assert "\nOnUnitActiveSec=90s\n" in timer
+    assert "\nUnit=own.service\n" in timer
 
 
 def test_guest_without_counters_is_refused(running: Context) -> None:

@@ -1,19 +1,15 @@
 """``wirt boot``."""
 
 import os
-import sys
 
 import click
 
 from wirt import app
-from wirt.cli import options
+from wirt.cli import options, units
 from wirt.console import output
-from wirt.host import files
 from wirt.ops.boot import boot as boot_guests
 from wirt.ops.boot import build_unit
 from wirt.ops.start import READY_SECONDS
-
-_HOME_VARIABLES = ("WIRT_HOME", "WIRT_RUN", "WIRT_ETC")
 
 
 @click.command()
@@ -47,8 +43,5 @@ def boot(timeout: float, write_unit: str | None) -> int:
 
 
 def _write_unit(path: str) -> None:
-    home = {name: os.environ[name] for name in _HOME_VARIABLES if os.environ.get(name)}
-    text = build_unit(os.path.abspath(sys.argv[0]), home)
-    with files.translated(f"write {path}"):
-        files.write_atomically(path, text.encode(), mode=0o644)
+    units.write_unit(path, build_unit(units.own_program(), units.home_environment()))
     output.say(f"{path} written; switch it on with: systemctl enable {os.path.basename(path)}")

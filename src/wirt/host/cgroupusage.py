@@ -41,6 +41,8 @@ class GroupUsage(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of dentries, inodes and what else of the kernel's objects can be given back."""
     killed: int | None = None
     """Processes ended for want of memory."""
+    guaranteed: int | None = None
+    """Bytes that are not taken back as long as there is memory elsewhere."""
 
 
 def measure(group: Cgroup) -> GroupUsage:
@@ -64,15 +66,23 @@ def _measure_processes(path: str) -> Account:
 
 def _measure_first(path: str, processes: Account) -> GroupUsage:
     stat = _fields(f"{path}/memory.stat")
+    memory, both = _account_first(f"{path}/memory"), _account_first(f"{path}/memory.memsw")
+    is_bounded = both.limit is not None and memory.limit is not None
     return GroupUsage(
         processes=processes,
-        memory=_account_first(f"{path}/memory"),
-        memory_and_swap=_account_first(f"{path}/memory.memsw"),
-        swap=Account(held=stat.get("total_swap")),
+        memory=memory,
+        memory_and_swap=Account(held=both.held, most=both.most),
+        swap=Account(
+            held=stat.get("total_swap"),
+            # What version 1 bounds is the sum.
+            limit=(both.limit or 0) - (memory.limit or 0) if is_bounded else None,
+            refused=both.refused,
+        ),
         kernel=_account_first(f"{path}/memory.kmem"),
         shared=stat.get("total_shmem"),
         reclaimable=None,
         killed=_summed(path, "memory.oom_control", "oom_kill"),
+        guaranteed=_bounded(f"{path}/memory.soft_limit_in_bytes"),
     )
 
 
@@ -89,17 +99,23 @@ def _measure_second(path: str, processes: Account) -> GroupUsage:
         shared=stat.get("shmem"),
         reclaimable=stat.get("slab_reclaimable"),
         killed=_fields(f"{path}/memory.events").get("oom_kill"),
+        guaranteed=_KERNEL.number(f"{path}/memory.low") or None,
     )
 
 
 def _account_first(start: str) -> Account:
-    limit = _KERNEL.number(f"{start}.limit_in_bytes")
     return Account(
         held=_KERNEL.number(f"{start}.usage_in_bytes"),
         most=_KERNEL.number(f"{start}.max_usage_in_bytes"),
-        limit=None if limit is None or limit >= _LARGEST else limit,
+        limit=_bounded(f"{start}.limit_in_bytes"),
         refused=_KERNEL.number(f"{start}.failcnt"),
     )
+
+
+def _bounded(path: str) -> int | None:
+    """Return a bound of version 1, None if it bounds nothing."""
+    value = _KERNEL.number(path)
+    return None if value is None or value >= _LARGEST else value
 
 
 def _account(start: str) -> Account:

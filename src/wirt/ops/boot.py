@@ -10,6 +10,7 @@ from wirt.model.lifecycle import State
 from wirt.ops import guests
 from wirt.ops.context import Context
 from wirt.ops.start import start
+from wirt.ops.systemd import build_command
 
 
 class Booted(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,9 +47,6 @@ def build_unit(program: str, environment: dict[str, str]) -> str:
         program: path of ``wirt``.
         environment: what names the home, if it is another than the default.
     """
-    home = "".join(
-        f"Environment={_quoted(f'{key}={value}')}\n" for key, value in sorted(environment.items())
-    )
     return f"""\
 [Unit]
 Description=Guests of Wirt
@@ -60,14 +58,8 @@ RemainAfterExit=yes
 # To stop or restart the unit must not end the guests.
 KillMode=process
 TimeoutStartSec=infinity
-{home}ExecStart={_quoted(program)} boot
+{build_command(program, "boot", environment)}
 
 [Install]
 WantedBy=multi-user.target
 """
-
-
-def _quoted(text: str) -> str:
-    """Return a word as systemd reads it back: see systemd.syntax(7), and specifiers in systemd.unit(5)."""
-    safe = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{safe}"'

@@ -5,18 +5,19 @@ run directory, which are gone when the guest has stopped: as with the kernel's o
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from wirt.approaches.base import Countable
-from wirt.errors import Busy, Unsupported
+from wirt.errors import Busy, Error, NotFound, Unsupported
 from wirt.host import files
 from wirt.model.counter import Counter, Most, highest, raised
 from wirt.model.guest import Guest, Handle
-from wirt.model.lifecycle import next_state
+from wirt.model.lifecycle import State, next_state
 from wirt.ops import guests
 from wirt.ops.context import Context
+from wirt.ops.systemd import build_command
 
 _PATIENCE = 0.5
 """Seconds to wait for the guest's lock; a verb that holds it for longer, as ``stop`` may, keeps nobody from reading."""
@@ -48,6 +49,69 @@ def read_counters(context: Context, name: str) -> list[Counter]:
         return _counted(context, guests.observed(context, context.store.find(name)))
 
 
+def sample(context: Context) -> Iterator[Error]:
+    """Read the counters of every running guest that has some, for the most of each, and yield what went wrong.
+
+    A guest that fails keeps none of the others from being read.
+    """
+    for guest in context.store.guests():
+        if _is_stopped(context, guest.name) or not _is_countable(context, guest):
+            continue
+        try:
+            read_counters(context, guest.name)
+        except Error as error:
+            # It may have ended between one look and the next.
+            if not _is_stopped(context, guest.name):
+                yield error
+
+
+def build_units(
+    program: str, environment: Mapping[str, str], *, service: str, every: float
+) -> tuple[str, str]:
+    """Return a service of systemd that reads the counters once, and a timer that starts it.
+
+    Args:
+        program: path of ``wirt``.
+        environment: what names the home, if it is another than the default.
+        service: the service's name, for the timer.
+        every: seconds from one reading to the next.
+    """
+    once = f"""\
+[Unit]
+Description=Counters of the guests of Wirt
+
+[Service]
+Type=oneshot
+{build_command(program, "counters --sample", environment)}
+"""
+    again = f"""\
+[Unit]
+Description=Counters of the guests of Wirt
+
+[Timer]
+OnBootSec={every:g}s
+OnUnitActiveSec={every:g}s
+AccuracySec=1s
+Unit={service}
+
+[Install]
+WantedBy=timers.target
+"""
+    return once, again
+
+
+def _is_stopped(context: Context, name: str) -> bool:
+    try:
+        found = context.store.find(name)
+    except NotFound:
+        return True
+    return guests.observed(context, found).state is State.STOPPED
+
+
+def _is_countable(context: Context, guest: Guest) -> bool:
+    return isinstance(context.approach(guest.approach), Countable)
+
+
 def _counted(context: Context, guest: Guest) -> list[Counter]:
     next_state(guest.state, "count", guest.name)
     approach = context.approach(guest.approach)
@@ -67,6 +131,9 @@ def _seen(context: Context, guest: Guest) -> Mapping[str, Most]:
     except (FileNotFoundError, msgspec.MsgspecError):
         # Nobody has read yet; or it is of an older version, or was half written when the node lost its power.
         return {}
+    except OSError as error:
+        what = f"read what was kept of the counters of guest {guest.name}"
+        raise files.translate(error, what) from error
     is_of_this_start = (record.boot, record.handle) == (guest.boot, guest.handle)
     return record.seen if is_of_this_start else {}
 

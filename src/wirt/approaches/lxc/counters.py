@@ -68,7 +68,7 @@ def build_counters(usage: Usage) -> list[Counter]:
             "vmguarpages",
             processes.private,
             f"{_SUM}: the same as privvmpages, which is what a guarantee is for",
-            barrier=0,
+            barrier=_in_unit("vmguarpages", group.guaranteed or 0),
         ),
         _of_value(
             "numsiginfo",
