@@ -83,12 +83,6 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         "invalid value for '--cpu-pin': '3-1' is no list of CPUs; write numbers and ranges, such as "
         "0,2-3; see wirt set --help",
     ),
-    "swap-nonsense": (
-        ["set", "old", "--swap", "none"],
-        2,
-        "invalid value for '--swap': 'none' is not a size; write a number with K, M, G or T, such as "
-        "512M, or unlimited; see wirt set --help",
-    ),
     "cpu-weight-too-large": (
         ["set", "old", "--cpu-weight", "10001"],
         2,
@@ -230,6 +224,11 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         ["set", "old"],
         2,
         "there is nothing to set; say what, such as --disk 8G",
+    ),
+    "set-dns-of-nobody": (
+        ["set", "old", "--dns", "dns.example.org"],
+        2,
+        "'dns.example.org' is not the address of a name server; such as 192.0.2.53",
     ),
     "set-disk-of-an-unknown-guest": (
         ["set", "nosuch", "--disk", "1G"],

@@ -29,6 +29,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     smallest_memory: int
     """Bytes below which the template's system does not boot."""
     own_kernel: bool
+    own_hostname: bool = True
+    """The guest has a host name of its own."""
     kernel_image: bool = False
     """The template's kernel and an initial ramdisk must be handed over."""
     terminal: bool = True
@@ -146,10 +148,6 @@ class Adjustable(Protocol):
             Failed: it does not run, or the kernel refused, as it may when a guest holds more memory than it is to have;
                 some may have been changed.
         """
-        ...
-
-    def memory_kills(self, place: Place) -> int | None:
-        """Return how many processes of a running guest were ended because it was out of memory; None: nobody counts."""
         ...
 
 

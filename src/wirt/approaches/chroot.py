@@ -26,7 +26,14 @@ class Chroot:
     """The oldest approach."""
 
     name = "chroot"
-    needs = Needs(root="tree", idmap=None, nic=NicKind.ALIAS, smallest_memory=MIB, own_kernel=False)
+    needs = Needs(
+        root="tree",
+        idmap=None,
+        nic=NicKind.ALIAS,
+        smallest_memory=MIB,
+        own_kernel=False,
+        own_hostname=False,
+    )
 
     def probe_capability(self) -> Capability:
         """Ask whether the program is there; the kernel call always is, for root."""

@@ -7,9 +7,14 @@ import click
 from wirt import app
 from wirt.cli import options
 from wirt.console import output
+from wirt.model.guest import Guest
 from wirt.model.limits import Limits
 from wirt.ops import set as verb
-from wirt.units import UNBOUNDED, render_bytes, render_cpus
+from wirt.ops.naming import NamesRequest
+from wirt.units import render_bytes, render_cpus
+
+NONE = "none"
+"""Takes away what was set."""
 
 
 @click.command("set")
@@ -18,19 +23,47 @@ from wirt.units import UNBOUNDED, render_bytes, render_cpus
 @click.option("--cpu-weight", type=int, help="What it gets of CPUs that several want: 1 to 10000.")
 @click.option("--cpu-pin", type=options.CPUS, help="CPUs to run on, such as 0,2-3, or all.")
 @click.option("--memory", type=options.BYTES, help="Memory.")
-@click.option("--memory-guarantee", type=options.BYTES, help="Memory that is taken from it last.")
-@click.option("--swap", type=options.BOUND, help="Swap beside its memory, or unlimited.")
 @click.option("--processes", type=int, help="Processes and threads, of a container.")
 @click.option("--disk", type=options.BYTES, help="Disk.")
+@click.option("--hostname", help="Host name inside, or none for the guest's own name.")
+@click.option("--dns", multiple=True, help="Name server; may be repeated; none: as the guest says.")
+@click.option("--search", multiple=True, help="Domain to search; may be repeated; none: as above.")
 @click.option("--snapshot", is_flag=True, help="Keep its root and limits first, for wirt undo.")
-def set_limits(name: str, snapshot: bool, **changes: Any) -> None:
-    """Change what the guest NAME may use; it is kept."""
+def set_limits(
+    name: str,
+    snapshot: bool,
+    hostname: str | None,
+    dns: tuple[str, ...],
+    search: tuple[str, ...],
+    **changes: Any,
+) -> None:
+    """Change what the guest NAME may use and how names are found in it; it is kept."""
+    names = NamesRequest(
+        hostname="" if hostname == NONE else hostname, dns=_list_of(dns), search=_list_of(search)
+    )
+    if names != NamesRequest():
+        changes["names"] = names
     with app.open_context() as context:
         request = verb.SetRequest(**changes)
-        limits = verb.set_limits(context, name, request, snapshot=snapshot).limits
-    has = _described(limits)
-    changed = [text for field, text in has.items() if changes[field] is not None]
+        guest = verb.set_limits(context, name, request, snapshot=snapshot)
+    has = {**_described(guest.limits), "names": _described_names(guest, names)}
+    changed = [text for field, text in has.items() if changes.get(field) is not None]
     output.say(f"guest {name} has {', '.join(changed)} now")
+
+
+def _list_of(values: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return the values of an option that may be repeated: None if it was not given."""
+    return None if not values else () if values == (NONE,) else values
+
+
+def _described_names(guest: Guest, asked: NamesRequest) -> str:
+    naming = guest.naming
+    has = {
+        "hostname": f"the host name {naming.hostname or guest.name} from its next start",
+        "dns": f"the name servers {', '.join(naming.dns)}" if naming.dns else "no name servers set",
+        "search": f"the domains {', '.join(naming.search)}" if naming.search else "no domains set",
+    }
+    return ", ".join(text for field, text in has.items() if getattr(asked, field) is not None)
 
 
 def _described(limits: Limits) -> dict[str, str]:
@@ -41,15 +74,6 @@ def _described(limits: Limits) -> dict[str, str]:
         "cpu_weight": f"a CPU weight of {limits.cpu_weight}",
         "cpu_pin": f"{pin} to run on",
         "memory": f"{render_bytes(limits.memory)} of memory",
-        "memory_guarantee": f"{_size(limits.memory_guarantee)} memory guaranteed",
-        "swap": f"{_size(limits.swap)} swap",
         "processes": f"{limits.processes} processes",
         "disk": f"a disk of {render_bytes(limits.disk)}",
     }
-
-
-def _size(size: int) -> str:
-    """Return how much of something a guest has, if it is bounded."""
-    if size == UNBOUNDED:
-        return "unlimited"
-    return f"{render_bytes(size)} of" if size else "no"

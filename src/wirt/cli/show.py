@@ -7,10 +7,9 @@ import msgspec
 
 from wirt import app
 from wirt.console import output
-from wirt.model.limits import Limits
 from wirt.model.resources import DiskUsage
-from wirt.ops.guests import disk_usage, memory_kills, observed
-from wirt.units import UNBOUNDED, render_bytes, render_cpus
+from wirt.ops.guests import disk_usage, observed
+from wirt.units import render_bytes, render_cpus
 
 
 @click.command()
@@ -22,9 +21,8 @@ def show(name: str, as_json: bool) -> None:
         guest = observed(context, context.store.find(name))
         place = context.home.place(guest.id)
         usage = disk_usage(context, guest)
-        kills = memory_kills(context, guest)
     if as_json:
-        everything = {**msgspec.to_builtins(guest), "disk_usage": usage, "memory_kills": kills}
+        everything = {**msgspec.to_builtins(guest), "disk_usage": usage}
         output.say(msgspec.json.encode(everything).decode())
         return
     rows = [
@@ -37,11 +35,14 @@ def show(name: str, as_json: bool) -> None:
         ("cpus", str(guest.limits.cpus)),
         ("cpu weight", str(guest.limits.cpu_weight)),
         ("cpu pin", render_cpus(guest.limits.cpu_pin) or "all"),
-        ("memory", _memory(guest.limits, kills)),
+        ("memory", render_bytes(guest.limits.memory)),
         ("processes", str(guest.limits.processes)),
         ("disk", _disk(guest.limits.disk, usage)),
         ("address", guest.address),
         ("mac", guest.mac),
+        *([("hostname", guest.naming.hostname)] if guest.naming.hostname else []),
+        *(("dns", server) for server in guest.naming.dns),
+        *(("search", domain) for domain in guest.naming.search),
         *(("forward", str(one)) for one in guest.forwards),
         ("autostart", "no" if guest.boot_order is None else f"at {guest.boot_order}"),
         ("created", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(guest.created))),
@@ -49,18 +50,6 @@ def show(name: str, as_json: bool) -> None:
         ("log", place.log),
     ]
     output.say("\n".join(f"{key:<12} {value}" for key, value in rows))
-
-
-def _memory(limits: Limits, kills: int | None) -> str:
-    text = render_bytes(limits.memory)
-    if limits.memory_guarantee:
-        text += f", {render_bytes(limits.memory_guarantee)} guaranteed"
-    if limits.swap != UNBOUNDED:
-        text += f", {render_bytes(limits.swap)} of swap"
-    if kills:
-        ended = "a process was ended" if kills == 1 else f"{kills} processes were ended"
-        text += f"; ran out of it since its start: {ended}"
-    return text
 
 
 def _disk(size: int, usage: DiskUsage | None) -> str:

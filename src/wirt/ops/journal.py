@@ -10,6 +10,7 @@ crash: an intent (then everything the verb touches is taken away, which undoes a
 import os
 import signal
 import time
+from collections.abc import Callable
 
 import msgspec
 
@@ -28,6 +29,13 @@ KILL_VARIABLE = "WIRT_KILL_AT"
 
 _LOOKING = frozenset({"template"})
 """Verbs that only look at a guest: what they put up for that is taken away, and the guest is what it was."""
+
+_CHANGES: dict[str, Callable[[Ladder, Guest], Step]] = {
+    "adjust": Ladder.to_adjust,
+    "forward": Ladder.to_forward,
+    "name": Ladder.to_name,
+}
+"""Verbs whose intent holds what the guest is to be: how a running one is changed."""
 
 TRACE_VARIABLE = "WIRT_TRACE_POINTS"
 """Names a file that every trace point is added to when it is reached: how the tests know them all."""
@@ -125,10 +133,8 @@ def recover(context: Context, guest: Guest) -> Guest | None:
         return _recover_snapshot(context, intent, intent.snapshot)
     if intent.verb in ("freeze", "thaw"):
         return let_go_on(context, intent.guest, intent.verb)
-    if intent.verb == "adjust":
-        return _recover_limits(context, intent.guest)
-    if intent.verb == "forward":
-        return _recover_forwards(context, intent.guest)
+    if intent.verb in _CHANGES:
+        return _recover_change(context, intent)
     ladder = Ladder(context, intent.guest)
     if intent.verb == "resize":
         dismantle("resize", [ladder.to_resize(intent.guest.limits.disk)])
@@ -187,36 +193,20 @@ def switch_root(context: Context, guest: Guest, snapshot: str) -> Guest:
     return after
 
 
-def _recover_limits(context: Context, wanted: Guest) -> Guest:
-    """Finish to hold a guest to other limits; if the kernel refuses those now, hold it to the ones it had."""
+def _recover_change(context: Context, intent: Intent) -> Guest:
+    """Finish to change a guest; if the kernel refuses that now, leave it as it was."""
+    wanted = after = intent.guest
     before = context.store.find(wanted.name)
-    after = wanted
     if wanted.state is not State.STOPPED:
-        step = Ladder(context, wanted).to_adjust(before)
-        if (
-            step.probe() is Presence.PRESENT
-        ):  # else it has ended meanwhile, and starts with the new ones
+        step = _CHANGES[intent.verb](Ladder(context, wanted), before)
+        # Else it has ended meanwhile, and starts with what is new.
+        if step.probe() is Presence.PRESENT:
             try:
                 step.do()
             except Failed:
                 step.undo()
                 after = before
-    settle(context, "adjust", wanted, after)
-    return after
-
-
-def _recover_forwards(context: Context, wanted: Guest) -> Guest:
-    """Finish to lead other ports to a guest; if the kernel refuses those now, lead the ones it had."""
-    before = context.store.find(wanted.name)
-    after = wanted
-    if wanted.state is not State.STOPPED:
-        step = Ladder(context, wanted).to_forward(before)
-        try:
-            step.do()
-        except Failed:
-            step.undo()
-            after = before
-    settle(context, "forward", wanted, after)
+    settle(context, intent.verb, wanted, after)
     return after
 
 

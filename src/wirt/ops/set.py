@@ -9,8 +9,9 @@ from wirt.model.capability import no
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits, check_pin
-from wirt.ops import guests, journal
+from wirt.ops import guests, journal, naming
 from wirt.ops.context import Context
+from wirt.ops.naming import NamesRequest
 from wirt.ops.snapshot import keep_root
 from wirt.ops.steps import Ladder, Step
 
@@ -24,21 +25,19 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     processes: int | None = None
     disk: int | None = None
     """Bytes."""
-    swap: int | None = None
-    """Bytes, or UNBOUNDED."""
-    memory_guarantee: int | None = None
-    """Bytes."""
     cpu_weight: int | None = None
     cpu_pin: tuple[int, ...] | None = None
     """None of the node's processors: it is not pinned any more."""
+    names: NamesRequest | None = None
 
 
 def set_limits(
     context: Context, name: str, request: SetRequest, *, snapshot: bool = False
 ) -> Guest:
-    """Hold a guest to other limits and return it.
+    """Hold a guest to other limits, or give it other names, and return it.
 
-    The disk is an operation of its own, after the others: killed in between, those are changed and it is not.
+    The names are an operation of their own, before the others, and the disk is one after them: killed in between, what was
+    done is changed and the rest is not.
 
     Args:
         context: the home.
@@ -57,10 +56,15 @@ def set_limits(
         limits = _changed(context, guest, request)
         adjusted = msgspec.structs.replace(limits, disk=guest.limits.disk)
         adjusting = _adjusting(context, guest, adjusted)
+        names = guest.naming
+        if request.names is not None:
+            names = naming.changed(context, guest, request.names)
         if request.disk is not None:
             Ladder(context, guest).check_resizable()
         if snapshot:
             guest = keep_root(context, guest, before_change=True)
+        if names != guest.naming:
+            guest = naming.give(context, guest, names)
         if adjusted != guest.limits:
             # The intent holds what is to be: to take memory back from a guest that has it already could end it.
             after = msgspec.structs.replace(guest, limits=adjusted)
@@ -80,8 +84,10 @@ def set_limits(
 def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
     """Return the limits that the guest is to have, once they have been found to be possible."""
     wanted = msgspec.structs.asdict(request)
-    changes = {field: value for field, value in wanted.items() if value is not None}
-    if not changes:
+    changes = {
+        field: value for field, value in wanted.items() if value is not None and field != "names"
+    }
+    if not changes and request.names is None:
         raise InvalidInput("there is nothing to set", hint="say what, such as --disk 8G")
     approach = context.approach(guest.approach)
     for field in changes:

@@ -18,7 +18,7 @@ from wirt.model.guest import Guest, Handle
 from wirt.model.launch import Launch
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
-from wirt.model.resources import Nic, Root
+from wirt.model.resources import Nic, Root, RootTree
 from wirt.ops import reach
 from wirt.ops.context import Context
 from wirt.storage.base import HasSnapshots, Resizable, Showing, Snapshots
@@ -114,7 +114,16 @@ class Ladder:
             do=lambda: self._lead(before=before.forwards),
             undo=lambda: Ladder(self._context, before)._lead(before=self._guest.forwards),
             # Both can be done again.
-            probe=lambda: Presence.PARTIAL,
+            probe=lambda: Presence.PRESENT,
+        )
+
+    def to_name(self, before: Guest) -> Step:
+        """Return the step that writes a running guest's names into its root; undone, the names of ``before``."""
+        return Step(
+            name="names",
+            do=lambda: self._write(self.attached_root(), self._guest.naming.files()),
+            undo=lambda: self._write(self.attached_root(), before.naming.files()),
+            probe=lambda: self._pool.probe_attached(self._guest.id),
         )
 
     def _lead(self, *, before: tuple[Forward, ...]) -> None:
@@ -339,7 +348,22 @@ class Ladder:
         ]
 
     def _attach_root(self) -> None:
-        self.attached_root()
+        root = self.attached_root()
+        # A guest with its own kernel is told its host name by that kernel's command line.
+        if isinstance(root, RootTree) and (named := self._guest.naming.files()):
+            self._write(root, named)
+
+    def _write(self, root: Root, named: dict[str, str]) -> None:
+        """Write files in the guest's root, owned by its root user."""
+        # Loaded here: most guests have none.
+        from wirt.host import inside
+
+        assert isinstance(root, RootTree)
+        for path, content in named.items():
+            with files.translated(f"write {path} of guest {self._guest.name}"):
+                inside.replace(
+                    root.path, path, content, owner=root.idmap.first if root.idmap else 0
+                )
 
     def attached_root(self) -> Root:
         """Return the guest's root, made usable if it is not yet."""
@@ -355,7 +379,7 @@ class Ladder:
             kernel, initrd = f"{boot}/vmlinuz", f"{boot}/initrd.img"
         launch = Launch(
             place=self.place,
-            hostname=self._guest.name,
+            hostname=self._guest.naming.hostname or self._guest.name,
             limits=self._guest.limits,
             root=self.attached_root(),
             nic=self._nic(),
