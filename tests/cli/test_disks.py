@@ -1,6 +1,7 @@
 """What a guest's disk holds, and that it holds no more: seen from the guest and from ``wirt show``."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from tests import homes
 from tests.conftest import TINY
-from tests.homes import HomeUnderTest
+from tests.homes import WIRT, HomeUnderTest
 
 from wirt.units import MIB
 
@@ -106,9 +107,9 @@ def test_disk_of_a_running_guest_on_btrfs_is_set_at_once_and_undone_in_one_comma
 
 
 def test_disk_of_a_guest_on_an_image_is_set_while_it_is_stopped(home: HomeUnderTest) -> None:
-    home.wirt("create", "-t", TINY, "--pool", "image", "--disk", "64M", "web", status=0)
+    home.wirt("create", "-t", TINY, "--pool", "image", "--disk", "96M", "web", status=0)
     home.wirt("start", "web", status=0)
-    refused = home.wirt("set", "web", "--disk", "160M")
+    smaller = home.wirt("set", "web", "--disk", "64M")
     home.wirt("stop", "--force", "web", status=0)
     home.wirt("set", "web", "--disk", "160M", status=0)
     home.wirt("start", "web", status=0)
@@ -116,9 +117,10 @@ def test_disk_of_a_guest_on_an_image_is_set_while_it_is_stopped(home: HomeUnderT
     home.wirt("stop", "--force", "web", status=0)
     full = home.wirt("set", "web", "--disk", "64M")
 
-    assert (refused.returncode, refused.stderr) == (
+    assert (smaller.returncode, smaller.stderr) == (
         6,
-        "wirt: the disk of guest web cannot be changed: its file system is mounted; stop it first\n",
+        "wirt: the disk of guest web cannot be changed: a mounted ext4 file system cannot be made "
+        "smaller; stop it first\n",
     )
     assert (full.returncode, full.stderr) == (
         12,
@@ -126,6 +128,28 @@ def test_disk_of_a_guest_on_an_image_is_set_while_it_is_stopped(home: HomeUnderT
         "something in it first\n",
     )
     assert home.guests()[0].limits.disk == 160 * MIB
+
+
+def test_disk_of_a_running_guest_on_an_image_stays_where_the_kernel_forbids_it_to_grow(
+    home: HomeUnderTest,
+) -> None:
+    home.wirt("create", "-t", TINY, "--pool", "image", "--disk", "64M", "web", status=0)
+    home.wirt("start", "web", status=0)
+    without = ["setpriv", "--bounding-set", "-sys_resource", "--", WIRT]
+    refused = subprocess.run(
+        [*without, "set", "web", "--disk", "160M"],
+        env=home.environment,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (refused.returncode, refused.stderr) == (
+        6,
+        "wirt: the disk of guest web cannot be changed: its file system is mounted, and the kernel "
+        "makes it larger only for who has CAP_SYS_RESOURCE; stop it first, or run this with that "
+        "capability\n",
+    )
+    assert home.guests()[0].limits.disk == 64 * MIB
 
 
 def test_show_of_a_guest_whose_pool_counts_nothing_says_its_size_alone(

@@ -8,8 +8,8 @@ import pytest
 from tests import homes
 from tests.contract.pools import GUEST, KINDS, OTHER, SHIFTING, TREES, Made, only
 
-from wirt.errors import OutOfSpace
-from wirt.host import mount
+from wirt.errors import Failed, NotPermitted, OutOfSpace
+from wirt.host import ext4, mount
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, Idmap, RootTree
 from wirt.storage.base import MeasuresRoots, Resizable, Showing
@@ -347,7 +347,7 @@ def test_root_that_is_resized_has_the_new_bound_and_keeps_its_files(made: Made) 
     made.pool.clone(made.form_path, GUEST, root="tree", size=96 * MIB)
     Path(made.attach_tree().path, "etc/note").write_text("kept")
     made.pool.detach(GUEST)
-    capability = made.pool.probe_resize(GUEST)
+    capability = made.pool.probe_resize(GUEST, 256 * MIB)
     bounds = []
     for size in (256 * MIB, 256 * MIB, 64 * MIB):
         made.pool.resize(GUEST, size)
@@ -372,7 +372,9 @@ def test_disk_that_cannot_be_so_small_stays_as_it_is(made: Made) -> None:
     with pytest.raises(OutOfSpace) as caught:
         made.pool.resize(GUEST, 64 * MIB)
     made.attach()
-    mounted = made.pool.probe_resize(GUEST)
+    mounted = made.pool.probe_resize(GUEST, 64 * MIB)
+    with pytest.raises(Failed, match="cannot be made smaller"):
+        made.pool.resize(GUEST, 64 * MIB)
 
     assert str(caught.value) == (
         "what the guest holds does not fit into a disk of 64 MiB; give more, or delete something "
@@ -382,9 +384,63 @@ def test_disk_that_cannot_be_so_small_stays_as_it_is(made: Made) -> None:
     assert not disk.with_name(f"{DISK}.new").exists()
     assert (mounted.available, mounted.reason, mounted.hint) == (
         False,
-        "its file system is mounted",
+        "a mounted ext4 file system cannot be made smaller",
         "stop it first",
     )
+
+
+@only(["image-tree"])
+def test_disk_in_use_grows_where_it_is_if_the_kernel_lets_this_process(made: Made) -> None:
+    """The kernel asks for CAP_SYS_RESOURCE; the lab host has it."""
+    assert isinstance(made.pool, Resizable)
+    assert isinstance(made.pool, MeasuresRoots)
+    made.pool.clone(made.form_path, GUEST, root="tree", size=64 * MIB)
+    root = Path(made.attach_tree().path)
+    disk = Path(made.directory, GUEST, DISK)
+    capability = made.pool.probe_resize(GUEST, 160 * MIB)
+    with (root / "etc/open").open("wb") as in_use:
+        in_use.write(b"before")
+        if capability.available:
+            made.pool.resize(GUEST, 160 * MIB)
+        else:
+            with pytest.raises(NotPermitted):
+                made.pool.resize(GUEST, 160 * MIB)
+        in_use.write(b" and after")
+    usage = made.pool.measure(GUEST)
+    device = ext4.read_size(loops_of(str(disk))[0])
+    made.pool.detach(GUEST)
+    sound = subprocess.run(["e2fsck", "-f", "-n", disk], capture_output=True, text=True)
+
+    assert capability.available == ext4.may_grow()
+    wanted = 160 * MIB if capability.available else 64 * MIB
+    assert disk.stat().st_size == device == wanted
+    assert usage is not None
+    assert 0.8 * wanted < (usage.bytes_limit or 0) < wanted
+    assert sound.returncode == 0, sound.stdout
+    assert Path(made.attach_tree().path, "etc/open").read_text() == "before and after"
+    if not capability.available:
+        assert capability.reason == (
+            "its file system is mounted, and the kernel makes it larger only for who has "
+            "CAP_SYS_RESOURCE"
+        )
+
+
+@only(["image-tree"])
+@pytest.mark.parametrize("is_attached", [True, False])
+def test_growth_that_died_before_the_file_system_grew_is_taken_back(
+    made: Made, is_attached: bool
+) -> None:
+    """The disk's file was made longer, and its device perhaps too: the file system was not."""
+    assert isinstance(made.pool, Resizable)
+    made.pool.clone(made.form_path, GUEST, root="tree", size=64 * MIB)
+    disk = f"{made.directory}/{GUEST}/{DISK}"
+    if is_attached:
+        made.attach()
+    os.truncate(disk, 160 * MIB)
+    made.pool.resize(GUEST, 64 * MIB)
+
+    assert os.stat(disk).st_size == 64 * MIB
+    assert Path(made.attach_tree().path, "sbin/init").exists()
 
 
 def loops_of(disk: str) -> list[str]:

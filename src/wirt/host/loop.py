@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CONTROL = "/dev/loop-control"
-_CONFIGURE, _GET_FREE = 0x4C0A, 0x4C82
+_CONFIGURE, _SET_CAPACITY, _GET_FREE = 0x4C0A, 0x4C07, 0x4C82
 _AUTOCLEAR = 4
 # struct loop_config with the loop_info64 in it: file, block size; 5 numbers; number, 2 of encryption, flags; names, key,
 # init, reserved.
@@ -32,7 +32,7 @@ def opened(path: str) -> Iterator[str]:
         OSError: there is no such file, or the kernel gives no device.
     """
     while True:
-        device = next(iter(_bound_to(path)), None) or _free_device()
+        device = device_of(path) or _free_device()
         try:
             descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
         except (FileNotFoundError, BlockingIOError):
@@ -55,6 +55,24 @@ def wait_free(path: str, timeout: float) -> bool:
             return False
         time.sleep(_PAUSE)
     return True
+
+
+def device_of(path: str) -> str | None:
+    """Return the device that is bound to a file, None if there is none."""
+    return next(iter(_bound_to(path)), None)
+
+
+def follow_size(device: str) -> None:
+    """Let a device have the size that its file has now.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    descriptor = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(descriptor, _SET_CAPACITY)
+    finally:
+        os.close(descriptor)
 
 
 def _bound_to(*names: str) -> list[str]:

@@ -67,15 +67,24 @@ def build(
         Error: what the failing step said.
     """
     try:
-        for step in steps:
-            reached(f"{verb}:before:{step.name}")
-            with interrupts.allowed(), files.translated(f"{verb} guest {guest.name}"):
-                step.do()
-            reached(f"{verb}:after:{step.name}")
+        perform(verb, guest, steps)
     except BaseException:
         dismantle(verb, steps)
         settle(context, verb, guest, otherwise)
         raise
+
+
+def perform(verb: str, guest: Guest, steps: list[Step]) -> None:
+    """Do the steps in order; a person may interrupt them.
+
+    Raises:
+        Error: what the failing step said; what is there of the steps is still there.
+    """
+    for step in steps:
+        reached(f"{verb}:before:{step.name}")
+        with interrupts.allowed(), files.translated(f"{verb} guest {guest.name}"):
+            step.do()
+        reached(f"{verb}:after:{step.name}")
 
 
 def dismantle(verb: str, steps: list[Step]) -> None:
@@ -135,11 +144,9 @@ def recover(context: Context, guest: Guest) -> Guest | None:
         return let_go_on(context, intent.guest, intent.verb)
     if intent.verb in _CHANGES:
         return _recover_change(context, intent)
-    ladder = Ladder(context, intent.guest)
     if intent.verb == "resize":
-        dismantle("resize", [ladder.to_resize(intent.guest.limits.disk)])
-        settle(context, "resize", intent.guest, intent.guest)
-        return intent.guest
+        return break_off_resize(context, intent.guest)
+    ladder = Ladder(context, intent.guest)
     if intent.verb in _LOOKING:
         dismantle(intent.verb, ladder.to_look())
         settle(context, intent.verb, intent.guest, intent.guest)
@@ -207,6 +214,22 @@ def _recover_change(context: Context, intent: Intent) -> Guest:
                 step.undo()
                 after = before
     settle(context, intent.verb, wanted, after)
+    return after
+
+
+def break_off_resize(context: Context, wanted: Guest) -> Guest:
+    """Take back what a change of a guest's disk did before it failed or died, and return the guest.
+
+    What cannot be taken back is kept: a file system that has grown while it is mounted cannot be made smaller, nor can one
+    that has been filled since.
+    """
+    before = context.store.find(wanted.name)
+    try:
+        dismantle("resize", [Ladder(context, before).to_resize(wanted.limits.disk)])
+        after = before
+    except Failed:
+        after = wanted
+    settle(context, "resize", wanted, after)
     return after
 
 

@@ -60,7 +60,7 @@ def set_limits(
         if request.names is not None:
             names = naming.changed(context, guest, request.names)
         if request.disk is not None:
-            Ladder(context, guest).check_resizable()
+            Ladder(context, guest).check_resizable(request.disk)
         if snapshot:
             guest = keep_root(context, guest, before_change=True)
         if names != guest.naming:
@@ -73,12 +73,21 @@ def set_limits(
             journal.settle(context, "adjust", after, after)
             guest = after
         if request.disk is not None:
-            step = Ladder(context, guest).to_resize(limits.disk)
-            journal.begin(context, guest, "resize")
-            journal.build(context, "resize", guest, [step], otherwise=guest)
-            guest = msgspec.structs.replace(guest, limits=limits)
-            journal.settle(context, "resize", guest, guest)
+            guest = _resize(context, guest, msgspec.structs.replace(guest, limits=limits))
     return guest
+
+
+def _resize(context: Context, guest: Guest, after: Guest) -> Guest:
+    """Give a guest's root another size and return what the guest is then."""
+    step = Ladder(context, guest).to_resize(after.limits.disk)
+    journal.begin(context, after, "resize")
+    try:
+        journal.perform("resize", after, [step])
+    except BaseException:
+        journal.break_off_resize(context, after)
+        raise
+    journal.settle(context, "resize", after, after)
+    return after
 
 
 def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:

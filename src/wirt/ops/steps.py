@@ -12,7 +12,7 @@ import msgspec
 from wirt.approaches.base import Adjustable, Freezable
 from wirt.errors import Unsupported
 from wirt.host import files, mount
-from wirt.model.capability import no
+from wirt.model.capability import Capability, no
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest, Handle
 from wirt.model.launch import Launch
@@ -221,22 +221,23 @@ class Ladder:
             probe=lambda: Presence.PARTIAL,
         )
 
-    def check_resizable(self) -> None:
-        """Check that the root can be given another size now.
+    def probe_resize(self, size: int) -> Capability:
+        """Ask whether the root can be given that size now."""
+        pool, guest = self._pool, self._guest
+        if isinstance(pool, Resizable):
+            return pool.probe_resize(guest.id, size)
+        return no(guest.pool, f"pool {guest.pool} does not bound it", "pools image and btrfs do")
+
+    def check_resizable(self, size: int) -> None:
+        """Check that the root can be given that size now.
 
         Raises:
             Unsupported: it cannot.
         """
-        pool, guest = self._pool, self._guest
-        if isinstance(pool, Resizable):
-            capability = pool.probe_resize(guest.id)
-        else:
-            capability = no(
-                guest.pool, f"pool {guest.pool} does not bound it", "pools image and btrfs do"
-            )
+        capability = self.probe_resize(size)
         if not capability.available:
             raise Unsupported(
-                f"the disk of guest {guest.name} cannot be changed: {capability.reason}",
+                f"the disk of guest {self._guest.name} cannot be changed: {capability.reason}",
                 hint=capability.hint,
             )
 
@@ -245,15 +246,14 @@ class Ladder:
         return Step(
             name="disk",
             do=lambda: self._resize(size),
-            undo=self.bound_root,
+            undo=lambda: self._resize(self._guest.limits.disk),
             # It is not asked which of the two it has: to give it the one that it has is no work.
             probe=lambda: Presence.PARTIAL,
         )
 
     def bound_root(self) -> None:
         """Give the root the guest's own size, where the pool can."""
-        pool = self._pool
-        if isinstance(pool, Resizable) and pool.probe_resize(self._guest.id).available:
+        if self.probe_resize(self._guest.limits.disk).available:
             self._resize(self._guest.limits.disk)
 
     def _resize(self, size: int) -> None:

@@ -134,8 +134,8 @@ class HasSnapshots(Protocol):
 class Resizable(Protocol):
     """A power of pools that can give a root another size."""
 
-    def probe_resize(self, guest_id: str) -> Capability:
-        """Ask whether the root can be given another size now, as it is attached or not."""
+    def probe_resize(self, guest_id: str, size: int) -> Capability:
+        """Ask whether the root can be given that size now, as it is attached or not."""
         ...
 
     def resize(self, guest_id: str, size: int) -> None:

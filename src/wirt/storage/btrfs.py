@@ -105,7 +105,7 @@ class BtrfsPool:
         except FileNotFoundError:
             return []
 
-    def probe_resize(self, guest_id: str) -> Capability:
+    def probe_resize(self, guest_id: str, size: int) -> Capability:
         """Ask whether quotas are on; then at any time, and at once."""
         if btrfs.has_quota(self._directory):
             return yes(self.name, "its quota group is given another bound")

@@ -92,7 +92,7 @@ class FakePool:
         except FileNotFoundError:
             return []
 
-    def probe_resize(self, guest_id: str) -> Capability:
+    def probe_resize(self, guest_id: str, size: int) -> Capability:
         """Say yes."""
         return yes(self.name, "it needs nothing")
 

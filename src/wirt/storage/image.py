@@ -115,13 +115,11 @@ class ImagePool:
         """Ask the kernel for a tree; an image is used by its engine alone, which has a probe of its own."""
         return self._trees.probe_attached(guest_id) if self._is_tree(guest_id) else Presence.ABSENT
 
-    def probe_resize(self, guest_id: str) -> Capability:
-        """Ask whether it is a tree, and not mounted."""
+    def probe_resize(self, guest_id: str, size: int) -> Capability:
+        """Ask whether it is a tree; one that is mounted can at most grow."""
         if not self._is_tree(guest_id):
             return no(self.name, "the file system on its image is the guest's own affair")
-        if self._trees.probe_attached(guest_id) is not Presence.ABSENT:
-            return no(self.name, "its file system is mounted", "stop it first")
-        return yes(self.name, "its file system is changed in a copy, which then takes its place")
+        return self._trees.probe_resize(guest_id, size)
 
     def resize(self, guest_id: str, size: int) -> None:
         """Give a tree's file system another size."""

@@ -9,7 +9,8 @@ import os
 from contextlib import suppress
 
 from wirt.errors import Failed, OutOfSpace
-from wirt.host import files, loop, mount, run
+from wirt.host import ext4, files, loop, mount, run
+from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage, Idmap, RootTree
 from wirt.storage.directory import DirectoryPool
@@ -19,7 +20,6 @@ DISK = "disk.ext4"
 """Name of the file in the guest's directory."""
 
 _FREE_SECONDS = 5.0
-_BLOCK = 4096
 _REPAIRED = 1
 """Exit status of e2fsck that has found something and put it right."""
 _TOO_SMALL = ("smaller than minimum", "Not enough space")
@@ -107,46 +107,54 @@ class LoopDisks(DirectoryPool):
             # The guest has never been started, and has changed nothing.
             mount.bind(form_path, target, read_only=True)
 
-    def resize(self, guest_id: str, size: int) -> None:
-        """Give the disk, which is not mounted, another size.
+    def probe_resize(self, guest_id: str, size: int) -> Capability:
+        """Ask whether the disk is mounted; then it can grow, where the kernel lets this process do that."""
+        if not mount.is_mounted(self._path(guest_id, "layer")):
+            return yes("image", "its file system is changed in a copy, which then takes its place")
+        if size < self._size(guest_id):
+            return no("image", "a mounted ext4 file system cannot be made smaller", "stop it first")
+        if not ext4.may_grow():
+            return no(
+                "image",
+                "its file system is mounted, and the kernel makes it larger only for who has "
+                "CAP_SYS_RESOURCE",
+                "stop it first, or run this with that capability",
+            )
+        return yes("image", "its file system grows where it is")
 
-        It is done in a copy, whose holes and, where the node's file system can, blocks are shared: resize2fs that is killed
-        leaves a file system that nobody can read.
+    def resize(self, guest_id: str, size: int) -> None:
+        """Give the disk another size: where it is if it is mounted, else in a copy that takes its place.
 
         Raises:
             OutOfSpace: what it holds does not fit, or the copy does not; the disk is as before.
             Failed: as before, too.
         """
-        disk = self._path(guest_id, DISK)
-        fresh, wanted = f"{disk}.new", size // _BLOCK * _BLOCK
-        with files.translated(f"resize the disk of guest {guest_id}"), suppress(FileNotFoundError):
-            os.unlink(fresh)
-        if os.stat(disk).st_size == wanted:
-            return
-        try:
-            with files.translated(f"resize the disk of guest {guest_id}"):
-                run.check(["cp", "--sparse=always", "--reflink=auto", disk, fresh])
-                checked = run.run(["e2fsck", "-f", "-y", fresh])
-                if checked.status > _REPAIRED:
-                    raise Failed(f"the file system in {disk} is damaged", detail=checked.stdout)
-                if os.stat(fresh).st_size < wanted:
-                    os.truncate(fresh, wanted)
-                run.check(["resize2fs", fresh, f"{wanted // 1024}K"])
-                os.truncate(fresh, wanted)
-                run.check(["sync", "-f", fresh])
-                os.rename(fresh, disk)
-                files.sync_directory(os.path.dirname(disk))
-        except Failed as error:
+        disk, wanted = self._path(guest_id, DISK), size // ext4.BLOCK * ext4.BLOCK
+        with files.translated(f"resize the disk of guest {guest_id}"):
             with suppress(FileNotFoundError):
-                os.unlink(fresh)
-            said = f"{error.message} {error.detail or ''}"
-            if any(reason in said for reason in _TOO_SMALL):
-                raise OutOfSpace(
-                    f"what the guest holds does not fit into a disk of {render_bytes(size)}",
-                    detail=error.detail,
-                    hint="give more, or delete something in it first",
-                ) from error
+                os.unlink(f"{disk}.new")
+            if mount.is_mounted(self._path(guest_id, "layer")):
+                self._grow(guest_id, wanted)
+            elif os.stat(disk).st_size != wanted:
+                _resize_in_copy(disk, wanted)
+
+    def _grow(self, guest_id: str, wanted: int) -> None:
+        """Let the mounted disk have ``wanted`` bytes; if it cannot, or has died on the way, it is as before and so is its file."""
+        disk, has = self._path(guest_id, DISK), self._size(guest_id)
+        if wanted < has:
+            raise Failed("a mounted ext4 file system cannot be made smaller", hint="stop it first")
+        _set_length(disk, wanted)
+        try:
+            if wanted > has:
+                ext4.grow(self._path(guest_id, "layer"), wanted)
+        except OSError:
+            _set_length(disk, has)
             raise
+
+    def _size(self, guest_id: str) -> int:
+        """Return the size of the file system on the disk, whose file may be larger: it grows first."""
+        disk = self._path(guest_id, DISK)
+        return ext4.read_size(loop.device_of(disk) or disk)
 
     def detach(self, guest_id: str) -> None:
         """Unmount everything, and return when the disk is no device any more: what it held is in its file then."""
@@ -184,6 +192,55 @@ class LoopDisks(DirectoryPool):
             inodes=found.f_files - found.f_ffree,
             inodes_limit=found.f_files,
         )
+
+
+def _set_length(disk: str, length: int) -> None:
+    """Give a file, and the device that it is, another length; on disk before anything relies on it."""
+    file = os.open(disk, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.ftruncate(file, length)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    device = loop.device_of(disk)
+    if device is not None:
+        loop.follow_size(device)
+
+
+def _resize_in_copy(disk: str, wanted: int) -> None:
+    """Give a disk that is not mounted another size.
+
+    The copy shares holes and, where the node's file system can, blocks: resize2fs that is killed leaves a file system that
+    nobody can read.
+
+    Raises:
+        OutOfSpace: what it holds does not fit, or the copy does not; the disk is as before.
+        Failed: as before, too.
+    """
+    fresh = f"{disk}.new"
+    try:
+        run.check(["cp", "--sparse=always", "--reflink=auto", disk, fresh])
+        checked = run.run(["e2fsck", "-f", "-y", fresh])
+        if checked.status > _REPAIRED:
+            raise Failed(f"the file system in {disk} is damaged", detail=checked.stdout)
+        if os.stat(fresh).st_size < wanted:
+            os.truncate(fresh, wanted)
+        run.check(["resize2fs", fresh, f"{wanted // 1024}K"])
+        os.truncate(fresh, wanted)
+        run.check(["sync", "-f", fresh])
+        os.rename(fresh, disk)
+        files.sync_directory(os.path.dirname(disk))
+    except Failed as error:
+        with suppress(FileNotFoundError):
+            os.unlink(fresh)
+        said = f"{error.message} {error.detail or ''}"
+        if any(reason in said for reason in _TOO_SMALL):
+            raise OutOfSpace(
+                f"what the guest holds does not fit into a disk of {render_bytes(wanted)}",
+                detail=error.detail,
+                hint="give more, or delete something in it first",
+            ) from error
+        raise
 
 
 def _take_ballast(directory: str) -> None:
