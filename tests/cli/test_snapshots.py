@@ -1,6 +1,7 @@
-"""``wirt snapshot`` as a person types it, on containers and chroots of both pools of trees."""
+"""``wirt snapshot`` as a person types it, on containers and chroots of every pool of trees."""
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -12,12 +13,16 @@ from tests.conftest import TINY
 from tests.homes import HomeUnderTest
 
 
-@pytest.fixture(params=["directory", "btrfs"])
-def home_on(
-    request: pytest.FixtureRequest, tiny_templates: Path, btrfs_templates: Path
-) -> Iterator[HomeUnderTest]:
-    """Give a home whose trees are on a pool of this kind."""
-    if request.param == "btrfs":
+@pytest.fixture(params=["directory", "btrfs", "image"])
+def pool(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def home_on(pool: str, tiny_templates: Path, btrfs_templates: Path) -> Iterator[HomeUnderTest]:
+    """Give a home that can have its trees on the pool."""
+    if pool == "btrfs":
         with homes.open_home(btrfs_templates, where=str(btrfs_templates.parent)) as home:
             yield home
     else:
@@ -29,9 +34,9 @@ def sh(home: HomeUnderTest, script: str) -> str:
     return home.wirt("exec", "web", "sh", "-c", script, status=0).stdout
 
 
-def test_container_goes_back_to_what_it_was_while_it_ran(home_on: HomeUnderTest) -> None:
+def test_container_goes_back_to_what_it_was_while_it_ran(home_on: HomeUnderTest, pool: str) -> None:
     """The program counts up into a file all the while: the snapshot holds one of its numbers, and it goes on."""
-    home_on.wirt("create", "-t", TINY, "web", status=0)
+    home_on.wirt("create", "-t", TINY, "--pool", pool, "web", status=0)
     home_on.wirt("start", "web", status=0)
     counting = "i=0; while true; do i=$((i+1)); echo $i > /root/n.new; mv /root/n.new /root/n; done"
     sh(home_on, f"({counting}) >/dev/null 2>&1 </dev/null & rm /etc/passwd; echo kept > /root/note")
@@ -50,8 +55,8 @@ def test_container_goes_back_to_what_it_was_while_it_ran(home_on: HomeUnderTest)
     assert 0 < int(sh(home_on, "cat /root/n")) <= now
 
 
-def test_chroot_goes_back_to_what_it_was(home_on: HomeUnderTest) -> None:
-    home_on.wirt("create", "-t", TINY, "-a", "chroot", "web", status=0)
+def test_chroot_goes_back_to_what_it_was(home_on: HomeUnderTest, pool: str) -> None:
+    home_on.wirt("create", "-t", TINY, "--pool", pool, "-a", "chroot", "web", status=0)
     home_on.wirt("snapshot", "create", "web", "one", status=0)
     home_on.wirt("start", "web", status=0)
     sh(home_on, "echo lost > /root/note; rm /etc/passwd")
@@ -91,8 +96,8 @@ def test_list_tells_name_age_size_and_place(home: HomeUnderTest) -> None:
     assert list(Path(where).parent.parent.glob("mounted/*")) == []
 
 
-def test_destroy_takes_snapshots_and_their_mounts_along(home_on: HomeUnderTest) -> None:
-    home_on.wirt("create", "-t", TINY, "web", status=0)
+def test_destroy_takes_snapshots_and_their_mounts_along(home_on: HomeUnderTest, pool: str) -> None:
+    home_on.wirt("create", "-t", TINY, "--pool", pool, "web", status=0)
     home_on.wirt("snapshot", "create", "web", "one", status=0)
     where = Path(home_on.wirt("snapshot", "mount", "web", "one", status=0).stdout.strip())
     home_on.wirt("destroy", "web", status=0)
@@ -101,15 +106,25 @@ def test_destroy_takes_snapshots_and_their_mounts_along(home_on: HomeUnderTest) 
     assert list(where.parents[2].iterdir()) == []
 
 
-def test_snapshot_of_a_guest_on_images_is_refused(home: HomeUnderTest) -> None:
+def test_image_of_a_guest_goes_back_to_what_it_was_and_cannot_be_looked_into(
+    home: HomeUnderTest,
+) -> None:
     home.wirt("create", "-t", TINY, "-a", "qemu", "web", status=0)
-    done = home.wirt("snapshot", "create", "web")
+    layer = Path(home.home.pool("image"), home.guests()[0].id, "qcow2/disk")
+    before = layer.read_bytes()
+    home.wirt("snapshot", "create", "web", "one", status=0)
+    refused = home.wirt("snapshot", "mount", "web", "one")
+    layer.write_bytes(b"lost")
+    home.wirt("snapshot", "restore", "web", "one", status=0)
+    home.wirt("snapshot", "delete", "web", "one", status=0)
 
-    assert (done.returncode, done.stderr) == (
+    assert (refused.returncode, refused.stderr) == (
         6,
-        "wirt: guest web has no snapshots: its root is on pool image, which has none; "
-        "pools of trees have; see wirt doctor\n",
+        "wirt: snapshot one cannot be shown: the file system on its image is the guest's own; "
+        "restore it, and look from inside the guest\n",
     )
+    assert layer.read_bytes() == before
+    assert sorted(os.listdir(layer.parents[1])) == ["qcow2"]
 
 
 def test_snapshot_of_a_running_chroot_on_a_directory_is_refused(home: HomeUnderTest) -> None:

@@ -45,7 +45,7 @@ KINDS: dict[str, tuple[Callable[[str], Pool], str]] = {
     "image-tree": (ImagePool, "tree"),
 }
 TREES = [name for name, (_, root) in KINDS.items() if root == "tree"]
-WITH_SNAPSHOTS = ["fake", "directory", "btrfs"]
+WITH_SNAPSHOTS = ["fake", "directory", "btrfs", "image-tree"]
 SHIFTING = [name for name in TREES if name != "fake"]
 
 

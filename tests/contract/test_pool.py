@@ -249,7 +249,7 @@ def test_root_is_no_larger_than_its_disk_and_a_restored_one_neither(made: Made) 
         write_file(made, 70 * MIB)
     made.pool.detach(GUEST)
     made.pool.snapshots().take(GUEST, "one")
-    made.pool.snapshots().prepare_restore(GUEST, "one")
+    made.pool.snapshots().prepare_restore(GUEST, "one", 64 * MIB)
     made.pool.snapshots().finish_restore(GUEST)
     usage = made.pool.measure(GUEST)
     with pytest.raises(OSError, match="Disk quota exceeded"):

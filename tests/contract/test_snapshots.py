@@ -1,6 +1,7 @@
 """What every pool with snapshots promises of them, asked of the fake and of each kind that this node has."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +10,13 @@ import pytest
 from tests.contract.pools import GUEST, OTHER, WITH_SNAPSHOTS, Made, only
 from tests.homes import BUSYBOX
 
-from wirt.errors import Failed
-from wirt.host import mount
+from wirt.errors import Failed, OutOfSpace, Unsupported
+from wirt.host import ext4, mount
 from wirt.model.presence import Presence
-from wirt.model.resources import Idmap
+from wirt.model.resources import BlockImage, Idmap
 from wirt.storage.base import HasSnapshots, Snapshots
 from wirt.storage.fake import FakePool
+from wirt.storage.loopdisk import DISK
 from wirt.units import GIB, MIB
 
 
@@ -43,7 +45,7 @@ def read(made: Made, name: str) -> str | None:
 
 
 def restore(keeper: Snapshots, name: str) -> None:
-    keeper.prepare_restore(GUEST, name)
+    keeper.prepare_restore(GUEST, name, GIB)
     keeper.finish_restore(GUEST)
 
 
@@ -98,7 +100,7 @@ def test_restore_that_is_cancelled_leaves_the_root_as_it_is(made: Made, keeper: 
     keeper.take(GUEST, "one")
     write(made, "etc/note", "after")
     before = sorted(os.listdir(f"{made.directory}/{GUEST}"))
-    keeper.prepare_restore(GUEST, "one")
+    keeper.prepare_restore(GUEST, "one", GIB)
     for _ in range(2):
         keeper.cancel_restore(GUEST)
     keeper.finish_restore(GUEST)
@@ -144,7 +146,7 @@ def test_restore_of_a_snapshot_that_was_deleted_by_hand_says_so(
     made: Made, keeper: Snapshots
 ) -> None:
     with pytest.raises(Failed) as caught:
-        keeper.prepare_restore(GUEST, "one")
+        keeper.prepare_restore(GUEST, "one", GIB)
 
     assert str(caught.value) == (
         f"{made.directory}/{GUEST}/snapshots/one is gone; somebody has deleted it by hand"
@@ -181,7 +183,7 @@ def test_measure_is_about_what_was_written_since(made: Made, keeper: Snapshots) 
     assert MIB <= keeper.measure(GUEST, "one") < 8 * MIB
 
 
-@only(["directory", "btrfs"])
+@only([name for name in WITH_SNAPSHOTS if name != "fake"])
 def test_snapshot_that_is_shown_outlasts_a_stop_and_nobody_can_write_there(
     made: Made, keeper: Snapshots
 ) -> None:
@@ -200,7 +202,7 @@ def test_snapshot_that_is_shown_outlasts_a_stop_and_nobody_can_write_there(
         Path(where, "etc/note").touch()
 
 
-@only(["directory", "btrfs"])
+@only([name for name in WITH_SNAPSHOTS if name != "fake"])
 def test_restore_keeps_all_that_a_file_can_be(made: Made, keeper: Snapshots) -> None:
     """Deleted files and replaced directories of the template, owners, modes, links, attributes, rights, holes."""
     idmap = Idmap()
@@ -270,6 +272,109 @@ def test_copy_that_does_not_fit_says_so_and_is_taken_away(made: Made, keeper: Sn
     )
     assert (half, keeper.probe(GUEST, "one")) == (Presence.PARTIAL, Presence.ABSENT)
     made.pool.detach(GUEST)
+
+
+@only(["image-tree"])
+def test_snapshot_of_a_disk_in_use_is_sound_and_the_disk_goes_on(
+    made: Made, keeper: Snapshots
+) -> None:
+    root = Path(made.attach_tree().path)
+    (root / "etc/note").write_text("before")
+    keeper.take(GUEST, "one")
+    (root / "etc/note").write_text("after")
+    sound = subprocess.run(
+        ["e2fsck", "-f", "-n", f"{made.directory}/{GUEST}/snapshots/one"], capture_output=True
+    )
+    where = keeper.attach(made.form_path, GUEST, "one")
+    shown = Path(where, "etc/note").read_text()
+    # Shown, it is a device of its own: nothing of it is left when it is hidden, or deleted.
+    keeper.delete(GUEST, "one")
+
+    assert sound.returncode == 0, sound.stdout
+    assert shown == "before"
+    assert read(made, "etc/note") == "after"
+    assert (
+        f"{made.directory}/{GUEST}/snapshots"
+        not in subprocess.run(
+            ["losetup", "-n", "-O", "BACK-FILE"], capture_output=True, text=True, check=True
+        ).stdout
+    )
+
+
+@only(["image-tree"])
+def test_disk_that_a_dead_copy_left_held_still_goes_on_when_its_snapshot_is_deleted(
+    made: Made, keeper: Snapshots
+) -> None:
+    root = Path(made.attach_tree().path)
+    die_holding(f"{made.directory}/{GUEST}/layer")
+    writing = subprocess.Popen(["touch", root / "etc/note"])
+    with pytest.raises(subprocess.TimeoutExpired):
+        writing.wait(0.2)
+    for _ in range(2):
+        keeper.delete(GUEST, "one")
+
+    assert writing.wait(10) == 0
+
+
+def die_holding(mount_point: str) -> None:
+    """Hold a file system still in a process that dies over it."""
+    child = os.fork()
+    if child == 0:
+        with mount.held_still(mount_point):
+            os.kill(os.getpid(), signal.SIGKILL)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+@only(["image-tree"])
+def test_root_that_is_restored_has_the_size_that_was_asked_for_or_is_not_restored(
+    made: Made, keeper: Snapshots
+) -> None:
+    disk = f"{made.directory}/{GUEST}/{DISK}"
+    Path(made.attach_tree().path, "etc/large").write_bytes(b"x" * 80 * MIB)
+    made.pool.detach(GUEST)
+    keeper.take(GUEST, "one")
+    with pytest.raises(OutOfSpace) as caught:
+        keeper.prepare_restore(GUEST, "one", 64 * MIB)
+    keeper.cancel_restore(GUEST)
+    before = os.stat(disk).st_size
+    keeper.prepare_restore(GUEST, "one", 2 * GIB)
+    keeper.finish_restore(GUEST)
+
+    assert str(caught.value) == (
+        "what the snapshot holds does not fit into a disk of 64 MiB; give the guest a larger one "
+        "first, with wirt set --disk"
+    )
+    assert (before, os.stat(disk).st_size, ext4.read_size(disk)) == (GIB, 2 * GIB, 2 * GIB)
+    assert Path(made.attach_tree().path, "etc/large").stat().st_size == 80 * MIB
+
+
+@only(["image-qcow2", "image-ubd"])
+def test_layer_of_an_image_goes_back_to_what_it_was(made: Made) -> None:
+    assert isinstance(made.pool, HasSnapshots)
+    made.clone()
+    keeper = made.pool.snapshots()
+    image = made.attach()
+    assert isinstance(image, BlockImage)
+    layer = Path(image.path)
+    # User-Mode Linux makes its layer itself, when it is first started.
+    before = layer.read_bytes() if layer.exists() else None
+    keeper.take(GUEST, "one")
+    layer.write_bytes(b"x" * MIB)
+    keeper.take(GUEST, "two")
+    restore(keeper, "one")
+    first = layer.read_bytes() if layer.exists() else None
+    restore(keeper, "two")
+    second = layer.read_bytes()
+    with pytest.raises(Unsupported):
+        keeper.attach(made.form_path, GUEST, "two")
+    sizes = keeper.measure(GUEST, "two"), os.listdir(f"{made.directory}/{GUEST}/snapshots")
+    for name in ("one", "two"):
+        keeper.delete(GUEST, name)
+
+    assert (first, second) == (before, b"x" * MIB)
+    assert MIB <= sizes[0] < 2 * MIB
+    assert sorted(sizes[1]) == ["one", "two"]
+    assert os.listdir(f"{made.directory}/{GUEST}") == [made.root]
 
 
 @only(["fake"])

@@ -56,8 +56,8 @@ UNDONE = frozenset({"create", "start", "freeze", "run", "snapshot", "restore"})
 """What is undone if it is killed; the others are finished."""
 ON_BTRFS = ["create", "snapshot-running", "snapshot-delete", "restore-force"]
 """What is something else there."""
-ON_IMAGES = ["create", "start", "stop-force"]
-"""The same; there are no snapshots."""
+ON_IMAGES = ["create", "start", "stop-force", "snapshot-running"]
+"""The same; going back is part of undo, in test_set.py."""
 
 
 @pytest.fixture(scope="module", params=["fake", "lxc"])
@@ -159,7 +159,7 @@ def test_command_on_images_killed_at_every_point_leaves_before_or_after(
     scene = Scene(node_on_images, CASES[verb], tmp_path / "points")
 
     assert scene.problems_if_killed_anywhere() == []
-    assert len(scene.points) >= 8
+    assert len(scene.points) >= 6
 
 
 @pytest.mark.parametrize(

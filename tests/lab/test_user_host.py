@@ -32,9 +32,13 @@ def test_containers_on_cgroup_2_under_systemd_and_apparmor(lab: LabHost) -> None
     lab.pytest("tests/contract/test_approach.py", "tests/contract/test_freezable.py")
 
 
+def test_disk_in_use_grows(lab: LabHost) -> None:
+    lab.pytest("tests/contract/test_pool.py", "-k", "disk_in_use_grows")
+
+
+@pytest.mark.long
 def test_disks_grow_under_running_guests(lab: LabHost) -> None:
     lab.pytest("tests/lab/inside_growth.py")
-    lab.pytest("tests/contract/test_pool.py", "-k", "disk_in_use_grows")
 
 
 @pytest.mark.long

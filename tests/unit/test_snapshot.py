@@ -194,7 +194,7 @@ CALLS = {
     ("snapshot", "approach"): 2,  # freeze, thaw
     ("snapshot", "pool"): 1,  # copy
     ("restore", "approach"): 1,  # kill
-    ("restore", "pool"): 4,  # copy, detach, finish, resize
+    ("restore", "pool"): 3,  # copy, detach, finish
     ("restore", "network"): 1,  # detach
     ("delete", "pool"): 1,
 }

@@ -6,6 +6,7 @@ called by number. The numbers are the same on every architecture (they came afte
 
 import ctypes
 import errno
+import fcntl
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -29,6 +30,7 @@ _AT_EMPTY_PATH = 0x1000
 _MOVE_MOUNT_F_EMPTY_PATH = 4
 _MOUNT_ATTR_IDMAP = 0x00100000
 _CLONE_NEWUSER = 0x10000000
+_FIFREEZE, _FITHAW = 0xC0045877, 0xC0045878
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -91,6 +93,43 @@ def unmount_below(directory: str) -> None:
     """Unmount everything at and below ``directory``, the innermost first."""
     for target in reversed(mounts_below(directory)):
         unmount(target)
+
+
+@contextmanager
+def held_still(mount_point: str) -> Iterator[None]:
+    """Write out all that a mounted file system holds, and let nobody write to it for as long as the block runs.
+
+    A process that dies meanwhile leaves it so: see ``let_go_on``.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    _tell_file_system(mount_point, _FIFREEZE)
+    try:
+        yield
+    finally:
+        let_go_on(mount_point)
+
+
+def let_go_on(mount_point: str) -> None:
+    """Let a mounted file system be written to again; no error if it can be.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    try:
+        _tell_file_system(mount_point, _FITHAW)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # it is not held
+            raise
+
+
+def _tell_file_system(mount_point: str, what: int) -> None:
+    descriptor = os.open(mount_point, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(descriptor, what, 0)
+    finally:
+        os.close(descriptor)
 
 
 def mounts_below(directory: str) -> list[str]:

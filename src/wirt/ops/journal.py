@@ -191,7 +191,6 @@ def switch_root(context: Context, guest: Guest, snapshot: str) -> Guest:
     reached("switch:before:root")
     with files.translated(f"restore guest {guest.name}"):
         ladder.snapshots().finish_restore(guest.id)
-        ladder.bound_root()
         if all(one.name != snapshot for one in guest.snapshots):
             ladder.snapshots().delete(guest.id, snapshot)
     reached("switch:after:root")

@@ -122,7 +122,7 @@ def go_back(context: Context, guest: Guest, snapshot: str, *, after: Guest) -> G
     Raises:
         NotFound, Unsupported, OutOfSpace, Failed: as ``restore_snapshot``.
     """
-    prepare = Ladder(context, guest).to_restore(snapshot)
+    prepare = Ladder(context, after).to_restore(snapshot)
     _check_known(guest, snapshot)
     journal.begin(context, guest, "restore", snapshot=snapshot)
     journal.build(context, "restore", guest, [prepare], otherwise=guest)

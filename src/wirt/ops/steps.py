@@ -12,7 +12,7 @@ import msgspec
 from wirt.approaches.base import Adjustable, Freezable
 from wirt.errors import Unsupported
 from wirt.host import files, mount
-from wirt.model.capability import Capability, no
+from wirt.model.capability import no
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest, Handle
 from wirt.model.launch import Launch
@@ -211,22 +211,15 @@ class Ladder:
         ]
 
     def to_restore(self, name: str) -> Step:
-        """Return the step that prepares a root beside the guest's."""
-        keeper = self.snapshots()
+        """Return the step that prepares a root beside the guest's, of the guest's own size."""
+        keeper, size = self.snapshots(), self._guest.limits.disk
         return Step(
             name="prepare",
-            do=lambda: keeper.prepare_restore(self._guest.id, name),
+            do=lambda: keeper.prepare_restore(self._guest.id, name, size),
             undo=lambda: keeper.cancel_restore(self._guest.id),
             # Nobody has to be asked: to cancel what is not there is no work.
             probe=lambda: Presence.PARTIAL,
         )
-
-    def probe_resize(self, size: int) -> Capability:
-        """Ask whether the root can be given that size now."""
-        pool, guest = self._pool, self._guest
-        if isinstance(pool, Resizable):
-            return pool.probe_resize(guest.id, size)
-        return no(guest.pool, f"pool {guest.pool} does not bound it", "pools image and btrfs do")
 
     def check_resizable(self, size: int) -> None:
         """Check that the root can be given that size now.
@@ -234,10 +227,16 @@ class Ladder:
         Raises:
             Unsupported: it cannot.
         """
-        capability = self.probe_resize(size)
+        pool, guest = self._pool, self._guest
+        if isinstance(pool, Resizable):
+            capability = pool.probe_resize(guest.id, size)
+        else:
+            capability = no(
+                guest.pool, f"pool {guest.pool} does not bound it", "pools image and btrfs do"
+            )
         if not capability.available:
             raise Unsupported(
-                f"the disk of guest {self._guest.name} cannot be changed: {capability.reason}",
+                f"the disk of guest {guest.name} cannot be changed: {capability.reason}",
                 hint=capability.hint,
             )
 
@@ -250,11 +249,6 @@ class Ladder:
             # It is not asked which of the two it has: to give it the one that it has is no work.
             probe=lambda: Presence.PARTIAL,
         )
-
-    def bound_root(self) -> None:
-        """Give the root the guest's own size, where the pool can."""
-        if self.probe_resize(self._guest.limits.disk).available:
-            self._resize(self._guest.limits.disk)
 
     def _resize(self, size: int) -> None:
         assert isinstance(self._pool, Resizable)

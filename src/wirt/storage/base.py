@@ -70,7 +70,7 @@ class Snapshots(Protocol):
     """
 
     instant: bool
-    """True if a snapshot of a root in use is of one instant; else nobody may write to it meanwhile."""
+    """True if a snapshot of a root in use is of one instant; else its guest may not write to it meanwhile."""
 
     def take(self, guest_id: str, name: str) -> None:
         """Keep the guest's root as it is now; no error if there is a snapshot of that name, which then stays.
@@ -93,7 +93,11 @@ class Snapshots(Protocol):
         ...
 
     def attach(self, form_path: str, guest_id: str, name: str) -> str:
-        """Show the snapshot, to be read only, and return where."""
+        """Show the snapshot, to be read only, and return where.
+
+        Raises:
+            Unsupported: it holds nothing that the node can look into.
+        """
         ...
 
     def detach(self, guest_id: str, name: str) -> None:
@@ -104,8 +108,8 @@ class Snapshots(Protocol):
         """Return where the snapshot is shown, None if nowhere: the kernel is asked."""
         ...
 
-    def prepare_restore(self, guest_id: str, name: str) -> None:
-        """Make a root of the snapshot beside the guest's; the guest may go on meanwhile.
+    def prepare_restore(self, guest_id: str, name: str, size: int) -> None:
+        """Make a root of the snapshot beside the guest's, bounded to ``size`` bytes; the guest may go on meanwhile.
 
         Raises:
             OutOfSpace, Failed: it could not be; what there is of it ``cancel_restore`` takes away.

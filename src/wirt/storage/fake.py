@@ -164,9 +164,22 @@ class FakeSnapshots(LayerSnapshots):
         return target if os.path.islink(target) else None
 
     @override
+    def prepare_restore(self, guest_id: str, name: str, size: int) -> None:
+        super().prepare_restore(guest_id, name, size)
+        files.write(self._size(guest_id) + ".new", str(size))
+
+    @override
+    def cancel_restore(self, guest_id: str) -> None:
+        super().cancel_restore(guest_id)
+        with suppress(FileNotFoundError):
+            os.unlink(self._size(guest_id) + ".new")
+
+    @override
     def finish_restore(self, guest_id: str) -> None:
         self._count("finish_restore")
         super().finish_restore(guest_id)
+        with suppress(FileNotFoundError):
+            os.rename(self._size(guest_id) + ".new", self._size(guest_id))
 
     @override
     def _copy(self, source: str, target: str, *, read_only: bool) -> None:
@@ -179,5 +192,12 @@ class FakeSnapshots(LayerSnapshots):
         files.remove_tree(layer)
 
     @override
+    def _bound(self, layer: str, size: int) -> None:
+        """Do nothing: ``prepare_restore`` does it."""
+
+    @override
     def _show(self, layer: str, form_path: str, target: str) -> None:
         """Do nothing: ``attach`` does it all."""
+
+    def _size(self, guest_id: str) -> str:
+        return os.path.join(self._directory, guest_id, "size")

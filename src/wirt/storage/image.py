@@ -15,6 +15,7 @@ from wirt.host import files, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, DiskUsage, Idmap, Root
+from wirt.storage.base import Snapshots
 from wirt.storage.loopdisk import LoopDisks
 from wirt.units import render_bytes
 
@@ -124,6 +125,12 @@ class ImagePool:
     def resize(self, guest_id: str, size: int) -> None:
         """Give a tree's file system another size."""
         self._trees.resize(guest_id, size)
+
+    def snapshots(self) -> Snapshots:
+        """Return the keeper of this pool's snapshots: copies of disks and layers."""
+        from wirt.storage.snapshots import ImageSnapshots
+
+        return ImageSnapshots(self._directory)
 
     def measure(self, guest_id: str) -> DiskUsage | None:
         """Ask a tree's file system; what an image holds only its guest knows."""

@@ -16,10 +16,10 @@ from wirt.model.resources import DiskUsage, Idmap, RootTree
 from wirt.storage.directory import DirectoryPool
 from wirt.units import render_bytes
 
-DISK = "disk.ext4"
-"""Name of the file in the guest's directory."""
+DISK, MOUNTED = "disk.ext4", "layer"
+"""Names, in the guest's directory, of the file and of the place where it is mounted."""
 
-_FREE_SECONDS = 5.0
+FREE_SECONDS = 5.0
 _REPAIRED = 1
 """Exit status of e2fsck that has found something and put it right."""
 _TOO_SMALL = ("smaller than minimum", "Not enough space")
@@ -77,7 +77,7 @@ class LoopDisks(DirectoryPool):
 
         A crash in between leaves the disk mounted below the guest's directory, which ``detach`` takes away.
         """
-        layer, disk = self._path(guest_id, "layer"), self._path(guest_id, DISK)
+        layer, disk = self._path(guest_id, MOUNTED), self._path(guest_id, DISK)
         if mount.is_mounted(self._path(guest_id, "root")):
             return RootTree(path=self._path(guest_id, "root"), idmap=idmap)
         with files.translated(f"mount the disk of guest {guest_id}"):
@@ -94,22 +94,15 @@ class LoopDisks(DirectoryPool):
 
     def show(self, form_path: str, guest_id: str, target: str) -> None:
         """Mount the disk at ``target`` if it is not mounted, and the overlay over it there, for reading alone."""
-        layer = self._path(guest_id, "layer")
-        if not mount.is_mounted(layer):
-            layer = target
-            with loop.opened(self._path(guest_id, DISK)) as device:
-                mount.mount(
-                    device, target, "ext4", mount.MS_RDONLY | mount.MS_NOSUID | mount.MS_NODEV
-                )
-        if os.path.isdir(f"{layer}/upper"):
+        layer = self._path(guest_id, MOUNTED)
+        if mount.is_mounted(layer):
             mount.overlay_to_read([f"{layer}/upper", form_path], target)
         else:
-            # The guest has never been started, and has changed nothing.
-            mount.bind(form_path, target, read_only=True)
+            show_disk(self._path(guest_id, DISK), form_path, target)
 
     def probe_resize(self, guest_id: str, size: int) -> Capability:
         """Ask whether the disk is mounted; then it can grow, where the kernel lets this process do that."""
-        if not mount.is_mounted(self._path(guest_id, "layer")):
+        if not mount.is_mounted(self._path(guest_id, MOUNTED)):
             return yes("image", "its file system is changed in a copy, which then takes its place")
         if size < self._size(guest_id):
             return no("image", "a mounted ext4 file system cannot be made smaller", "stop it first")
@@ -133,7 +126,7 @@ class LoopDisks(DirectoryPool):
         with files.translated(f"resize the disk of guest {guest_id}"):
             with suppress(FileNotFoundError):
                 os.unlink(f"{disk}.new")
-            if mount.is_mounted(self._path(guest_id, "layer")):
+            if mount.is_mounted(self._path(guest_id, MOUNTED)):
                 self._grow(guest_id, wanted)
             elif os.stat(disk).st_size != wanted:
                 _resize_in_copy(disk, wanted)
@@ -146,7 +139,7 @@ class LoopDisks(DirectoryPool):
         _set_length(disk, wanted)
         try:
             if wanted > has:
-                ext4.grow(self._path(guest_id, "layer"), wanted)
+                ext4.grow(self._path(guest_id, MOUNTED), wanted)
         except OSError:
             _set_length(disk, has)
             raise
@@ -160,11 +153,15 @@ class LoopDisks(DirectoryPool):
         """Unmount everything, and return when the disk is no device any more: what it held is in its file then."""
         super().detach(guest_id)
         # If a process outside of the guest still has a file of it open, the kernel gives the device up when it has not.
-        loop.wait_free(self._path(guest_id, DISK), _FREE_SECONDS)
+        loop.wait_free(self._path(guest_id, DISK), FREE_SECONDS)
 
     def remove(self, guest_id: str) -> None:
         """Delete the guest's disk."""
         self.detach(guest_id)
+        mount.unmount_below(self._path(guest_id))
+        snapshots = self._path(guest_id, "snapshots")
+        for name in os.listdir(snapshots) if os.path.isdir(snapshots) else []:
+            loop.wait_free(f"{snapshots}/{name}", FREE_SECONDS)
         super().remove(guest_id)
 
     def probe(self, guest_id: str) -> Presence:
@@ -176,13 +173,13 @@ class LoopDisks(DirectoryPool):
     def probe_attached(self, guest_id: str) -> Presence:
         """Ask the kernel whether disk and overlay are mounted."""
         found = self._attached(guest_id)
-        if found == [self._path(guest_id, "layer"), self._path(guest_id, "root")]:
+        if found == [self._path(guest_id, MOUNTED), self._path(guest_id, "root")]:
             return Presence.PRESENT
         return Presence.PARTIAL if found else Presence.ABSENT
 
     def measure(self, guest_id: str) -> DiskUsage | None:
         """Ask the file system, None if it is not mounted."""
-        layer = self._path(guest_id, "layer")
+        layer = self._path(guest_id, MOUNTED)
         if not mount.is_mounted(layer):
             return None
         found = os.statvfs(layer)
@@ -207,6 +204,17 @@ def _set_length(disk: str, length: int) -> None:
         loop.follow_size(device)
 
 
+def show_disk(disk: str, form_path: str, target: str) -> None:
+    """Mount a disk that is not mounted at ``target``, and the overlay over it there, for reading alone."""
+    with loop.opened(disk) as device:
+        mount.mount(device, target, "ext4", mount.MS_RDONLY | mount.MS_NOSUID | mount.MS_NODEV)
+    if os.path.isdir(f"{target}/upper"):
+        mount.overlay_to_read([f"{target}/upper", form_path], target)
+    else:
+        # The guest has never been started, and has changed nothing.
+        mount.bind(form_path, target, read_only=True)
+
+
 def _resize_in_copy(disk: str, wanted: int) -> None:
     """Give a disk that is not mounted another size.
 
@@ -220,19 +228,35 @@ def _resize_in_copy(disk: str, wanted: int) -> None:
     fresh = f"{disk}.new"
     try:
         run.check(["cp", "--sparse=always", "--reflink=auto", disk, fresh])
-        checked = run.run(["e2fsck", "-f", "-y", fresh])
-        if checked.status > _REPAIRED:
-            raise Failed(f"the file system in {disk} is damaged", detail=checked.stdout)
-        if os.stat(fresh).st_size < wanted:
-            os.truncate(fresh, wanted)
-        run.check(["resize2fs", fresh, f"{wanted // 1024}K"])
-        os.truncate(fresh, wanted)
+        resize_file(fresh, wanted)
         run.check(["sync", "-f", fresh])
         os.rename(fresh, disk)
         files.sync_directory(os.path.dirname(disk))
-    except Failed as error:
+    except Failed:
         with suppress(FileNotFoundError):
             os.unlink(fresh)
+        raise
+
+
+def resize_file(disk: str, size: int) -> None:
+    """Give a disk that is not mounted, and that nobody misses, another size; what fails leaves it unusable.
+
+    Raises:
+        OutOfSpace: what it holds does not fit.
+        Failed: it is damaged, or could not be changed.
+    """
+    wanted = size // ext4.BLOCK * ext4.BLOCK
+    if os.stat(disk).st_size == ext4.read_size(disk) == wanted:
+        return
+    try:
+        checked = run.run(["e2fsck", "-f", "-y", disk])
+        if checked.status > _REPAIRED:
+            raise Failed(f"the file system in {disk} is damaged", detail=checked.stdout)
+        if os.stat(disk).st_size < wanted:
+            os.truncate(disk, wanted)
+        run.check(["resize2fs", disk, f"{wanted // 1024}K"])
+        os.truncate(disk, wanted)
+    except Failed as error:
         said = f"{error.message} {error.detail or ''}"
         if any(reason in said for reason in _TOO_SMALL):
             raise OutOfSpace(

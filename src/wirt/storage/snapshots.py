@@ -1,17 +1,19 @@
-"""Snapshots of trees. Loaded only by the commands that are about them.
+"""Snapshots of roots. Loaded only by the commands that are about them.
 
-A pool keeps a guest's own files in one directory, its layer. A snapshot is a copy of it in ``snapshots/NAME`` beside it, a
-plain one or a subvolume; it gets its name when it is whole and on disk. A name with a dot is one in the making, because no
-snapshot can be called so.
+A pool keeps what is a guest's own in one directory or file, its layer. A snapshot is a copy of it in ``snapshots/NAME`` beside
+it, a plain one or a subvolume; it gets its name when it is whole and on disk. A name with a dot is one in the making, because
+no snapshot can be called so.
 """
 
 import os
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
-from wirt.errors import Failed, OutOfSpace
-from wirt.host import btrfs, files, mount, run
+from wirt.errors import Failed, OutOfSpace, Unsupported
+from wirt.host import btrfs, files, loop, mount, run
 from wirt.model.presence import Presence
+from wirt.storage import loopdisk
+from wirt.units import render_bytes
 
 _FRESH, _OLD = ".new", ".old"
 
@@ -24,8 +26,8 @@ class LayerSnapshots(ABC):
     """
 
     instant: bool
-    layer: str
-    """Path of the layer in a guest's directory."""
+    layer: str = ""
+    """Path of the layer in a guest's directory, unless ``_live`` knows better."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
@@ -38,9 +40,17 @@ class LayerSnapshots(ABC):
     def _copy(self, source: str, target: str, *, read_only: bool) -> None:
         """Make a copy of a layer at a path where nothing is; what fails or dies leaves a part of it."""
 
+    def _standing_still(self, guest_id: str) -> AbstractContextManager[None]:
+        """Keep the kernel from writing to a guest's layer, for as long as the block runs."""
+        return nullcontext()
+
     @abstractmethod
     def _erase(self, layer: str) -> None:
         """Delete a layer, or a part of one; no error if there is none."""
+
+    @abstractmethod
+    def _bound(self, layer: str, size: int) -> None:
+        """Bound a layer that is not in use to ``size`` bytes, where the pool bounds them."""
 
     @abstractmethod
     def _show(self, layer: str, form_path: str, target: str) -> None:
@@ -49,10 +59,14 @@ class LayerSnapshots(ABC):
     def take(self, guest_id: str, name: str) -> None:
         """Copy the layer, then give the copy its name."""
         path = self._snapshot(guest_id, name)
-        if os.path.isdir(path):
+        if os.path.exists(path):
             return
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        self._make(self._live(guest_id), path + _FRESH, read_only=True)
+        self._erase(path + _FRESH)
+        with self._standing_still(guest_id):
+            self._copy(self._live(guest_id), path + _FRESH, read_only=True)
+        # Once it has its name the state says that it is there, which must not be truer than the disk.
+        run.check(["sync", "-f", path + _FRESH])
         os.rename(path + _FRESH, path)
         files.sync_directory(os.path.dirname(path))
 
@@ -67,9 +81,9 @@ class LayerSnapshots(ABC):
     def probe(self, guest_id: str, name: str) -> Presence:
         """Look for the copy."""
         path = self._snapshot(guest_id, name)
-        if os.path.isdir(path):
+        if os.path.exists(path):
             return Presence.PRESENT
-        return Presence.PARTIAL if os.path.isdir(path + _FRESH) else Presence.ABSENT
+        return Presence.PARTIAL if os.path.exists(path + _FRESH) else Presence.ABSENT
 
     def attach(self, form_path: str, guest_id: str, name: str) -> str:
         """Mount the copy in the guest's directory."""
@@ -91,12 +105,15 @@ class LayerSnapshots(ABC):
         target = self._mount_point(guest_id, name)
         return target if mount.is_mounted(target) else None
 
-    def prepare_restore(self, guest_id: str, name: str) -> None:
-        """Copy the snapshot beside the guest's layer."""
-        snapshot = self._snapshot(guest_id, name)
-        if not os.path.isdir(snapshot):
+    def prepare_restore(self, guest_id: str, name: str, size: int) -> None:
+        """Copy the snapshot beside the guest's layer, and bound the copy."""
+        snapshot, fresh = self._snapshot(guest_id, name), self._live(guest_id) + _FRESH
+        if not os.path.exists(snapshot):
             raise Failed(f"{snapshot} is gone", hint="somebody has deleted it by hand")
-        self._make(snapshot, self._live(guest_id) + _FRESH, read_only=False)
+        self._erase(fresh)
+        self._copy(snapshot, fresh, read_only=False)
+        self._bound(fresh, size)
+        run.check(["sync", "-f", fresh])
 
     def cancel_restore(self, guest_id: str) -> None:
         """Delete that copy."""
@@ -105,18 +122,12 @@ class LayerSnapshots(ABC):
     def finish_restore(self, guest_id: str) -> None:
         """Rename the layer out of the way and the copy to its name; what a crash left undone of it is done."""
         live = self._live(guest_id)
-        if os.path.isdir(live + _FRESH):
-            if os.path.isdir(live):
+        if os.path.exists(live + _FRESH):
+            if os.path.exists(live):
                 os.rename(live, live + _OLD)
             os.rename(live + _FRESH, live)
             files.sync_directory(os.path.dirname(live))
         self._erase(live + _OLD)
-
-    def _make(self, source: str, target: str, *, read_only: bool) -> None:
-        self._erase(target)
-        self._copy(source, target, read_only=read_only)
-        # Once it has its name the state says that it is there, which must not be truer than the disk.
-        run.check(["sync", "-f", target])
 
     def _live(self, guest_id: str) -> str:
         return os.path.join(self._directory, guest_id, self.layer)
@@ -131,6 +142,22 @@ class LayerSnapshots(ABC):
 def _remove_if_empty(directory: str) -> None:
     with suppress(OSError):
         os.rmdir(directory)
+
+
+def _copy_all(source: str, target: str) -> None:
+    """Copy a file or directory with all that it is, its holes too, and share its blocks where the file system can."""
+    # An archive holds what overlayfs writes down in layers: whiteouts are device nodes, the rest is attributes.
+    kind = ["--archive", "--reflink=auto", "--no-target-directory"]
+    try:
+        run.check(["cp", *kind, source, target])
+    except Failed as error:
+        if "No space left" not in f"{error.message}{error.detail}":
+            raise
+        raise OutOfSpace(
+            f"a copy of {source} does not fit on the disk",
+            detail=error.detail,
+            hint="free some space and try again",
+        ) from error
 
 
 class DirectorySnapshots(LayerSnapshots):
@@ -151,21 +178,13 @@ class DirectorySnapshots(LayerSnapshots):
         os.makedirs(work, mode=0o755)
 
     def _copy(self, source: str, target: str, *, read_only: bool) -> None:
-        # An archive holds what overlayfs writes down there too: whiteouts are device nodes, the rest is attributes.
-        kind = ["--archive", "--reflink=auto", "--no-target-directory"]
-        try:
-            run.check(["cp", *kind, source, target])
-        except Failed as error:
-            if "No space left" not in f"{error.message}{error.detail}":
-                raise
-            raise OutOfSpace(
-                f"a copy of {source} does not fit on the disk",
-                detail=error.detail,
-                hint="free some space and try again",
-            ) from error
+        _copy_all(source, target)
 
     def _erase(self, layer: str) -> None:
         files.remove_tree(layer)
+
+    def _bound(self, layer: str, size: int) -> None:
+        """Do nothing: nothing here is bounded."""
 
     def _show(self, layer: str, form_path: str, target: str) -> None:
         mount.overlay_to_read([layer, form_path], target)
@@ -181,19 +200,93 @@ class BtrfsSnapshots(LayerSnapshots):
         """Return the bytes that the subvolume shares with no other."""
         return btrfs.exclusive_bytes(self._snapshot(guest_id, name))
 
-    def prepare_restore(self, guest_id: str, name: str) -> None:
-        """Make a subvolume of the snapshot, with the bound that the guest's has now."""
-        super().prepare_restore(guest_id, name)
-        live = self._live(guest_id)
-        bound = btrfs.read_quota(live).limit if btrfs.has_quota(live) else None
-        if bound is not None:
-            btrfs.limit(live + _FRESH, bound)
-
     def _copy(self, source: str, target: str, *, read_only: bool) -> None:
         btrfs.snapshot(source, target, read_only=read_only)
+
+    def _bound(self, layer: str, size: int) -> None:
+        if btrfs.has_quota(layer):
+            btrfs.limit(layer, size)
 
     def _erase(self, layer: str) -> None:
         btrfs.delete(layer)
 
     def _show(self, layer: str, form_path: str, target: str) -> None:
         mount.bind(layer, target, read_only=True)
+
+
+class ImageSnapshots(LayerSnapshots):
+    """Copies of disks: of the file that holds a tree's file system, or of the layer above a template's image."""
+
+    instant = False
+
+    def measure(self, guest_id: str, name: str) -> int:
+        """Return the bytes of the copy."""
+        path = self._snapshot(guest_id, name)
+        return files.disk_usage(path) if os.path.isdir(path) else os.stat(path).st_blocks * 512
+
+    def delete(self, guest_id: str, name: str) -> None:
+        """Delete the copy; who died while copying a disk in use has left its file system held still."""
+        if mount.is_mounted(self._file_system(guest_id)):
+            mount.let_go_on(self._file_system(guest_id))
+        super().delete(guest_id, name)
+
+    def attach(self, form_path: str, guest_id: str, name: str) -> str:
+        """Mount the copy of a tree's disk.
+
+        Raises:
+            Unsupported: it is the copy of an image's layer.
+        """
+        if not self._is_tree(guest_id):
+            raise Unsupported(
+                f"snapshot {name} cannot be shown: the file system on its image is the guest's own",
+                hint="restore it, and look from inside the guest",
+            )
+        return super().attach(form_path, guest_id, name)
+
+    def detach(self, guest_id: str, name: str) -> None:
+        """Unmount it, and return when it is no device any more."""
+        super().detach(guest_id, name)
+        loop.wait_free(self._snapshot(guest_id, name), loopdisk.FREE_SECONDS)
+
+    def _live(self, guest_id: str) -> str:
+        directory = os.path.join(self._directory, guest_id)
+        if self._is_tree(guest_id):
+            return os.path.join(directory, loopdisk.DISK)
+        # While a restored one takes its place it has its own name not always.
+        is_qcow2 = any(name.startswith("qcow2") for name in os.listdir(directory))
+        return os.path.join(directory, "qcow2" if is_qcow2 else "ubd")
+
+    def _standing_still(self, guest_id: str) -> AbstractContextManager[None]:
+        # A guest that is frozen writes nothing, but the kernel does what it has written before.
+        file_system = self._file_system(guest_id)
+        return mount.held_still(file_system) if mount.is_mounted(file_system) else nullcontext()
+
+    def _copy(self, source: str, target: str, *, read_only: bool) -> None:
+        _copy_all(source, target)
+
+    def _erase(self, layer: str) -> None:
+        if os.path.isfile(layer):
+            os.unlink(layer)
+        else:
+            files.remove_tree(layer)
+
+    def _show(self, layer: str, form_path: str, target: str) -> None:
+        loopdisk.show_disk(layer, form_path, target)
+
+    def _bound(self, layer: str, size: int) -> None:
+        # An image's layer has the size that it was made with, as long as there is a guest.
+        if os.path.isfile(layer):
+            try:
+                loopdisk.resize_file(layer, size)
+            except OutOfSpace as error:
+                raise OutOfSpace(
+                    f"what the snapshot holds does not fit into a disk of {render_bytes(size)}",
+                    detail=error.detail,
+                    hint="give the guest a larger one first, with wirt set --disk",
+                ) from error
+
+    def _is_tree(self, guest_id: str) -> bool:
+        return os.path.isdir(self._file_system(guest_id))
+
+    def _file_system(self, guest_id: str) -> str:
+        return os.path.join(self._directory, guest_id, loopdisk.MOUNTED)
