@@ -15,6 +15,7 @@ from wirt.network.fake import FakeGateway, FakeNetwork
 from wirt.ops.context import Context
 from wirt.state.base import Store
 from wirt.storage.fake import FakePool
+from wirt.storage.ground import ground_of
 
 SUBNET = IPv4Network("10.64.0.0/20")
 TAKEN_PORT = 22
@@ -76,8 +77,13 @@ class OneTemplate:
     def remove_unused(self, name: str, *, used: Collection[str]) -> None:
         assert used
 
-    def path_of_form(self, name: str, form: str, *, sha256: str | None = None) -> str:
+    def path_of_form(
+        self, name: str, form: str, *, sha256: str | None = None, within: str | None = None
+    ) -> str:
         return self._tree
+
+    def remove_unknown_forms(self, within: str) -> None:
+        raise AssertionError("no fake has forms of its own")
 
 
 def home_in(base: Path) -> Home:
@@ -120,6 +126,7 @@ def open_context(
         approach=lambda name: approach,
         pool=lambda name: pool,
         pools=("fake",),
+        ground=ground_of,
         boot_id=boot_id,
         cpus=2,
     )

@@ -11,14 +11,16 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from wirt.approaches.registry import APPROACHES, load_approach
-from wirt.host import files, links
+from wirt.host import files, interrupts, links, lock
 from wirt.model.home import Home
+from wirt.model.pool import Phase, StoragePool
 from wirt.network import addresses
 from wirt.network.bridge import BridgeNetwork
 from wirt.ops import guests
-from wirt.ops.context import Context
+from wirt.ops.context import LOCK_SECONDS, Context
 from wirt.state.base import Store
 from wirt.state.sqlite import SqliteStore
+from wirt.storage.base import Pool
 from wirt.storage.registry import POOLS, load_pool
 from wirt.storage.templates import TemplateCache
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from wirt.network.base import Gateway
     from wirt.ops.doctor import Diagnosis
     from wirt.ops.security import Finding
-    from wirt.storage.base import Packages
+    from wirt.storage.base import Ground, Packages
 
 
 def find_home() -> Home:
@@ -67,8 +69,9 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
             gateway=lambda: _gateway(place.tag, subnet),
             templates=TemplateCache(place.templates),
             approach=cache(lambda name: load_approach(name, place.run)),
-            pool=cache(lambda name: load_pool(name, place.pool(name))),
+            pool=cache(lambda name: _open_pool(place, store, name)),
             pools=tuple(POOLS),
+            ground=_ground_of,
             boot_id=_boot_id(),
             cpus=len(os.sched_getaffinity(0)),
         )
@@ -76,6 +79,31 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
         yield context
     finally:
         store.close()
+
+
+def _ground_of(pool: StoragePool) -> "Ground":
+    from wirt.storage.ground import ground_of
+
+    return ground_of(pool)
+
+
+def _open_pool(place: Home, store: Store, name: str) -> Pool:
+    """Return a pool: one that every home has, or one that was made, which is mounted if it is not."""
+    if name in POOLS:
+        return load_pool(name, place.pool(name))
+    made = next((pool for pool in store.pools() if pool.name == name), None)
+    if made is None or made.phase is not Phase.READY:
+        return load_pool(name, "")
+    ground = _ground_of(made)
+    if not ground.is_open():
+        with (
+            interrupts.held_back(),
+            lock.hold(place.lock("pools"), "the pools", wait=LOCK_SECONDS),
+        ):
+            ground.open()
+    # Roots on a file system of the pool's own can be cloned only from what is there too.
+    forms_in = made.forms if made.source is not None else None
+    return load_pool(made.kind, made.roots, forms_in=forms_in)
 
 
 def open_packages(home: Home) -> "Packages":

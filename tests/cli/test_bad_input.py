@@ -133,7 +133,8 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "pool-unknown": (
         [*CREATE, "--pool", "zfs"],
         2,
-        "there is no pool 'zfs'; choose one of btrfs, directory, image",
+        "there is no pool 'zfs'; choose one of btrfs, directory, image, or one of your own: see wirt "
+        "pool list",
     ),
     "pool-of-trees-for-an-image": (
         [*CREATE, "--approach", "qemu", "--pool", "directory"],

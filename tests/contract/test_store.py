@@ -10,6 +10,7 @@ from tests.guests import make_guest
 from wirt.errors import Conflict, NotFound
 from wirt.model.guest import Handle
 from wirt.model.lifecycle import State
+from wirt.model.pool import Phase, StoragePool
 from wirt.state.base import Intent, Store
 from wirt.state.memory import MemoryStore
 from wirt.state.sqlite import SqliteStore
@@ -196,6 +197,24 @@ def test_keep_keeps_the_first_value(store: Store) -> None:
     assert kept == ["10.64.0.0/20", "10.64.0.0/20"]
     assert store.setting("subnet") == "10.64.0.0/20"
     assert store.setting("other") is None
+
+
+def test_pools_are_kept_by_name_each_once_and_forgotten(store: Store) -> None:
+    made = StoragePool(name="fast", kind="btrfs", path="/fast", size=1, uuid="u", created=1.0)
+    for pool in (
+        msgspec.structs.replace(made, phase=Phase.MAKING),
+        msgspec.structs.replace(made, name="big"),
+        made,
+    ):
+        store.put_pool(pool)
+    kept = store.pools()
+    for _ in range(2):
+        store.drop_pool("big")
+
+    assert kept == [msgspec.structs.replace(made, name="big"), made]
+    assert store.pools() == [made]
+    assert store.setting("fast") is None
+    assert store.is_empty()
 
 
 def test_values_of_a_store_are_whole(store: Store) -> None:

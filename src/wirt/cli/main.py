@@ -27,6 +27,7 @@ COMMANDS = {
     "list": "wirt.cli.list_guests:list_guests",
     "network": "wirt.cli.network:network",
     "password": "wirt.cli.password:password",
+    "pool": "wirt.cli.pool:pool",
     "rename": "wirt.cli.rename:rename",
     "report": "wirt.cli.report:report",
     "restart": "wirt.cli.restart:restart",

@@ -1,7 +1,7 @@
-"""Subvolumes of btrfs file systems and their quota groups, by its own program.
+"""btrfs file systems, their subvolumes and their quota groups, by its own program.
 
 Where quotas are on, every subvolume has a group of its own, which counts its bytes and may bound them. They are on or off
-for a whole file system; here they are used and never switched, because they cost time on one with many snapshots.
+for a whole file system, and cost time on one with many snapshots: they are switched on for the file systems of pools alone.
 """
 
 import os
@@ -14,6 +14,7 @@ from wirt.host import files, mount, run
 _TOP = 256
 """Inode number of the root of every subvolume, and of nothing else."""
 _SYSFS = Path("/sys/fs/btrfs")
+_SUPERBLOCK, _MAGIC = 0x10000, b"_BHRfS_M"
 
 
 class Quota(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,33 @@ def delete(volume: str) -> None:
             # Newer kernels refuse this and do it themselves once the last block is free.
             run.run(["btrfs", "qgroup", "destroy", f"0/{number}", os.path.dirname(volume)])
     files.remove_tree(volume)
+
+
+def read_uuid(device: str) -> str | None:
+    """Return the UUID of the btrfs file system on a device or in a file, None if there is none.
+
+    Source: https://btrfs.readthedocs.io/en/latest/dev/On-disk-format.html, superblock.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(device, "rb") as file:
+        file.seek(_SUPERBLOCK)
+        block = file.read(72)
+    if block[0x40:0x48] != _MAGIC:
+        return None
+    digits = block[0x20:0x30].hex()
+    ends = (0, 8, 12, 16, 20, 32)
+    return "-".join(digits[ends[part] : ends[part + 1]] for part in range(5))
+
+
+def enable_quota(path: str) -> None:
+    """Switch quotas on for the whole file system that ``path`` is on.
+
+    Raises:
+        Failed: the program could not.
+    """
+    run.check(["btrfs", "quota", "enable", path])
 
 
 def has_quota(path: str) -> bool:

@@ -9,9 +9,10 @@ from wirt.approaches.base import Approach
 from wirt.host import interrupts, lock
 from wirt.model.guest import Guest
 from wirt.model.home import Home
+from wirt.model.pool import StoragePool
 from wirt.network.base import Gateway, Network
 from wirt.state.base import Store
-from wirt.storage.base import Pool, Templates
+from wirt.storage.base import Ground, Pool, Templates
 
 LOCK_SECONDS = 10.0
 """How long a verb waits for another command on the same guest."""
@@ -28,7 +29,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     approach: Callable[[str], Approach]
     pool: Callable[[str], Pool]
     pools: tuple[str, ...]
-    """Names of the pools, the preferred first."""
+    """Names of the pools that every home has, the preferred first."""
+    ground: Callable[[StoragePool], Ground]
+    """What a pool that a person makes lies on."""
     boot_id: str
     """The kernel's id of this boot: a guest started under another one does not run."""
     cpus: int
@@ -48,10 +51,19 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
     @contextmanager
     def templates_lock(self) -> Iterator[None]:
-        """Hold the lock between making a guest of a template and removing the template."""
+        """Hold the lock between making a guest of a template, on a pool, and removing the one or the other."""
         with (
             interrupts.held_back(),
             lock.hold(self.home.lock("templates"), "the list of templates", wait=LOCK_SECONDS),
+        ):
+            yield
+
+    @contextmanager
+    def pools_lock(self, *, wait: float = LOCK_SECONDS) -> Iterator[None]:
+        """Hold the lock of the pools that are made and removed: by one command at a time."""
+        with (
+            interrupts.held_back(),
+            lock.hold(self.home.lock("pools"), "the pools", wait=wait),
         ):
             yield
 

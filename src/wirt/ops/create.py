@@ -95,8 +95,12 @@ def claim(context: Context, request: CreateRequest, guest: Guest, verb: str) -> 
     while True:
         try:
             with context.templates_lock():
-                # It may have been removed since the plan; once the guest is written down it cannot be any more.
+                # They may have been removed since the plan; once the guest is written down they cannot be any more.
                 current = context.templates.get(guest.template)
+                if guest.pool not in context.pools:
+                    from wirt.ops.pool import find_pool
+
+                    find_pool(context, guest.pool)
                 guest = msgspec.structs.replace(guest, template_sha256=current.sha256)
                 journal.begin(context, guest, verb)
         except Conflict:

@@ -8,6 +8,7 @@ from wirt.errors import Error
 from wirt.host import lock, process
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
+from wirt.model.pool import Phase
 from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage
 from wirt.ops import journal, reach
@@ -72,6 +73,10 @@ def clean_up(context: Context) -> None:
                 pass  # to hold it is to bury it
     with suppress(Error):
         reach.recover(context)
+    if any(pool.phase is not Phase.READY for pool in context.store.pools()):
+        from wirt.ops.pool import clean_up as clean_up_pools
+
+        clean_up_pools(context)
     lock.sweep(os.path.dirname(context.home.lock("any")))
     journal.remove_idle_network(context)
 

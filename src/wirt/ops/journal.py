@@ -67,22 +67,27 @@ def build(
         Error: what the failing step said.
     """
     try:
-        perform(verb, guest, steps)
+        perform(verb, f"guest {guest.name}", steps)
     except BaseException:
         dismantle(verb, steps)
         settle(context, verb, guest, otherwise)
         raise
 
 
-def perform(verb: str, guest: Guest, steps: list[Step]) -> None:
+def perform(verb: str, what: str, steps: list[Step]) -> None:
     """Do the steps in order; a person may interrupt them.
+
+    Args:
+        verb: what is done.
+        what: what it is done to, in messages: "guest web-1".
+        steps: how.
 
     Raises:
         Error: what the failing step said; what is there of the steps is still there.
     """
     for step in steps:
         reached(f"{verb}:before:{step.name}")
-        with interrupts.allowed(), files.translated(f"{verb} guest {guest.name}"):
+        with interrupts.allowed(), files.translated(f"{verb} {what}"):
             step.do()
         reached(f"{verb}:after:{step.name}")
 

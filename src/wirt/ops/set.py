@@ -82,7 +82,7 @@ def _resize(context: Context, guest: Guest, after: Guest) -> Guest:
     step = Ladder(context, guest).to_resize(after.limits.disk)
     journal.begin(context, after, "resize")
     try:
-        journal.perform("resize", after, [step])
+        journal.perform("resize", f"guest {guest.name}", [step])
     except BaseException:
         journal.break_off_resize(context, after)
         raise

@@ -390,7 +390,10 @@ class Ladder:
         """Return the path of the form of the template that the guest's root rests on."""
         form = self._pool.forms[self._approach.needs.root]
         return self._context.templates.path_of_form(
-            self._guest.template, form, sha256=self._guest.template_sha256
+            self._guest.template,
+            form,
+            sha256=self._guest.template_sha256,
+            within=self._pool.forms_in,
         )
 
     def _nic(self) -> Nic:

@@ -9,7 +9,7 @@ from wirt.host import interrupts
 from wirt.model.lifecycle import State
 from wirt.model.names import check_template_name
 from wirt.model.template import Template, TemplateSpec
-from wirt.ops import guests, journal
+from wirt.ops import guests, journal, pool
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder
 from wirt.storage.base import Packages, Showing
@@ -24,6 +24,7 @@ def remove_template(context: Context, name: str) -> None:
     """
     with context.templates_lock():
         context.templates.remove(name, used_by=context.store.made_from(name))
+    pool.remove_unknown_forms(context)
 
 
 def update_template(
@@ -53,6 +54,7 @@ def update_template(
         known = [*context.store.guests(), *(intent.guest for intent in context.store.intents())]
         used = {guest.template_sha256 for guest in known if guest.template == spec.name}
         context.templates.remove_unused(spec.name, used=used)
+    pool.remove_unknown_forms(context)
     return template if reason is not None else None
 
 

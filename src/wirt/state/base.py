@@ -6,6 +6,7 @@ import msgspec
 
 from wirt.errors import Conflict
 from wirt.model.guest import Guest
+from wirt.model.pool import StoragePool
 
 MAKING_VERBS = frozenset({"create", "run"})
 """Verbs that begin with nothing: until they end there is no such guest for anybody else."""
@@ -86,6 +87,18 @@ class Store(Protocol):
 
     def change(self, key: str, value: str) -> None:
         """Keep ``value`` under ``key``, whatever is there."""
+        ...
+
+    def pools(self) -> list[StoragePool]:
+        """Return the pools that were made, by name, those too that are half made or half gone."""
+        ...
+
+    def put_pool(self, pool: StoragePool) -> None:
+        """Keep a pool, in the place of what there was of that name."""
+        ...
+
+    def drop_pool(self, name: str) -> None:
+        """Forget a pool; no error if there is none."""
         ...
 
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from wirt.errors import Conflict, NotFound
 from wirt.model.guest import Guest
 from wirt.model.names import number_in
+from wirt.model.pool import StoragePool
 from wirt.state.base import MAKING_VERBS, Intent, number_taken
 
 
@@ -14,6 +15,7 @@ class MemoryStore:
         self._guests: dict[str, Guest] = {}
         self._journal: dict[str, Intent] = {}
         self._settings: dict[str, str] = {}
+        self._pools: dict[str, StoragePool] = {}
 
     def guests(self) -> list[Guest]:
         """Return all guests by name, those whose making is under way left out."""
@@ -111,6 +113,18 @@ class MemoryStore:
     def change(self, key: str, value: str) -> None:
         """Keep ``value`` under ``key``, whatever is there."""
         self._settings[key] = value
+
+    def pools(self) -> list[StoragePool]:
+        """Return the pools that were made, by name, those too that are half made or half gone."""
+        return [self._pools[name] for name in sorted(self._pools)]
+
+    def put_pool(self, pool: StoragePool) -> None:
+        """Keep a pool, in the place of what there was of that name."""
+        self._pools[pool.name] = pool
+
+    def drop_pool(self, name: str) -> None:
+        """Forget a pool; no error if there is none."""
+        self._pools.pop(name, None)
 
     def close(self) -> None:
         """Nothing to let go of."""

@@ -15,6 +15,7 @@ from wirt.errors import Conflict, Corrupt, Failed, NotFound, NotPermitted, OutOf
 from wirt.host import files, lock
 from wirt.model.guest import Guest
 from wirt.model.names import number_in
+from wirt.model.pool import StoragePool
 from wirt.state.base import MAKING_VERBS, Intent, number_taken
 
 SCHEMA_VERSION = 1
@@ -26,12 +27,15 @@ CREATE TABLE journal (guest_id TEXT PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
 _BUSY_SECONDS = 10.0
+_POOL = "pool:"
+"""What the keys of the settings begin with that are pools: a few, of which nothing but the name must be unique."""
 _TOO_LITTLE = 64 * 1024
 """Bytes; opening a state needs half of that for its log's index."""
 
 _encode = msgspec.json.Encoder().encode
 _guest = msgspec.json.Decoder(Guest).decode
 _intent = msgspec.json.Decoder(Intent).decode
+_pool = msgspec.json.Decoder(StoragePool).decode
 
 
 class SqliteStore:
@@ -224,6 +228,23 @@ class SqliteStore:
         """Keep ``value`` under ``key``, whatever is there."""
         with self._translated():
             self._db.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, value))
+
+    def pools(self) -> list[StoragePool]:
+        """Return the pools that were made, by name, those too that are half made or half gone."""
+        with self._translated():
+            rows = self._db.execute(
+                "SELECT value FROM settings WHERE key GLOB ? ORDER BY key", (f"{_POOL}*",)
+            ).fetchall()
+            return [_pool(row[0]) for row in rows]
+
+    def put_pool(self, pool: StoragePool) -> None:
+        """Keep a pool, in the place of what there was of that name."""
+        self.change(f"{_POOL}{pool.name}", _encode(pool).decode())
+
+    def drop_pool(self, name: str) -> None:
+        """Forget a pool; no error if there is none."""
+        with self._translated():
+            self._db.execute("DELETE FROM settings WHERE key = ?", (f"{_POOL}{name}",))
 
     def close(self) -> None:
         """Let go of the file."""

@@ -8,6 +8,8 @@ removing what is gone are no errors.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
+import msgspec
+
 from wirt.model.capability import Capability
 from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage, Idmap, Root
@@ -21,6 +23,8 @@ class Pool(Protocol):
     forms: Mapping[str, str]
     """The forms of root it can hand over ("tree", "qcow2", "ubd"), and for each the form of the template that it clones
     from ("tree", "btrfs" or "image")."""
+    forms_in: str | None
+    """Directory, on its own file system, that it wants the forms of templates in; None: it takes them where they are."""
 
     def probe_capability(self) -> Capability:
         """Ask the node whether this pool works here."""
@@ -59,6 +63,46 @@ class Pool(Protocol):
 
     def list_guests(self) -> list[str]:
         """Return the ids of all guests with a root here."""
+        ...
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that a pool lies on: how to make it, how to take it away, and whether it is there."""
+
+    name: str
+    make: Callable[[], None]
+    take_away: Callable[[], None]
+    probe: Callable[[], Presence]
+
+
+class Ground(Protocol):
+    """What a pool that a person makes lies on."""
+
+    def check_new(self, *, force: bool) -> None:
+        """Check that it can be made; changes nothing.
+
+        Args:
+            force: True to use a device that holds something.
+
+        Raises:
+            InvalidInput, NotFound, Conflict, OutOfSpace, Failed: it cannot; says why.
+        """
+        ...
+
+    def parts(self) -> Sequence[Part]:
+        """Return what it is made of, the first at the bottom."""
+        ...
+
+    def is_open(self) -> bool:
+        """Return whether it can be used as it is."""
+        ...
+
+    def open(self) -> None:
+        """Make it usable if it is not, as after a reboot.
+
+        Raises:
+            Failed: it cannot be: its disk is not there.
+        """
         ...
 
 
@@ -289,12 +333,19 @@ class Templates(Protocol):
         """
         ...
 
-    def path_of_form(self, name: str, form: str, *, sha256: str | None = None) -> str:
+    def path_of_form(
+        self, name: str, form: str, *, sha256: str | None = None, within: str | None = None
+    ) -> str:
         """Return where a form of the template is, and make it if it is not there yet.
 
         Args:
             name: the template.
             form: "tree", "btrfs", "image" or "boot".
             sha256: which version of it; None: the current one.
+            within: a directory of a pool's to have it in; None: with the template.
         """
+        ...
+
+    def remove_unknown_forms(self, within: str) -> None:
+        """Delete the forms in a directory of a pool's that are of no template that there is."""
         ...

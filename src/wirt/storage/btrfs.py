@@ -22,10 +22,17 @@ class BtrfsPool:
 
     name = "btrfs"
     forms: Mapping[str, str] = MappingProxyType({"tree": "btrfs"})
+    forms_in: str | None = None
 
-    def __init__(self, directory: str) -> None:
-        """Keep the roots below ``directory``, which is made when the first root is."""
+    def __init__(self, directory: str, *, forms_in: str | None = None) -> None:
+        """Keep the roots below ``directory``, which is made when the first root is.
+
+        Args:
+            directory: where.
+            forms_in: where on the same file system the forms of templates are; None: the templates themselves are on it.
+        """
         self._directory = directory
+        self.forms_in = forms_in
 
     def probe_capability(self) -> Capability:
         """Ask whether the home lies on btrfs and its program is there."""

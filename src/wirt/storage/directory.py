@@ -23,6 +23,7 @@ class DirectoryPool:
 
     name = "directory"
     forms: Mapping[str, str] = MappingProxyType({"tree": "tree"})
+    forms_in: str | None = None
 
     def __init__(self, directory: str) -> None:
         """Keep the roots below ``directory``, which is made when the first root is."""

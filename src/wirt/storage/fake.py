@@ -31,6 +31,7 @@ class FakePool:
 
     name = "fake"
     forms: Mapping[str, str] = MappingProxyType({"tree": "tree"})
+    forms_in: str | None = None
 
     def __init__(self, directory: str, *, fail_at: int | None = None) -> None:
         self._directory = directory

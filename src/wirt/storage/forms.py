@@ -4,14 +4,17 @@ A form is made at ``fresh``, in a work directory; giving it its name is for ``te
 """
 
 import os
+from collections.abc import Collection
 
 from wirt.errors import Corrupt, Unsupported
+from wirt.host import btrfs
 from wirt.host.mount import file_system_type
 from wirt.host.run import check
 from wirt.model.template import Template
 from wirt.storage.archive import sha256_of, unpack
 from wirt.storage.boot import build_ramdisk, copy_kernel
 from wirt.storage.image import build_image
+from wirt.storage.workdir import remove_leftovers
 from wirt.units import GIB
 
 KERNEL, RAMDISK = "vmlinuz", "initrd.img"
@@ -58,6 +61,14 @@ def make_boot(tree: str, fresh: str) -> None:
     os.mkdir(fresh)
     copy_kernel(tree, f"{fresh}/{KERNEL}")
     build_ramdisk(tree, f"{fresh}/{RAMDISK}")
+
+
+def remove_others(directory: str, known: Collection[str]) -> None:
+    """Delete the subvolumes in a directory that are not known, and what dead makers left there."""
+    remove_leftovers(directory)
+    for name in os.listdir(directory):
+        if "@" in name and name not in known:
+            btrfs.delete(os.path.join(directory, name))
 
 
 def _unpack_verified(template: Template, packed: str, tree: str) -> None:

@@ -27,6 +27,7 @@ class ImagePool:
 
     name = "image"
     forms: Mapping[str, str] = MappingProxyType({"qcow2": "image", "ubd": "image", "tree": "tree"})
+    forms_in: str | None = None
 
     def __init__(self, directory: str) -> None:
         """Keep the images below ``directory``, which is made when the first one is."""

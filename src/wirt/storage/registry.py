@@ -13,8 +13,13 @@ POOLS = {
 """The preferred first, where several can hand over the same form of root."""
 
 
-def load_pool(name: str, directory: str) -> Pool:
+def load_pool(name: str, directory: str, *, forms_in: str | None = None) -> Pool:
     """Return the pool of this kind that lives in ``directory``.
+
+    Args:
+        name: the kind.
+        directory: where its roots are.
+        forms_in: where it wants its forms of templates, which only some kinds can be told.
 
     Raises:
         InvalidInput: there is no pool of this name.
@@ -23,7 +28,9 @@ def load_pool(name: str, directory: str) -> Pool:
         module, _, class_name = POOLS[name].partition(":")
     except KeyError:
         raise InvalidInput(
-            f"there is no pool {name!r}", hint=f"choose one of {', '.join(POOLS)}"
+            f"there is no pool {name!r}",
+            hint=f"choose one of {', '.join(POOLS)}, or one of your own: see wirt pool list",
         ) from None
-    pool: Pool = getattr(import_module(module), class_name)(directory)
+    make = getattr(import_module(module), class_name)
+    pool: Pool = make(directory) if forms_in is None else make(directory, forms_in=forms_in)
     return pool

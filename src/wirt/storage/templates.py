@@ -332,24 +332,26 @@ class TemplateCache:
             self._versions.forget(name)
             sync_directory(self._directory)
 
-    def path_of_form(self, name: str, form: str, *, sha256: str | None = None) -> str:
+    def path_of_form(
+        self, name: str, form: str, *, sha256: str | None = None, within: str | None = None
+    ) -> str:
         """Return where a form of a template is, making it on first need.
 
         It is there for as long as the version is: an update makes a new version beside it. ``sha256`` names the version;
-        None: the current one.
+        None: the current one. ``within`` is a directory of a pool's to have it in; None: with the template.
 
         "tree" is an unpacked directory, "btrfs" the same as a subvolume, "image" a raw ext4 image, "boot" a directory
         with the kernel (``vmlinuz``) and a small initial ramdisk (``initrd.img``).
 
         Raises:
-            NotFound: there is no template of that name.
-            Corrupt: the packed root is not what it was when it was made.
+            NotFound, Corrupt, OutOfSpace: there is no such template, it is damaged, or it does not fit.
             Unsupported: this template or this disk cannot have that form.
-            OutOfSpace: it does not fit.
         """
         versions = self._versions
         version = versions.current(name) if sha256 is None else versions.of(name, sha256)
         final = self._path(version, FORMS[form])
+        if within is not None:
+            final = os.path.join(within, versions.called(name, self._read(name, version).sha256))
         if os.path.lexists(final):
             return final
         check_template_name(name)
@@ -361,15 +363,27 @@ class TemplateCache:
             else ""
         )
         _check_root(f"make the {form} of template {name}")
-        with claimed(self._directory, name, wait=True) as work, self._explaining_full_disk(name):
+        making = claimed(within or self._directory, name, wait=True)
+        with making as work, self._explaining_full_disk(name, within):
             if not os.path.lexists(final):
                 fresh = f"{work.path}/{FORMS[form]}"
                 packed = self._path(version, PACKED)
                 self._make_form(template, form, packed=packed, fresh=fresh, tree=tree)
                 check(["sync", "-f", work.path])
                 os.rename(fresh, final)
-                sync_directory(self._path(version))
+                sync_directory(os.path.dirname(final))
         return final
+
+    def remove_unknown_forms(self, within: str) -> None:
+        """Delete the forms in a directory of a pool's that are of no template that there is."""
+        from wirt.storage.forms import remove_others
+
+        known = [
+            self._versions.called(template.name, self._read(template.name, version).sha256)
+            for template in self.list()
+            for version in self._versions.all(template.name)
+        ]
+        remove_others(within, known)
 
     def _make_form(
         self, template: Template, form: str, *, packed: str, fresh: str, tree: str
@@ -437,18 +451,20 @@ class TemplateCache:
             )
 
     @contextmanager
-    def _explaining_full_disk(self, name: str) -> Iterator[None]:
-        free = free_bytes(self._directory)
+    def _explaining_full_disk(self, name: str, within: str | None = None) -> Iterator[None]:
+        place = within or self._directory
+        larger = "make a larger pool" if within else "set WIRT_HOME to a directory on a larger disk"
+        free = free_bytes(place)
         try:
             yield
         except (OSError, Failed) as error:
-            if not (_is_full(error) or free_bytes(self._directory) < 4 * MIB):
+            if not (_is_full(error) or free_bytes(place) < 4 * MIB):
                 raise
             raise OutOfSpace(
-                f"template {name} does not fit into {self._directory}: "
+                f"template {name} does not fit into {place}: "
                 f"it needs more than the {render_bytes(free)} that are free there",
                 detail=error.detail if isinstance(error, Error) else str(error),
-                hint="free some space, or set WIRT_HOME to a directory on a larger disk",
+                hint=f"free some space, or {larger}",
             ) from error
 
     def _path(self, *parts: str) -> str:
