@@ -11,7 +11,7 @@ from tests.documents import DOCUMENTS, REPOSITORY, Shown, read_commands
 from tests.homes import HomeUnderTest
 
 from wirt.cli.main import wirt as command_line
-from wirt.dialects.vz import vzcfgvalidate, vzlist
+from wirt.dialects.vz import ubcoptions, vzcfgvalidate, vzlist
 from wirt.dialects.vz.vzctl import main as vzctl
 from wirt.ops.doctor import PROGRAMS
 
@@ -77,6 +77,8 @@ def test_command_in_document_is_understood(
             assert vzcfgvalidate.parse_arguments(arguments) is not None
         elif program == "vzlist":
             assert vzlist.parse_arguments(arguments) is not None
+        elif program == "vzubc":
+            ubcoptions.parse_arguments(arguments)
         elif program == "vzctl":
             assert callable(vzctl.find_command(arguments[0]))
         elif program == "make":

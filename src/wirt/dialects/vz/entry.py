@@ -18,3 +18,8 @@ def vzctl() -> NoReturn:
 def vzlist() -> NoReturn:
     """Run ``vzlist``, and end it."""
     process.run("wirt.dialects.vz.vzlist")
+
+
+def vzubc() -> NoReturn:
+    """Run ``vzubc``, and end it."""
+    process.run("wirt.dialects.vz.vzubc")
