@@ -3,6 +3,9 @@
 from tests.homes import HomeUnderTest
 from wirt.host.cgroup import find_hierarchies
 
+_HUGE = 0x7FFF_FFFF_FFFF_F000
+"""Bytes that version 1 says for no limit: all whole pages that it can count."""
+
 
 def kernel_says(
     home: HomeUnderTest, controller: str, first: str, second: str, *, outer: bool = False
@@ -29,6 +32,22 @@ def cpu_weight(home: HomeUnderTest) -> int:
     said = int(kernel_says(home, "cpu", "cpu.shares", "cpu.weight", outer=True))
     version = next(h.version for h in find_hierarchies() if "cpu" in h.controllers)
     return said * 100 // 1024 if version == 1 else said
+
+
+def memory_guarantee(home: HomeUnderTest) -> int:
+    """Return the bytes that are guaranteed to the home's one container; without a guarantee version 1 has a huge number."""
+    said = kernel_says(home, "memory", "memory.soft_limit_in_bytes", "memory.low", outer=True)
+    return int(said) % _HUGE
+
+
+def swap(home: HomeUnderTest) -> int | None:
+    """Return the bytes of swap that the home's one container may use, None if all."""
+    said = kernel_says(home, "memory", "memory.memsw.limit_in_bytes", "memory.swap.max")
+    if said == "max" or int(said) >= _HUGE:
+        return None
+    both = next(h.version for h in find_hierarchies() if "memory" in h.controllers) == 1
+    memory = kernel_says(home, "memory", "memory.limit_in_bytes", "memory.max")
+    return int(said) - (int(memory) if both else 0)
 
 
 def cpu_pin(home: HomeUnderTest) -> str:

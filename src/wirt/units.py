@@ -16,6 +16,8 @@ _MOST_CPUS = 8192
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _SCALE = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
+UNBOUNDED = -1
+"""A limit that is none: as much as there is."""
 MIB = 1024**2
 GIB = 1024**3
 

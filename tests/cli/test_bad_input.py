@@ -83,6 +83,12 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         "invalid value for '--cpu-pin': '3-1' is no list of CPUs; write numbers and ranges, such as "
         "0,2-3; see wirt set --help",
     ),
+    "swap-nonsense": (
+        ["set", "old", "--swap", "none"],
+        2,
+        "invalid value for '--swap': 'none' is not a size; write a number with K, M, G or T, such as "
+        "512M, or unlimited; see wirt set --help",
+    ),
     "cpu-weight-too-large": (
         ["set", "old", "--cpu-weight", "10001"],
         2,

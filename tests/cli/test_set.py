@@ -1,11 +1,15 @@
 """Limits of a running container: read back from the kernel, and felt by the guest."""
 
+import json
 import statistics
+import subprocess
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.conftest import TINY
-from tests.containers import cpu_pin, cpu_weight, kernel_says
+from tests.containers import cpu_pin, cpu_weight, kernel_says, memory_guarantee, swap
 from tests.homes import HomeUnderTest
 
 from wirt.host import affinity
@@ -92,6 +96,64 @@ def test_weight_and_pin_are_kept_and_given_back(web: HomeUnderTest) -> None:
     assert inside.stdout.split()[1] == str(cpus[-1])
     assert back.stdout == "guest web has a CPU weight of 100, all CPUs to run on now\n"
     assert (cpu_weight(web), cpu_pin(web)) == (100, render_cpus(cpus))
+
+
+def test_swap_and_guarantee_are_kept_and_given_back(web: HomeUnderTest) -> None:
+    change = ["--memory", "96M", "--swap", "16M", "--memory-guarantee", "64M"]
+    said = web.wirt("set", "web", *change, status=0).stdout
+    at_once = swap(web), memory_guarantee(web)
+    web.wirt("restart", "--force", "web", status=0)
+    kept = swap(web), memory_guarantee(web)
+    shown = web.wirt("show", "web", status=0).stdout
+    back = web.wirt("set", "web", "--swap", "unlimited", "--memory-guarantee", "0", status=0)
+
+    assert said == (
+        "guest web has 96 MiB of memory, 64 MiB of memory guaranteed, 16 MiB of swap now\n"
+    )
+    assert at_once == kept == (16 * MIB, 64 * MIB)
+    assert "memory       96 MiB, 64 MiB guaranteed, 16 MiB of swap\n" in shown
+    assert back.stdout == "guest web has no memory guaranteed, unlimited swap now\n"
+    assert (swap(web), memory_guarantee(web)) == (None, 0)
+
+
+def test_memory_may_become_more_than_memory_and_swap_were_together(web: HomeUnderTest) -> None:
+    web.wirt("set", "web", "--memory", "64M", "--swap", "0", status=0)
+    for size in ("256M", "48M"):
+        web.wirt("set", "web", "--memory", size, status=0)
+
+        assert swap(web) == 0
+
+
+@pytest.fixture
+def node_swap(tmp_path: Path) -> Iterator[None]:
+    """Give the node swap for as long as a test lasts."""
+    file = tmp_path / "swap"
+    file.write_bytes(bytes(96 * MIB))
+    file.chmod(0o600)
+    subprocess.run(["mkswap", "--quiet", file], check=True)
+    subprocess.run(["swapon", file], check=True)
+    yield
+    subprocess.run(["swapoff", file], check=True)
+
+
+def test_guest_out_of_memory_swaps_as_far_as_it_may_and_show_says_who_was_ended(
+    web: HomeUnderTest, node_swap: None
+) -> None:
+    web.wirt("set", "web", "--memory", "32M", "--swap", "64M", status=0)
+    swapping = web.wirt("exec", "web", "--", "sh", "-c", HOLDS_40_MIB)
+    unharmed = web.wirt("show", "web", status=0).stdout
+    web.wirt("set", "web", "--swap", "0", status=0)
+    short = web.wirt("exec", "web", "--", "sh", "-c", HOLDS_40_MIB)
+    shown = web.wirt("show", "web", status=0).stdout
+
+    assert swapping.returncode == 0
+    assert "memory       32 MiB, 64 MiB of swap\n" in unharmed
+    assert short.returncode == 128 + 9
+    assert (
+        "memory       32 MiB, 0 B of swap; ran out of it since its start: a process was ended\n"
+        in shown
+    )
+    assert json.loads(web.wirt("show", "--json", "web", status=0).stdout)["memory_kills"] == 1
 
 
 def test_set_of_a_running_container_takes_about_as_long_as_show(web: HomeUnderTest) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+from tests import containers
 from tests.conftest import TINY
-from tests.containers import cpu_pin, cpu_weight, kernel_says
+from tests.containers import kernel_says
 from tests.crash import nodes
 from tests.crash.nodes import LxcNode, must
 from tests.crash.test_kill_at_trace_points import KILLED
@@ -13,7 +15,7 @@ from tests.crash.test_kill_at_trace_points import KILLED
 from wirt.host import affinity, btrfs
 from wirt.ops.journal import KILL_VARIABLE, TRACE_VARIABLE
 from wirt.storage.loopdisk import DISK
-from wirt.units import MIB, render_cpus
+from wirt.units import MIB, UNBOUNDED, render_cpus
 
 SMALL, LARGE = 64 * MIB, 160 * MIB
 
@@ -85,22 +87,57 @@ def test_undo_killed_at_any_point_leaves_before_or_after(node: LxcNode, tmp_path
     assert len(points) >= 10
 
 
-def held_to(node: LxcNode) -> tuple[str, int, str]:
+class Held(NamedTuple):
+    """What a container is held to."""
+
+    memory: int
+    cpu_weight: int
+    cpu_pin: str
+    swap: int | None
+    memory_guarantee: int
+
+
+def kept(node: LxcNode) -> Held:
+    """Return what the guest is said to be held to."""
+    limits = node.home.guests()[0].limits
+    return Held(
+        memory=limits.memory,
+        cpu_weight=limits.cpu_weight,
+        cpu_pin=render_cpus(limits.cpu_pin or affinity.usable()),
+        swap=None if limits.swap == UNBOUNDED else limits.swap,
+        memory_guarantee=limits.memory_guarantee,
+    )
+
+
+def held(node: LxcNode) -> Held:
     """Return what the kernel holds the container to."""
     memory = kernel_says(node.home, "memory", "memory.limit_in_bytes", "memory.max")
-    return memory, cpu_weight(node.home), cpu_pin(node.home)
+    return Held(
+        memory=int(memory),
+        cpu_weight=containers.cpu_weight(node.home),
+        cpu_pin=containers.cpu_pin(node.home),
+        swap=containers.swap(node.home),
+        memory_guarantee=containers.memory_guarantee(node.home),
+    )
+
+
+def options(limits: Held) -> list[str]:
+    """Return what to type to hold a guest to limits."""
+    values = limits._asdict() | {"swap": "unlimited" if limits.swap is None else limits.swap}
+    return [
+        part
+        for name, value in values.items()
+        for part in (f"--{name.replace('_', '-')}", str(value))
+    ]
 
 
 def test_limits_of_a_container_killed_at_any_point_are_kept_and_the_kernels_alike(
     tiny_templates: Path, tmp_path: Path
 ) -> None:
     cpus = affinity.usable()
-    change = ["set", "web", "--memory", "96M", "--cpu-weight", "300", "--cpu-pin", str(cpus[0])]
-    back = ["set", "web", "--memory", "64M", "--cpu-weight", "100", "--cpu-pin", "all"]
-    before, after = (
-        (str(64 * MIB), 100, render_cpus(cpus)),
-        (str(96 * MIB), 300, str(cpus[0])),
-    )
+    before = Held(64 * MIB, 100, render_cpus(cpus), None, 0)
+    after = Held(96 * MIB, 300, str(cpus[0]), 0, 32 * MIB)
+    change = ["set", "web", *options(after)]
     problems = []
     with nodes.open_node("lxc", tiny_templates) as node:
         assert isinstance(node, LxcNode)
@@ -108,14 +145,12 @@ def test_limits_of_a_container_killed_at_any_point_are_kept_and_the_kernels_alik
         must(node, "start", "web")
         points = points_of(node, tmp_path / "points", *change)
         for point in points:
-            must(node, *back)
+            must(node, "set", "web", *options(before))
             status = node.run(*change, environment={KILL_VARIABLE: point})
             must(node, "list")
             wanted = before if point.endswith(":before-intent") else after
-            limits = node.home.guests()[0].limits
-            kept = str(limits.memory), limits.cpu_weight, render_cpus(limits.cpu_pin or cpus)
-            if (status, kept, held_to(node)) != (KILLED, wanted, wanted):
-                problems.append(f"{point}: ended {status}, kept {kept}, held to {held_to(node)}")
+            if (status, kept(node), held(node)) != (KILLED, wanted, wanted):
+                problems.append(f"{point}: ended {status}, kept {kept(node)}, held {held(node)}")
 
     assert problems == []
     assert len(points) >= 6

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wirt.errors import Failed, InvalidInput
-from wirt.host.cgroup import Cgroup, Hierarchy, find_hierarchies, list_controllers
+from wirt.host.cgroup import Cgroup, Hierarchy, find_hierarchies, has_file, list_controllers
 
 
 def of_version(version: int) -> list[Hierarchy]:
@@ -45,6 +45,14 @@ def directories(group: Cgroup) -> list[Path]:
 
 def test_list_controllers_of_this_node_has_what_guests_need() -> None:
     assert {"cpu", "memory"} <= list_controllers(find_hierarchies())
+
+
+def test_groups_have_the_files_of_their_kernel_and_no_others(group: Cgroup) -> None:
+    group.ensure()
+
+    assert has_file("pids", "pids.max", HIERARCHIES)
+    assert not has_file("pids", "pids.least", HIERARCHIES)
+    assert not has_file("nosuch", "pids.max", HIERARCHIES)
 
 
 def test_ensure_twice_makes_the_group_in_every_hierarchy(group: Cgroup) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from wirt.host.bounds import CONTROLLERS, Setting, build_bounds, build_shares
-from wirt.units import MIB
+from wirt.units import MIB, UNBOUNDED
 
 
 def on(version: int) -> dict[str, int]:
@@ -37,3 +37,54 @@ def test_group_is_bound_to_processors_only_if_some_are_named(version: int) -> No
 def test_weight_is_in_both_versions_what_the_kernel_takes_it_for(weight: int, shares: str) -> None:
     assert written(build_shares(on(1), cpu_weight=weight)) == {"cpu.shares": shares}
     assert written(build_shares(on(2), cpu_weight=weight)) == {"cpu.weight": str(weight)}
+
+
+@pytest.mark.parametrize(
+    ("swap", "first", "second"),
+    [
+        (None, ["memory.limit_in_bytes=67108864"], ["memory.max=67108864"]),
+        (
+            0,
+            [
+                "memory.memsw.limit_in_bytes=-1",
+                "memory.limit_in_bytes=67108864",
+                "memory.memsw.limit_in_bytes=67108864",
+            ],
+            ["memory.max=67108864", "memory.swap.max=0"],
+        ),
+        (
+            16 * MIB,
+            [
+                "memory.memsw.limit_in_bytes=-1",
+                "memory.limit_in_bytes=67108864",
+                "memory.memsw.limit_in_bytes=83886080",
+            ],
+            ["memory.max=67108864", "memory.swap.max=16777216"],
+        ),
+        (
+            UNBOUNDED,
+            ["memory.memsw.limit_in_bytes=-1", "memory.limit_in_bytes=67108864"],
+            ["memory.max=67108864", "memory.swap.max=max"],
+        ),
+    ],
+)
+def test_swap_is_bounded_without_memory_ever_exceeding_memory_and_swap(
+    swap: int | None, first: list[str], second: list[str]
+) -> None:
+    for version, wanted in ((1, first), (2, second)):
+        found = build_bounds({"memory": version}, memory=64 * MIB, cpus=1, processes=100, swap=swap)
+
+        assert [f"{setting.file}={setting.value}" for setting in found] == wanted
+
+
+def test_guarantee_is_given_to_both_groups_in_version_2_and_taken_back_with_none() -> None:
+    inner = build_bounds(on(2), memory=64 * MIB, cpus=1, processes=100, memory_guarantee=MIB)
+
+    assert written(inner)["memory.low"] == str(MIB)
+    assert written(build_shares(on(2), memory_guarantee=MIB)) == {"memory.low": str(MIB)}
+    assert written(build_shares(on(1), memory_guarantee=MIB)) == {
+        "memory.soft_limit_in_bytes": str(MIB)
+    }
+    assert written(build_shares(on(1), memory_guarantee=0)) == {"memory.soft_limit_in_bytes": "-1"}
+    assert written(build_shares(on(2), memory_guarantee=0)) == {"memory.low": "0"}
+    assert build_shares(on(1)) == []

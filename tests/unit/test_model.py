@@ -173,6 +173,11 @@ def test_home_keeps_what_lasts_apart_from_what_may_vanish() -> None:
             "a guest cannot have the CPU weight 10001; ask for 1 to 10000; a guest has 100 unless it "
             "is set",
         ),
+        (
+            Limits(memory=32 * MIB, memory_guarantee=33 * MIB),
+            "33 MiB of memory cannot be guaranteed to a guest that has 32 MiB; ask for less with "
+            "--memory-guarantee, or give it more with --memory",
+        ),
         (Limits(disk=0), "a disk of 0 B is too small; give at least 64 MiB"),
     ],
 )

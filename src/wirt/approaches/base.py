@@ -150,6 +150,10 @@ class Adjustable(Protocol):
         """
         ...
 
+    def memory_kills(self, place: Place) -> int | None:
+        """Return how many processes of a running guest were ended because it was out of memory; None: nobody counts."""
+        ...
+
 
 @runtime_checkable
 class Countable(Protocol):

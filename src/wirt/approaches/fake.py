@@ -123,6 +123,10 @@ class FakeApproach:
             for name, unit in UNITS.items()
         ]
 
+    def memory_kills(self, place: Place) -> int | None:
+        """Return None: nobody is ended here."""
+        return None
+
     def freeze(self, place: Place) -> None:
         """Write down that the guest is held still."""
         self._check_running(place)

@@ -7,7 +7,7 @@ import click
 
 from wirt.errors import InvalidInput
 from wirt.model.limits import Limits
-from wirt.units import parse_bytes, parse_cpus, parse_seconds
+from wirt.units import UNBOUNDED, parse_bytes, parse_cpus, parse_seconds
 
 EXEC_FAILED = 125
 """Exit status of ``exec`` and ``run`` when Wirt itself failed: all below belong to the command, as with env(1)."""
@@ -21,6 +21,8 @@ class BytesType(click.ParamType):
     """A size such as 512M."""
 
     name = "size"
+    otherwise = ""
+    """What may be written instead, for the message."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return bytes."""
@@ -29,7 +31,18 @@ class BytesType(click.ParamType):
         try:
             return parse_bytes(value)
         except InvalidInput as error:
-            self.fail(str(error), param, ctx)
+            self.fail(f"{error}{self.otherwise}", param, ctx)
+
+
+class BoundType(BytesType):
+    """A size, or the word for no bound."""
+
+    unbounded = "unlimited"
+    otherwise = f", or {unbounded}"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bytes, UNBOUNDED for the word."""
+        return UNBOUNDED if value == self.unbounded else super().convert(value, param, ctx)
 
 
 class SecondsType(click.ParamType):
@@ -75,6 +88,7 @@ def without_marker(command: tuple[str, ...]) -> list[str]:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 BYTES = BytesType()
+BOUND = BoundType()
 SECONDS = SecondsType()
 CPUS = CpusType()
 

@@ -11,7 +11,7 @@ from wirt.model.guest import Guest
 from wirt.model.limits import Limits
 from wirt.ops import set as verb
 from wirt.ops.naming import NamesRequest
-from wirt.units import render_bytes, render_cpus
+from wirt.units import UNBOUNDED, render_bytes, render_cpus
 
 NONE = "none"
 """Takes away what was set."""
@@ -23,6 +23,8 @@ NONE = "none"
 @click.option("--cpu-weight", type=int, help="What it gets of CPUs that several want: 1 to 10000.")
 @click.option("--cpu-pin", type=options.CPUS, help="CPUs to run on, such as 0,2-3, or all.")
 @click.option("--memory", type=options.BYTES, help="Memory.")
+@click.option("--memory-guarantee", type=options.BYTES, help="Memory that is taken from it last.")
+@click.option("--swap", type=options.BOUND, help="Swap beside its memory, or unlimited.")
 @click.option("--processes", type=int, help="Processes and threads, of a container.")
 @click.option("--disk", type=options.BYTES, help="Disk.")
 @click.option("--hostname", help="Host name inside, or none for the guest's own name.")
@@ -74,6 +76,15 @@ def _described(limits: Limits) -> dict[str, str]:
         "cpu_weight": f"a CPU weight of {limits.cpu_weight}",
         "cpu_pin": f"{pin} to run on",
         "memory": f"{render_bytes(limits.memory)} of memory",
+        "memory_guarantee": f"{_size(limits.memory_guarantee)} memory guaranteed",
+        "swap": f"{_size(limits.swap)} swap",
         "processes": f"{limits.processes} processes",
         "disk": f"a disk of {render_bytes(limits.disk)}",
     }
+
+
+def _size(size: int) -> str:
+    """Return how much of something a guest has, if it is bounded."""
+    if size == UNBOUNDED:
+        return "unlimited"
+    return f"{render_bytes(size)} of" if size else "no"

@@ -7,9 +7,10 @@ import msgspec
 
 from wirt import app
 from wirt.console import output
+from wirt.model.limits import Limits
 from wirt.model.resources import DiskUsage
-from wirt.ops.guests import disk_usage, observed
-from wirt.units import render_bytes, render_cpus
+from wirt.ops.guests import disk_usage, memory_kills, observed
+from wirt.units import UNBOUNDED, render_bytes, render_cpus
 
 
 @click.command()
@@ -21,8 +22,9 @@ def show(name: str, as_json: bool) -> None:
         guest = observed(context, context.store.find(name))
         place = context.home.place(guest.id)
         usage = disk_usage(context, guest)
+        kills = memory_kills(context, guest)
     if as_json:
-        everything = {**msgspec.to_builtins(guest), "disk_usage": usage}
+        everything = {**msgspec.to_builtins(guest), "disk_usage": usage, "memory_kills": kills}
         output.say(msgspec.json.encode(everything).decode())
         return
     rows = [
@@ -35,7 +37,7 @@ def show(name: str, as_json: bool) -> None:
         ("cpus", str(guest.limits.cpus)),
         ("cpu weight", str(guest.limits.cpu_weight)),
         ("cpu pin", render_cpus(guest.limits.cpu_pin) or "all"),
-        ("memory", render_bytes(guest.limits.memory)),
+        ("memory", _memory(guest.limits, kills)),
         ("processes", str(guest.limits.processes)),
         ("disk", _disk(guest.limits.disk, usage)),
         ("address", guest.address),
@@ -50,6 +52,18 @@ def show(name: str, as_json: bool) -> None:
         ("log", place.log),
     ]
     output.say("\n".join(f"{key:<12} {value}" for key, value in rows))
+
+
+def _memory(limits: Limits, kills: int | None) -> str:
+    text = render_bytes(limits.memory)
+    if limits.memory_guarantee:
+        text += f", {render_bytes(limits.memory_guarantee)} guaranteed"
+    if limits.swap != UNBOUNDED:
+        text += f", {render_bytes(limits.swap)} of swap"
+    if kills:
+        ended = "a process was ended" if kills == 1 else f"{kills} processes were ended"
+        text += f"; ran out of it since its start: {ended}"
+    return text
 
 
 def _disk(size: int, usage: DiskUsage | None) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from wirt.units import UNBOUNDED
+
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a group and what is to be written to it."""
@@ -22,6 +24,8 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
 CONTROLLERS = ("memory", "cpuset", "cpu", "pids")
 """The controllers that limits are set by, the one that a kernel may refuse first."""
 
+_File = tuple[str, str]
+"""A file's name and what is to be written to it."""
 _CPU_PERIOD = 100_000
 """Microseconds in which a group may use its share of processor time."""
 _SHARES_OF_WEIGHT = 1024 / 100
@@ -35,6 +39,8 @@ def build_bounds(
     cpus: int,
     processes: int,
     cpu_pin: Sequence[int] = (),
+    swap: int | None = None,
+    memory_guarantee: int | None = None,
 ) -> list[Setting]:
     """Return what holds a group to these bounds, the one that a kernel may refuse first.
 
@@ -46,12 +52,16 @@ def build_bounds(
         cpus: processors' worth of time.
         processes: processes and threads.
         cpu_pin: numbers of the node's processors that it runs on; none: those of the group above, as a fresh group.
+        swap: bytes beside those of the memory; UNBOUNDED for all that there is; None: as a fresh group.
+        memory_guarantee: bytes, part of the guarantee that ``build_shares`` gives to a group above; None: as that one.
     """
     quota = cpus * _CPU_PERIOD
+    opened, closed, own = _build_swap(memory, swap)
+    low = [] if memory_guarantee is None else [("memory.low", str(memory_guarantee))]
     pin = [("cpuset.cpus", ",".join(map(str, cpu_pin)))] if cpu_pin else []
     files = {
-        ("memory", 1): [("memory.limit_in_bytes", str(memory))],
-        ("memory", 2): [("memory.max", str(memory))],
+        ("memory", 1): [*opened, ("memory.limit_in_bytes", str(memory)), *closed],
+        ("memory", 2): [("memory.max", str(memory)), *own, *low],
         ("cpuset", 1): pin,
         ("cpuset", 2): pin,
         ("cpu", 1): [("cpu.cfs_period_us", str(_CPU_PERIOD)), ("cpu.cfs_quota_us", str(quota))],
@@ -62,24 +72,47 @@ def build_bounds(
     return _settings(versions, files)
 
 
-def build_shares(versions: Mapping[str, int], *, cpu_weight: int) -> list[Setting]:
-    """Return what gives a group its shares.
+def _build_swap(memory: int, swap: int | None) -> tuple[list[_File], list[_File], list[_File]]:
+    """Return what bounds swap: before and after the memory in version 1, and in version 2."""
+    if swap is None:
+        return [], [], []
+    # Version 1 counts both together and never lets that be less than the memory alone, not between two writes either.
+    opened = [("memory.memsw.limit_in_bytes", "-1")]
+    if swap == UNBOUNDED:
+        return opened, [], [("memory.swap.max", "max")]
+    closed = [("memory.memsw.limit_in_bytes", str(memory + swap))]
+    return opened, closed, [("memory.swap.max", str(swap))]
 
-    Source: the kernel's admin-guide/cgroup-v2 (cpu.weight), and sched_weight_from_cgroup() for what it is in v1.
+
+def build_shares(
+    versions: Mapping[str, int],
+    *,
+    cpu_weight: int | None = None,
+    memory_guarantee: int | None = None,
+) -> list[Setting]:
+    """Return what gives a group its shares; None: those of a fresh group.
+
+    Source: the kernel's admin-guide/cgroup-v2 (cpu.weight, memory.low), sched_weight_from_cgroup() for what the weight is
+    in version 1, and admin-guide/cgroup-v1 (memory, soft limits).
 
     Args:
         versions: as for ``build_bounds``.
         cpu_weight: 1 to 10000; a fresh group has 100.
+        memory_guarantee: bytes that are taken last when memory is short; 0 for none. In version 1 it says instead what
+            is taken first: all beyond it, of those that have one.
     """
-    files = {
-        ("cpu", 1): [("cpu.shares", str(round(cpu_weight * _SHARES_OF_WEIGHT)))],
-        ("cpu", 2): [("cpu.weight", str(cpu_weight))],
-    }
+    files: dict[tuple[str, int], list[_File]] = {}
+    if memory_guarantee is not None:
+        files["memory", 1] = [("memory.soft_limit_in_bytes", str(memory_guarantee or -1))]
+        files["memory", 2] = [("memory.low", str(memory_guarantee))]
+    if cpu_weight is not None:
+        files["cpu", 1] = [("cpu.shares", str(round(cpu_weight * _SHARES_OF_WEIGHT)))]
+        files["cpu", 2] = [("cpu.weight", str(cpu_weight))]
     return _settings(versions, files)
 
 
 def _settings(
-    versions: Mapping[str, int], files: Mapping[tuple[str, int], Sequence[tuple[str, str]]]
+    versions: Mapping[str, int], files: Mapping[tuple[str, int], Sequence[_File]]
 ) -> list[Setting]:
     return [
         Setting(controller=name, version=versions[name], file=file, value=value)

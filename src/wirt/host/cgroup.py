@@ -72,11 +72,25 @@ def version_of(controller: str, hierarchies: Sequence[Hierarchy] | None = None) 
     return None
 
 
-def find_versions() -> dict[str, int]:
+def find_versions(hierarchies: Sequence[Hierarchy]) -> dict[str, int]:
     """Return the version of the tree that each controller for limits is in; those that the node lacks are left out."""
-    hierarchies = find_hierarchies()
     found = {name: version_of(name, hierarchies) for name in CONTROLLERS}
     return {name: version for name, version in found.items() if version is not None}
+
+
+def has_file(controller: str, name: str, hierarchies: Sequence[Hierarchy]) -> bool:
+    """Return whether the groups of a controller have this file: a kernel may be built, or started, without it.
+
+    The root of a tree lacks some. If there is no group below it that has the controller, the file is taken to be there.
+    """
+    for hierarchy in hierarchies:
+        if controller in hierarchy.controllers:
+            top = Path(hierarchy.path)
+            groups = [below for below in top.iterdir() if below.is_dir()]
+            if hierarchy.version == 2 and controller not in _switched_on(top):
+                groups = []
+            return not groups or any((group / name).exists() for group in (top, *groups))
+    return False
 
 
 class Cgroup:
@@ -273,8 +287,13 @@ class Cgroup:
 def _pass_on(directory: Path) -> None:
     """Switch the controllers on for the children of a v2 group, as far as its own parent passed them to it."""
     wanted = set(_read(directory / "cgroup.controllers").split()) & _WANTED
-    for controller in sorted(wanted - set(_read(directory / "cgroup.subtree_control").split())):
+    for controller in sorted(wanted - _switched_on(directory)):
         _write(directory / "cgroup.subtree_control", f"+{controller}")
+
+
+def _switched_on(directory: Path) -> set[str]:
+    """Return the controllers that the children of a v2 group have."""
+    return set(_read(directory / "cgroup.subtree_control").split())
 
 
 def _inherit_cpuset(directory: Path) -> None:

@@ -3,7 +3,7 @@
 import msgspec
 
 from wirt.errors import InvalidInput
-from wirt.units import GIB, MIB, render_bytes, render_cpus
+from wirt.units import GIB, MIB, UNBOUNDED, render_bytes, render_cpus
 
 SMALLEST_DISK = 64 * MIB
 SMALLEST_PROCESSES = 16
@@ -28,12 +28,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What it gets of processors that several guests want, against what each of them has."""
     cpu_pin: tuple[int, ...] = ()
     """Numbers of the node's processors that it runs on; none: on all."""
+    swap: int = UNBOUNDED
+    """Bytes of the node's swap that it may use beside its memory."""
+    memory_guarantee: int = 0
+    """Bytes of its memory that are taken last when the node's is short."""
 
 
 HELD_BY_THE_NODE = {
     "processes": "number of processes",
     "cpu_weight": "CPU weight",
     "cpu_pin": "CPU list",
+    "swap": "swap",
+    "memory_guarantee": "memory guarantee",
 }
 """Limits that only the node's kernel can hold a guest to -> what they are called."""
 
@@ -53,6 +59,12 @@ def check_limits(limits: Limits, *, smallest_memory: int, node_cpus: int) -> Non
         raise InvalidInput(
             f"{render_bytes(limits.memory)} of memory are too little to boot",
             hint=f"give at least {render_bytes(smallest_memory)}",
+        )
+    if limits.memory_guarantee > limits.memory:
+        raise InvalidInput(
+            f"{render_bytes(limits.memory_guarantee)} of memory cannot be guaranteed to a guest that "
+            f"has {render_bytes(limits.memory)}",
+            hint="ask for less with --memory-guarantee, or give it more with --memory",
         )
     if not SMALLEST_PROCESSES <= limits.processes <= MOST_PROCESSES:
         raise InvalidInput(

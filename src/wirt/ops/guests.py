@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from wirt.approaches.base import Adjustable
 from wirt.errors import Error
 from wirt.host import lock, process
 from wirt.model.guest import Guest
@@ -57,6 +58,14 @@ def disk_usage(context: Context, guest: Guest) -> DiskUsage | None:
     """Return how much of its disk a guest uses, None if its pool cannot say."""
     pool = context.pool(guest.pool)
     return pool.measure(guest.id) if isinstance(pool, MeasuresRoots) else None
+
+
+def memory_kills(context: Context, guest: Guest) -> int | None:
+    """Return how many processes of a running guest the node's kernel has ended for want of memory; None: nobody counts."""
+    approach = context.approach(guest.approach)
+    if guest.state is State.STOPPED or not isinstance(approach, Adjustable):
+        return None
+    return approach.memory_kills(context.home.place(guest.id))
 
 
 def clean_up(context: Context) -> None:

@@ -25,6 +25,10 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     processes: int | None = None
     disk: int | None = None
     """Bytes."""
+    swap: int | None = None
+    """Bytes, or UNBOUNDED."""
+    memory_guarantee: int | None = None
+    """Bytes."""
     cpu_weight: int | None = None
     cpu_pin: tuple[int, ...] | None = None
     """None of the node's processors: it is not pinned any more."""

@@ -151,6 +151,13 @@ class Lxc:
 
         return counters.count(cgroup.Cgroup(control.payload_group(place.name)))
 
+    def memory_kills(self, place: Place) -> int | None:
+        """Ask the kernel's count."""
+        # Loaded here: only one command needs it.
+        from wirt.host import cgroupusage
+
+        return cgroupusage.measure(cgroup.Cgroup(control.payload_group(place.name))).killed
+
     def freeze(self, place: Place) -> None:
         """Freeze the cgroup of the container."""
         cgroup.Cgroup(place.name).freeze()
