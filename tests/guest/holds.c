@@ -66,6 +66,10 @@ static void hold(const char *what, long amount) {
     if (!strcmp(what, "files")) {
         while (amount--)
             dup(must(open("/etc/passwd", O_RDONLY), "open"));
+    } else if (!strcmp(what, "names")) {
+        char name[32];
+        while (snprintf(name, sizeof name, "/root/name-%ld", amount), amount--)
+            must(close(must(open(name, O_CREAT | O_WRONLY, 0600), "open")), "close");
     } else if (!strcmp(what, "processes")) {
         while (amount--)
             if (must(fork(), "fork") == 0) {

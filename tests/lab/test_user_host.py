@@ -47,6 +47,11 @@ def test_every_port_keeps_its_contract(lab: LabHost) -> None:
 
 
 @pytest.mark.long
+def test_containers_are_counted_on_cgroup_2(lab: LabHost) -> None:
+    lab.pytest("tests/guest/test_counters.py", "tests/host/test_process_usage.py")
+
+
+@pytest.mark.long
 def test_kills_and_interrupts_leave_nothing(lab: LabHost) -> None:
     lab.pytest("tests/crash")
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wirt.host.cgroup import Cgroup, Hierarchy
-from wirt.host.cgroupusage import Account, GroupUsage, measure
+from wirt.host.cgroupusage import Account, GroupUsage, find_guarantee, measure
 
 FIRST = {
     "pids/web/pids.current": "7\n",
@@ -66,7 +66,6 @@ def test_group_of_version_1_is_summed_with_those_below_it(tmp_path: Path) -> Non
         shared=100,
         reclaimable=None,
         killed=3,
-        guaranteed=65536,
     )
 
 
@@ -83,7 +82,6 @@ def test_group_of_version_2_counts_what_is_below_it_once(tmp_path: Path) -> None
         shared=100,
         reclaimable=300,
         killed=3,
-        guaranteed=65536,
     )
 
 
@@ -91,12 +89,22 @@ def test_group_that_nothing_bounds_has_no_limits(tmp_path: Path) -> None:
     unbounded = "9223372036854771712\n"
     for name in ("limit_in_bytes", "memsw.limit_in_bytes", "soft_limit_in_bytes"):
         write(tmp_path, {f"web/memory.{name}": unbounded})
-    first = measure(Cgroup("web", [tree(tmp_path, 1, "memory")]))
+    groups = [Cgroup("web", [tree(tmp_path, version, "memory")]) for version in (1, 2)]
     write(tmp_path, {"web/memory.max": "max\n", "web/memory.low": "0\n"})
-    second = measure(Cgroup("web", [tree(tmp_path, 2, "memory")]))
 
-    for found in (first, second):
-        assert (found.memory.limit, found.swap.limit, found.guaranteed) == (None, None, None)
+    for group in groups:
+        found = measure(group)
+        assert (found.memory.limit, found.swap.limit, find_guarantee(group)) == (None, None, 0)
+
+
+def test_guarantee_of_a_group_is_what_either_version_calls_so(tmp_path: Path) -> None:
+    write(tmp_path / "first", FIRST)
+    write(tmp_path / "second", SECOND)
+    first = Cgroup("web", [tree(tmp_path / "first" / "memory", 1, "memory")])
+    second = Cgroup("web", [tree(tmp_path / "second", 2, "memory")])
+
+    assert (find_guarantee(first), find_guarantee(second)) == (65536, 65536)
+    assert find_guarantee(Cgroup("web", [tree(tmp_path, 2)])) == 0
 
 
 def test_group_that_nobody_counts_is_unknown(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ USAGE = Usage(
         shared=4096,
         reclaimable=300,
         killed=1,
-        guaranteed=1 << 16,
     ),
+    guarantee=1 << 16,
     processes=PROCESSES,
     locks=6,
     terminals=Terminals(held=2, most=1024),
@@ -127,6 +127,7 @@ def test_what_the_kernel_does_not_tell_is_not_available_and_says_why() -> None:
     found = by_name(
         Usage(
             group=GroupUsage(),
+            guarantee=0,
             processes=msgspec.structs.replace(PROCESSES, files=None),
             locks=0,
             terminals=None,

@@ -41,8 +41,6 @@ class GroupUsage(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of dentries, inodes and what else of the kernel's objects can be given back."""
     killed: int | None = None
     """Processes ended for want of memory."""
-    guaranteed: int | None = None
-    """Bytes that are not taken back as long as there is memory elsewhere."""
 
 
 def measure(group: Cgroup) -> GroupUsage:
@@ -53,6 +51,16 @@ def measure(group: Cgroup) -> GroupUsage:
         return GroupUsage(processes=processes)
     measured = _measure_first if memory.version == 1 else _measure_second
     return measured(memory.path, processes)
+
+
+def find_guarantee(group: Cgroup) -> int:
+    """Return the bytes that are not taken from a group as long as there is memory elsewhere; 0 if none are promised."""
+    memory = group.part("memory")
+    if memory is None:
+        return 0
+    if memory.version == 1:
+        return _bounded(f"{memory.path}/memory.soft_limit_in_bytes") or 0
+    return _KERNEL.number(f"{memory.path}/memory.low") or 0
 
 
 def _measure_processes(path: str) -> Account:
@@ -82,7 +90,6 @@ def _measure_first(path: str, processes: Account) -> GroupUsage:
         shared=stat.get("total_shmem"),
         reclaimable=None,
         killed=_summed(path, "memory.oom_control", "oom_kill"),
-        guaranteed=_bounded(f"{path}/memory.soft_limit_in_bytes"),
     )
 
 
@@ -99,7 +106,6 @@ def _measure_second(path: str, processes: Account) -> GroupUsage:
         shared=stat.get("shmem"),
         reclaimable=stat.get("slab_reclaimable"),
         killed=_fields(f"{path}/memory.events").get("oom_kill"),
-        guaranteed=_KERNEL.number(f"{path}/memory.low") or None,
     )
 
 

@@ -2,7 +2,7 @@
 
 import ctypes
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cmp_to_key
 from itertools import pairwise
 
@@ -11,6 +11,8 @@ import msgspec
 _KCMP = {"x86_64": 312, "aarch64": 272, "riscv64": 272}
 """The number of ``kcmp``, for which the C library has no name."""
 _KCMP_FILE = 0
+_MOST_COMPARED = 20_000
+"""Descriptors: what a guest can open is bounded by its memory alone, and to compare so many takes a second."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -30,7 +32,8 @@ class ProcessUsage(msgspec.Struct, frozen=True, kw_only=True):
     signals: int
     """Signals that wait to be delivered, those of timers included."""
     files: int | None
-    """Open files and sockets, each once, whoever shares it; None where the kernel cannot say which are one."""
+    """Open files and sockets, each once, whoever shares it, unless they are too many to be compared; None where the kernel
+    cannot say which are one."""
     tcp_sockets: int
     other_sockets: int
     paths: list[Descriptor]
@@ -69,7 +72,7 @@ def measure(pids: Sequence[int]) -> ProcessUsage:
         locked=locked,
         signals=sum(signals.values()),
         # A socket is one file as long as it lives.
-        files=len(sockets) + sum(map(_count_files, files)) if _can_compare() else None,
+        files=len(sockets) + _count_files(files) if _can_compare() else None,
         tcp_sockets=tcp,
         other_sockets=len(sockets) - tcp,
         paths=[shared for target in opened if target[:1] == "/" for shared in opened[target]],
@@ -114,12 +117,21 @@ def _is_tcp(descriptor: Descriptor) -> bool:
     return protocol.startswith((b"TCP", b"MPTCP"))
 
 
-def _count_files(descriptors: list[Descriptor]) -> int:
-    """Return how many open files these descriptors of one path are: what is inherited or duplicated is one."""
-    if len(descriptors) == 1:
-        return 1
-    ordered = sorted(descriptors, key=cmp_to_key(_compare))
-    return 1 + sum(_compare(one, other) != 0 for one, other in pairwise(ordered))
+def _count_files(by_path: Iterable[list[Descriptor]]) -> int:
+    """Return how many open files these descriptors are: what is inherited or duplicated is one.
+
+    Only those of one path can be; the paths with few come first, so that one with very many leaves the rest exact.
+    """
+    count = compared = 0
+    for descriptors in sorted(by_path, key=len):
+        if len(descriptors) > 1:
+            compared += len(descriptors)
+        if compared > _MOST_COMPARED or len(descriptors) == 1:
+            count += len(descriptors)
+        else:
+            ordered = sorted(descriptors, key=cmp_to_key(_compare))
+            count += 1 + sum(_compare(one, other) != 0 for one, other in pairwise(ordered))
+    return count
 
 
 def _compare(one: Descriptor, other: Descriptor) -> int:

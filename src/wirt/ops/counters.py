@@ -6,6 +6,7 @@ run directory, which are gone when the guest has stopped: as with the kernel's o
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 import msgspec
 
@@ -20,7 +21,7 @@ from wirt.ops.context import Context
 from wirt.ops.systemd import build_command
 
 _PATIENCE = 0.5
-"""Seconds to wait for the guest's lock; a verb that holds it for longer, as ``stop`` may, keeps nobody from reading."""
+"""Seconds to wait for the guest's lock."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,19 +35,20 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 def read_counters(context: Context, name: str) -> list[Counter]:
     """Return the counters of a running guest, in the order of OpenVZ's kernel, and keep the most of each.
 
-    While another command holds the guest for long, nothing is kept.
+    The guest's lock is held only to keep them: what a guest holds may be a lot, and takes its time to count. While another
+    command has the lock for long, as ``stop`` may, nothing is kept.
 
     Raises:
         NotFound, WrongState, Unsupported: it has none.
         Failed: it ended meanwhile.
     """
-    try:
-        with guests.held(context, name, wait=_PATIENCE) as guest:
-            counters = _counted(context, guest)
-            _keep(context, guest, counters)
-            return counters
-    except Busy:
-        return _counted(context, guests.observed(context, context.store.find(name)))
+    guest = guests.observed(context, context.store.find(name))
+    counters = _counted(context, guest)
+    with suppress(Busy, NotFound), guests.held(context, name, wait=_PATIENCE) as found:
+        if _start_of(found) == _start_of(guest):
+            counters = raised(counters, _seen(context, found))
+            _keep(context, found, counters)
+    return counters
 
 
 def sample(context: Context) -> Iterator[Error]:
@@ -134,8 +136,12 @@ def _seen(context: Context, guest: Guest) -> Mapping[str, Most]:
     except OSError as error:
         what = f"read what was kept of the counters of guest {guest.name}"
         raise files.translate(error, what) from error
-    is_of_this_start = (record.boot, record.handle) == (guest.boot, guest.handle)
-    return record.seen if is_of_this_start else {}
+    return record.seen if (record.boot, record.handle) == _start_of(guest) else {}
+
+
+def _start_of(guest: Guest) -> tuple[str | None, Handle | None]:
+    """Return what no other start of a guest has."""
+    return guest.boot, guest.handle
 
 
 def _keep(context: Context, guest: Guest, counters: list[Counter]) -> None:

@@ -5,6 +5,7 @@
 
 import msgspec
 
+from wirt.approaches.lxc import control
 from wirt.errors import Failed
 from wirt.host import cgroupusage, filelocks, nft, processusage, socketusage, terminals
 from wirt.host.cgroup import Cgroup
@@ -22,6 +23,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the counters are made from; a text in the place of a value says why there is none."""
 
     group: GroupUsage
+    guarantee: int
+    """Bytes of memory."""
     processes: ProcessUsage
     locks: int
     terminals: Terminals | None
@@ -29,19 +32,22 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     rules: int | str
 
 
-def count(group: Cgroup) -> list[Counter]:
-    """Return the counters of the container whose processes are in a cgroup.
+def count(name: str) -> list[Counter]:
+    """Return the counters of a container.
 
     Raises:
         Failed: it does not run.
     """
+    group = Cgroup(control.payload_group(name))
     pids = group.pids()
     processes = processusage.measure(pids)
     if processes.first is None:
-        raise Failed(f"container {group.name} has ended")
+        raise Failed(f"container {name} has ended")
     return build_counters(
         Usage(
             group=cgroupusage.measure(group),
+            # Given to the group above it, which stands beside those of other guests.
+            guarantee=cgroupusage.find_guarantee(Cgroup(name)),
             processes=processes,
             locks=filelocks.count_locks(pids, processes.paths),
             terminals=terminals.count_terminals(processes.first),
@@ -68,7 +74,7 @@ def build_counters(usage: Usage) -> list[Counter]:
             "vmguarpages",
             processes.private,
             f"{_SUM}: the same as privvmpages, which is what a guarantee is for",
-            barrier=_in_unit("vmguarpages", group.guaranteed or 0),
+            barrier=_in_unit("vmguarpages", usage.guarantee),
         ),
         _of_value(
             "numsiginfo",

@@ -149,7 +149,7 @@ class Lxc:
         # Loaded here: no other command needs it.
         from wirt.approaches.lxc import counters
 
-        return counters.count(cgroup.Cgroup(control.payload_group(place.name)))
+        return counters.count(place.name)
 
     def memory_kills(self, place: Place) -> int | None:
         """Ask the kernel's count."""
