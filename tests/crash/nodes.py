@@ -19,6 +19,7 @@ from wirt.host import interrupts
 from wirt.model.forward import parse_forward
 from wirt.ops import guests
 from wirt.ops.context import Context
+from wirt.ops.copy import copy, parse_end
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.forward import add_forward, remove_forward
@@ -155,6 +156,8 @@ class FakeNode:
                 # As touch(1) in the guest would.
                 guest = context.store.find(arguments[0])
                 Path(self._home.pool("fake"), guest.id, f"root/{arguments[-1]}").touch()
+            case "copy":
+                copy(context, *map(parse_end, arguments))
             case "snapshot":
                 self._do_snapshot(context, *arguments)
             case "template" if arguments[0] == "from-guest":

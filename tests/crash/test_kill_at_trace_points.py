@@ -34,6 +34,8 @@ SET = ["set", "web", "--memory"]
 FREEZE, THAW = ["freeze", "web"], ["thaw", "web"]
 SNAPSHOT, FORGET = ["snapshot", "create", "web", "one"], ["snapshot", "delete", "web", "one"]
 CHANGE, RESTORE = ["exec", "web", "touch", "new"], ["snapshot", "restore", "web", "one"]
+# Of a copy nothing is left but the file, which is there before.
+COPY = ["copy", "/etc/hostname", "web:/file"]
 CASES = {
     "create": Case([], CREATE, [DESTROY]),
     "start": Case([CREATE, START, END], START, [END]),
@@ -45,6 +47,7 @@ CASES = {
     "thaw": Case([CREATE, START, FREEZE], THAW, [FREEZE]),
     "set-running": Case([CREATE, START], [*SET, "96M"], [[*SET, "512M"]]),
     "stop-frozen": Case([CREATE, START, FREEZE], END, [START, FREEZE]),
+    "copy": Case([CREATE, COPY], COPY, []),
     "run": Case([], ["run", "-t", TINY, "true"], []),
     "snapshot-running": Case([CREATE, START], SNAPSHOT, [FORGET]),
     "snapshot-delete": Case([CREATE, START, END, SNAPSHOT], FORGET, [SNAPSHOT]),
@@ -56,7 +59,7 @@ UNDONE = frozenset({"create", "start", "freeze", "run", "snapshot", "restore"})
 """What is undone if it is killed; the others are finished."""
 ON_BTRFS = ["create", "snapshot-running", "snapshot-delete", "restore-force"]
 """What is something else there."""
-ON_IMAGES = ["create", "start", "stop-force", "snapshot-running"]
+ON_IMAGES = ["create", "start", "stop-force", "copy", "snapshot-running"]
 """The same; going back is part of undo, in test_set.py."""
 
 

@@ -236,6 +236,5 @@ def test_header_of_gigabytes_is_refused_unread(tmp_path: Path) -> None:
         import_of(path)
 
     assert str(caught.value) == (
-        "bomb.tar was not imported: it has a header of 7 GiB; "
-        "pack the root again: tar -C ROOT -cf FILE ."
+        "bomb.tar cannot be read: it has a header of 7 GiB; pack it again with tar"
     )

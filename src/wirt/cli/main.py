@@ -15,6 +15,7 @@ COMMANDS = {
     "autostart": "wirt.cli.autostart:autostart",
     "boot": "wirt.cli.boot:boot",
     "compare": "wirt.cli.compare:compare",
+    "copy": "wirt.cli.copy:copy",
     "counters": "wirt.cli.counters:counters",
     "create": "wirt.cli.create:create",
     "destroy": "wirt.cli.destroy:destroy",

@@ -1,7 +1,7 @@
-"""Files below a root that somebody hostile has made, and may be changing meanwhile.
+"""Paths in a tree that a stranger has made, opened so that no link in it leads out of it.
 
-The kernel itself keeps every link inside (``openat2`` with RESOLVE_IN_ROOT): a check beforehand would be out of date by the
-time of the write.
+By the kernel's ``openat2``, which neither Python nor Debian 12's C library has a function for: the whole way is walked in
+one call, so nobody can put a link there between a look and an open. Source: openat2(2).
 """
 
 import ctypes
@@ -10,21 +10,40 @@ import os
 from contextlib import suppress
 
 _OPENAT2 = 437
-"""By number: Debian 12's C library does not know it."""
-_RESOLVE_NO_MAGICLINKS, _RESOLVE_IN_ROOT = 0x02, 0x10
-_TRIES = 20
-"""The kernel asks to try again where something is renamed at the same time."""
-
+_NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH, _IN_ROOT = 1, 2, 4, 8, 16
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class _How(ctypes.Structure):
+class _OpenHow(ctypes.Structure):
     _fields_ = (
         ("flags", ctypes.c_uint64),
         ("mode", ctypes.c_uint64),
         ("resolve", ctypes.c_uint64),
     )
+
+
+def open_inside(root: int, path: str, flags: int = os.O_PATH) -> int:
+    """Open a path as a process would whose root directory this is: links are followed, and lead to nowhere else.
+
+    Args:
+        root: descriptor of the directory.
+        path: absolute or not, it begins there; ``..`` leads no further up.
+        flags: as for ``os.open``; nothing is created.
+
+    Raises:
+        OSError: as ``os.open``; EXDEV if the way leads to another file system.
+    """
+    return _open(root, path, flags, _IN_ROOT | _NO_MAGICLINKS | _NO_XDEV)
+
+
+def open_beneath(directory: int, path: str, flags: int = os.O_PATH) -> int:
+    """Open a path below a directory on which there is no link at all.
+
+    Raises:
+        OSError: as ``os.open``; ELOOP if there is a link, EXDEV if the path leads out.
+    """
+    return _open(directory, path, flags, _BENEATH | _NO_SYMLINKS | _NO_XDEV)
 
 
 def replace(root: str, path: str, content: str, *, owner: int, mode: int = 0o644) -> None:
@@ -42,7 +61,11 @@ def replace(root: str, path: str, content: str, *, owner: int, mode: int = 0o644
     Raises:
         OSError: the kernel refused; a directory at ``path`` stays.
     """
-    directory = _open_directory(root, os.path.dirname(path))
+    top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        directory = open_inside(top, os.path.dirname(path), os.O_PATH | os.O_DIRECTORY)
+    finally:
+        os.close(top)
     name = os.path.basename(path)
     fresh = f".{name}.wirt"
     try:
@@ -63,21 +86,22 @@ def replace(root: str, path: str, content: str, *, owner: int, mode: int = 0o644
         os.close(directory)
 
 
-def _open_directory(root: str, path: str) -> int:
-    """Return a descriptor of a directory below a root."""
-    flags = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-    how = _How(flags=flags, resolve=_RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS)
-    top = os.open(root, flags)
-    try:
-        for _ in range(_TRIES):
-            found: int = _libc.syscall(
-                _OPENAT2, top, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how)
-            )
-            if found >= 0:
-                return found
-            number = ctypes.get_errno()
-            if number != errno.EAGAIN:
-                break
-        raise OSError(number, os.strerror(number), path)
-    finally:
-        os.close(top)
+def _open(directory: int, path: str, flags: int, resolve: int) -> int:
+    name = os.fsencode(path)
+    if b"\0" in name:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), path)
+    how = _OpenHow(flags=flags | os.O_CLOEXEC, mode=0, resolve=resolve)
+    while True:
+        found = _libc.syscall(
+            _OPENAT2,
+            directory,
+            name or b".",
+            ctypes.byref(how),
+            ctypes.c_size_t(ctypes.sizeof(how)),
+        )
+        if found >= 0:
+            return int(found)
+        number = ctypes.get_errno()
+        # A directory was renamed somewhere while ".." was walked: the kernel does not say it was ours.
+        if number not in (errno.EAGAIN, errno.EINTR):
+            raise OSError(number, os.strerror(number), path)

@@ -1,6 +1,9 @@
 """``exec``: a command in a running guest."""
 
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from wirt.host.run import STANDARD, Streams
 from wirt.model.guest import Guest
@@ -50,6 +53,44 @@ def execute_in(
         environment=default_environment() if environment is None else environment,
         cpus=cpus,
     )
+
+
+class Heard:
+    """What a guest has said, up to ``most`` bytes and one more: it may say anything, and as much as it likes."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.content = b""
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether that was all."""
+        return len(self.content) <= self.most
+
+
+@contextmanager
+def listening(most: int) -> Iterator[tuple[int, Heard]]:
+    """Give a descriptor for a guest to write to, and what it has written, complete at the end of the block.
+
+    Once it has said too much, the pipe breaks for whoever goes on writing.
+    """
+    heard = Heard(most)
+    reader, writer = os.pipe()
+
+    def drain() -> None:
+        found = bytearray()
+        with open(reader, "rb") as stream:
+            while len(found) <= most and (part := stream.read1(65536)):
+                found.extend(part[: most + 1 - len(found)])
+        heard.content = bytes(found)
+
+    thread = threading.Thread(target=drain)
+    thread.start()
+    try:
+        yield writer, heard
+    finally:
+        os.close(writer)
+        thread.join()
 
 
 def default_environment() -> dict[str, str]:

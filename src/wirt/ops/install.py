@@ -7,7 +7,6 @@ is installed belongs to the guest's own ids, and of the node's configuration not
 
 import os
 import tempfile
-import threading
 from collections.abc import Callable, Sequence
 
 from wirt.errors import Failed, InvalidInput, Unsupported
@@ -147,23 +146,8 @@ def _run(context: Context, guest: Guest, argv: list[str], wanted: Sequence[str] 
 
 def _read(context: Context, guest: Guest, path: str) -> bytes:
     """Return what the guest says is in one of its files, no more than is sensible; nothing if there is none."""
-    most = _MOST[path]
-    found = bytearray()
-    reader, writer = os.pipe()
-
-    def drain() -> None:
-        with open(reader, "rb") as stream:
-            while len(found) <= most and (part := stream.read1(65536)):
-                found.extend(part)
-        # Closed before its end, the pipe breaks for whoever goes on writing.
-
-    thread = threading.Thread(target=drain)
-    thread.start()
-    try:
+    with execute.listening(_MOST[path]) as (writer, heard):
         execute.execute_in(context, guest, ["cat", path], streams=Streams(stdout=writer))
-    finally:
-        os.close(writer)
-        thread.join()
-    if len(found) > most:
-        raise Failed(f"{path} of guest {guest.name} is larger than {most} bytes")
-    return bytes(found)
+    if not heard.is_whole:
+        raise Failed(f"{path} of guest {guest.name} is larger than {heard.most} bytes")
+    return heard.content

@@ -27,8 +27,8 @@ from wirt.state.base import MAKING_VERBS, Intent
 KILL_VARIABLE = "WIRT_KILL_AT"
 """Names a trace point at which the process kills itself: how the tests die there."""
 
-_LOOKING = frozenset({"template"})
-"""Verbs that only look at a guest: what they put up for that is taken away, and the guest is what it was."""
+_LOOKING = frozenset({"copy", "template"})
+"""Verbs that want nothing but to come to a guest's files: what they put up for that is taken away again."""
 
 _CHANGES: dict[str, Callable[[Ladder, Guest], Step]] = {
     "adjust": Ladder.to_adjust,
@@ -153,7 +153,8 @@ def recover(context: Context, guest: Guest) -> Guest | None:
         return break_off_resize(context, intent.guest)
     ladder = Ladder(context, intent.guest)
     if intent.verb in _LOOKING:
-        dismantle(intent.verb, ladder.to_look())
+        steps = [ladder.to_reach()] if intent.verb == "copy" else ladder.to_look()
+        dismantle(intent.verb, steps)
         settle(context, intent.verb, intent.guest, intent.guest)
         return intent.guest
     vanishing = intent.verb in _VANISHING

@@ -294,6 +294,25 @@ class Ladder:
         )
         return steps
 
+    def to_reach(self) -> Step:
+        """Return the step that shows a stopped guest's root on the node, to be read and written, with the guest's own ids.
+
+        Raises:
+            Unsupported: the root is an image.
+        """
+        if self._approach.needs.root != "tree":
+            raise Unsupported(
+                f"guest {self._guest.name} is stopped, and under {self._approach.name} its root is an "
+                "image, of which the node sees no files",
+                hint="start it first",
+            )
+        return Step(
+            name="mount",
+            do=self._reach_root,
+            undo=lambda: self._pool.detach(self._guest.id),
+            probe=lambda: self._pool.probe_attached(self._guest.id),
+        )
+
     @property
     def view(self) -> str:
         """Return where the guest's root is shown by ``to_look``."""
@@ -363,6 +382,15 @@ class Ladder:
         """Return the guest's root, made usable if it is not yet."""
         needs = self._approach.needs
         return self._pool.attach(self.form(), self._guest.id, root=needs.root, idmap=needs.idmap)
+
+    def _reach_root(self) -> None:
+        self.reached_root()
+
+    def reached_root(self) -> str:
+        """Return where a tree is shown with the guest's own ids; it is if it was not yet."""
+        root = self._pool.attach(self.form(), self._guest.id, root="tree", idmap=None)
+        assert isinstance(root, RootTree)
+        return root.path
 
     def _start_engine(self) -> None:
         kernel = initrd = None

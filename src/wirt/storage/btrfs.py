@@ -70,10 +70,10 @@ class BtrfsPool:
         volume, target = self._path(guest_id, _VOLUME), self._path(guest_id, "root")
         if mount.is_mounted(target):
             return RootTree(path=target, idmap=idmap)
+        files.open_to_group(self._path(guest_id), idmap.first if idmap else 0)
         if idmap is None:
             mount.bind(volume, target)
         else:
-            files.open_to_group(self._path(guest_id), idmap.first)
             mount.bind_idmapped([(volume, target)], first=idmap.first, size=idmap.size)
         return RootTree(path=target, idmap=idmap)
 

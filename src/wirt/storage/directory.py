@@ -59,10 +59,10 @@ class DirectoryPool:
         layer = self._path(guest_id, "layer")
         if mount.is_mounted(target):
             return RootTree(path=target, idmap=idmap)
+        files.open_to_group(self._path(guest_id), idmap.first if idmap else 0)
         if idmap is None:
             mount.overlay(form_path, f"{layer}/upper", f"{layer}/work", target)
             return RootTree(path=target)
-        files.open_to_group(self._path(guest_id), idmap.first)
         shifted_template = self._path(guest_id, "shifted-template")
         shifted_layer = self._path(guest_id, "shifted-layer")
         for point in (shifted_template, shifted_layer):

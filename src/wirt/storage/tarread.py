@@ -27,9 +27,17 @@ _LARGEST_HEADER = 1024 * 1024
 
 def members_of(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """Give the members in their order. tarfile remembers every one it met; millions must not fill the memory."""
-    while (member := tar.next()) is not None:
+    while (member := _next(tar)) is not None:
         tar.members.clear()  # type: ignore[attr-defined]
         yield member
+
+
+def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+    try:
+        return tar.next()
+    except (ValueError, OverflowError, RecursionError) as error:
+        # Of numbers that are none, and of headers that only announce headers.
+        raise tarfile.ReadError(f"it has a header that cannot be read: {error}") from error
 
 
 def is_device(member: tarfile.TarInfo) -> bool:
@@ -78,8 +86,8 @@ class _Forward:
     def read(self, size: int) -> bytes:
         if size > _LARGEST_HEADER:
             raise InvalidInput(
-                f"{self._archive} was not imported: it has a header of {render_bytes(size)}",
-                hint="pack the root again: tar -C ROOT -cf FILE .",
+                f"{self._archive} cannot be read: it has a header of {render_bytes(size)}",
+                hint="pack it again with tar",
             )
         parts = []
         while size > 0 and (part := self._stream.read(size)):
