@@ -4,6 +4,7 @@ import dataclasses
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from wirt.cli.main import main
 from wirt.host import interrupts
 from wirt.model.forward import parse_forward
 from wirt.ops import guests
+from wirt.ops.clone import clone
 from wirt.ops.context import Context
 from wirt.ops.copy import copy, parse_end
 from wirt.ops.create import CreateRequest, create
@@ -55,13 +57,21 @@ def alike(world: World, tag: str) -> World:
     guest_id = re.compile(
         rf"((?<=/)|(?<=w{tag})|(?<=w{tag}-)|(?<=-guests-))[0-9a-f]{{6}}(?![0-9a-z])"
     )
+
+    def plain(thing: str) -> str:
+        return guest_id.sub("ID", _LOOP.sub("loop", _PROCESS.sub(r"\1", thing)))
+
+    # What there is of two guests is there twice.
+    counted = {
+        field.name: Counter(map(plain, getattr(world, field.name)))
+        for field in dataclasses.fields(world)
+    }
     return World(
         **{
-            field.name: frozenset(
-                guest_id.sub("ID", _LOOP.sub("loop", _PROCESS.sub(r"\1", thing)))
-                for thing in getattr(world, field.name)
+            kind: frozenset(
+                f"{thing} x{count}" if count > 1 else thing for thing, count in things.items()
             )
-            for field in dataclasses.fields(world)
+            for kind, things in counted.items()
         }
     )
 
@@ -156,6 +166,8 @@ class FakeNode:
                 # As touch(1) in the guest would.
                 guest = context.store.find(arguments[0])
                 Path(self._home.pool("fake"), guest.id, f"root/{arguments[-1]}").touch()
+            case "clone":
+                clone(context, *arguments, progress=lambda text: None)
             case "copy":
                 copy(context, *map(parse_end, arguments))
             case "snapshot":

@@ -34,6 +34,7 @@ SET = ["set", "web", "--memory"]
 FREEZE, THAW = ["freeze", "web"], ["thaw", "web"]
 SNAPSHOT, FORGET = ["snapshot", "create", "web", "one"], ["snapshot", "delete", "web", "one"]
 CHANGE, RESTORE = ["exec", "web", "touch", "new"], ["snapshot", "restore", "web", "one"]
+CLONE = ["clone", "web", "other"]
 # Of a copy nothing is left but the file, which is there before.
 COPY = ["copy", "/etc/hostname", "web:/file"]
 CASES = {
@@ -47,6 +48,7 @@ CASES = {
     "thaw": Case([CREATE, START, FREEZE], THAW, [FREEZE]),
     "set-running": Case([CREATE, START], [*SET, "96M"], [[*SET, "512M"]]),
     "stop-frozen": Case([CREATE, START, FREEZE], END, [START, FREEZE]),
+    "clone-running": Case([CREATE, START], CLONE, [["destroy", "other"]]),
     "copy": Case([CREATE, COPY], COPY, []),
     "run": Case([], ["run", "-t", TINY, "true"], []),
     "snapshot-running": Case([CREATE, START], SNAPSHOT, [FORGET]),
@@ -55,11 +57,11 @@ CASES = {
         [CREATE, SNAPSHOT, START, CHANGE], [*RESTORE, "--force"], [START, CHANGE]
     ),
 }
-UNDONE = frozenset({"create", "start", "freeze", "run", "snapshot", "restore"})
+UNDONE = frozenset({"clone", "create", "hold", "start", "freeze", "run", "snapshot", "restore"})
 """What is undone if it is killed; the others are finished."""
-ON_BTRFS = ["create", "snapshot-running", "snapshot-delete", "restore-force"]
+ON_BTRFS = ["create", "clone-running", "snapshot-running", "snapshot-delete", "restore-force"]
 """What is something else there."""
-ON_IMAGES = ["create", "start", "stop-force", "copy", "snapshot-running"]
+ON_IMAGES = ["create", "start", "stop-force", "clone-running", "copy", "snapshot-running"]
 """The same; going back is part of undo, in test_set.py."""
 
 
@@ -89,7 +91,8 @@ class Scene:
         self.case = case
         self.trace = trace
         # "destroy" of a guest that is not there is an error, and that is fine here.
-        node.run("destroy", "--force", "web")
+        for name in ("web", "other"):
+            node.run("destroy", "--force", name)
         self._must(case.before)
         self.before = node.world()
         self.points = self.points_of(*case.command)
@@ -125,7 +128,7 @@ class Scene:
             self.prepare()
             problems += self.run_killed(point, *self.case.command)
             begun = not point.endswith(":before-intent")
-            settled = point.endswith(":after-settle")
+            settled = point == self.points[-1]
             done = settled or (begun and point.partition(":")[0] not in UNDONE)
             problems += self.judge(point, self.after if done else self.before)
         return problems

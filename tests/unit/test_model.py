@@ -24,6 +24,7 @@ VERBS = [
     "restore",
     "set",
     "count",
+    "clone",
 ]
 OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.STOPPED, "start"): State.RUNNING,
@@ -59,6 +60,9 @@ OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.FROZEN, "set"): State.FROZEN,
     (State.FROZEN, "snapshot"): State.FROZEN,
     (State.FROZEN, "restore"): "guest web is frozen; thaw and stop it first or pass --force",
+    (State.STOPPED, "clone"): State.STOPPED,
+    (State.RUNNING, "clone"): State.RUNNING,
+    (State.FROZEN, "clone"): State.FROZEN,
 }
 
 

@@ -14,6 +14,7 @@ from wirt.host import files, interrupts
 COMMANDS = {
     "autostart": "wirt.cli.autostart:autostart",
     "boot": "wirt.cli.boot:boot",
+    "clone": "wirt.cli.clone:clone",
     "compare": "wirt.cli.compare:compare",
     "copy": "wirt.cli.copy:copy",
     "counters": "wirt.cli.counters:counters",

@@ -87,25 +87,40 @@ def plan(context: Context, request: CreateRequest) -> Guest:
 def claim(context: Context, request: CreateRequest, guest: Guest, verb: str) -> Guest:
     """Write down that the guest is going to be made, which takes its name and address, and return it.
 
+    Raises:
+        Conflict: its name, or the address that was asked for, is taken.
+    """
+    with context.templates_lock():
+        # They may have been removed since the plan; once the guest is written down they cannot be any more.
+        current = context.templates.get(guest.template)
+        if guest.pool not in context.pools:
+            from wirt.ops.pool import find_pool
+
+            find_pool(context, guest.pool)
+        guest = msgspec.structs.replace(guest, template_sha256=current.sha256)
+        return take_place(context, guest, verb, is_asked_for=request.address is not None)
+
+
+def take_place(context: Context, guest: Guest, verb: str, *, is_asked_for: bool) -> Guest:
+    """Write down that a guest is going to be made of something that cannot vanish meanwhile, and return it.
+
     An address that was chosen for it may have been taken since by a command beside this one; then another is chosen.
+
+    Args:
+        context: the home.
+        guest: as it was planned.
+        verb: what makes it.
+        is_asked_for: True if it must have this address.
 
     Raises:
         Conflict: its name, or the address that was asked for, is taken.
     """
     while True:
         try:
-            with context.templates_lock():
-                # They may have been removed since the plan; once the guest is written down they cannot be any more.
-                current = context.templates.get(guest.template)
-                if guest.pool not in context.pools:
-                    from wirt.ops.pool import find_pool
-
-                    find_pool(context, guest.pool)
-                guest = msgspec.structs.replace(guest, template_sha256=current.sha256)
-                journal.begin(context, guest, verb)
+            journal.begin(context, guest, verb)
         except Conflict:
             taken = context.store.addresses()
-            if request.address is not None or guest.address not in taken:
+            if is_asked_for or guest.address not in taken:
                 raise
             address = context.network.choose_address(None, taken, guest.id)
             guest = msgspec.structs.replace(guest, address=address)

@@ -145,7 +145,7 @@ def recover(context: Context, guest: Guest) -> Guest | None:
         return guest
     if intent.snapshot is not None:
         return _recover_snapshot(context, intent, intent.snapshot)
-    if intent.verb in ("freeze", "thaw"):
+    if intent.verb in ("freeze", "hold", "thaw"):
         return let_go_on(context, intent.guest, intent.verb)
     if intent.verb in _CHANGES:
         return _recover_change(context, intent)

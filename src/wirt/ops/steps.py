@@ -21,7 +21,7 @@ from wirt.model.presence import Presence
 from wirt.model.resources import Nic, Root, RootTree
 from wirt.ops import reach
 from wirt.ops.context import Context
-from wirt.storage.base import HasSnapshots, Resizable, Showing, Snapshots
+from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +63,30 @@ class Ladder:
                 probe=lambda: self._pool.probe(self._guest.id),
             ),
         ]
+
+    def to_copy(self, source: Guest) -> list[Step]:
+        """Return the steps that make a stopped guest of another one, in the place of ``to_exist``."""
+        pool = self.copying()
+        directory, root = self.to_exist()
+
+        def copy() -> None:
+            pool.copy(source.id, self._guest.id, size=self._guest.limits.disk)
+
+        return [directory, msgspec.structs.replace(root, do=copy)]
+
+    def copying(self) -> Copying:
+        """Return the guest's pool, which can copy its root.
+
+        Raises:
+            Unsupported: the root is an image, in which nothing could be put right.
+        """
+        if self._approach.needs.root != "tree" or not isinstance(self._pool, Copying):
+            raise Unsupported(
+                f"guest {self._guest.name} cannot be cloned: under {self._guest.approach} its root is "
+                "an image, of which the node sees no files",
+                hint="make another guest of its template",
+            )
+        return self._pool
 
     def to_run(self) -> list[Step]:
         """Return the steps that make a stopped guest run."""
@@ -145,16 +169,28 @@ class Ladder:
             Unsupported: the guest runs, and its root cannot be of one instant.
         """
         copy = self.to_forget(name)
-        if self.snapshots().instant or self._guest.state is not State.RUNNING:
-            return copy
+        return [*self.to_hold(self.snapshots().instant, "snapshots"), *copy]
+
+    def to_hold(self, is_instant: bool, what: str) -> list[Step]:
+        """Return the step that holds a guest still while its root is copied; none if there is no need.
+
+        Args:
+            is_instant: True if the pool copies a root as it is in an instant.
+            what: what the pool makes.
+
+        Raises:
+            Unsupported: the guest runs, and its root cannot be of one instant.
+        """
+        if is_instant or self._guest.state is not State.RUNNING:
+            return []
         approach = self._approach
         if not isinstance(approach, Freezable):
             raise Unsupported(
                 f"guest {self._guest.name} is running, and neither has pool {self._guest.pool} "
-                f"snapshots of one instant nor can approach {approach.name} hold a guest still",
+                f"{what} of one instant nor can approach {approach.name} hold a guest still",
                 hint="stop it first",
             )
-        return [self._freezing(approach), *copy]
+        return [self._freezing(approach)]
 
     def to_adjust(self, before: Guest) -> Step:
         """Return the step that holds a running guest to its limits; undone, to those of ``before``.

@@ -78,10 +78,11 @@ class SqliteStore:
 
     def guests(self) -> list[Guest]:
         """Return all guests by name, those whose making is under way left out."""
+        any_of = ", ".join("?" * len(MAKING_VERBS))
         with self._translated():
             rows = self._db.execute(
                 "SELECT body FROM guests WHERE id NOT IN (SELECT guest_id FROM journal WHERE "
-                "json_extract(body, '$.verb') IN (?, ?)) ORDER BY name",
+                f"json_extract(body, '$.verb') IN ({any_of})) ORDER BY name",
                 sorted(MAKING_VERBS),
             ).fetchall()
             return [_guest(row[0]) for row in rows]

@@ -206,6 +206,27 @@ class MeasuresRoots(Protocol):
 
 
 @runtime_checkable
+class Copying(Protocol):
+    """A power of pools that can make a guest's root of another guest's."""
+
+    instant_copy: bool
+    """True if the copy of a root in use is of one instant; else nobody may write to it meanwhile."""
+
+    def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
+        """Make a guest's tree of what another guest's is now, its snapshots left out.
+
+        Args:
+            source_id: whose root is copied; its guest may run, or be held still.
+            guest_id: whose root it becomes.
+            size: bytes of the disk, which are the other's too.
+
+        Raises:
+            OutOfSpace, Failed: it could not be; what there is of it ``remove`` takes away.
+        """
+        ...
+
+
+@runtime_checkable
 class Showing(Protocol):
     """A power of pools whose roots are trees: to show one as it lies on disk, be its guest stopped or frozen."""
 

@@ -23,6 +23,7 @@ class BtrfsPool:
     name = "btrfs"
     forms: Mapping[str, str] = MappingProxyType({"tree": "btrfs"})
     forms_in: str | None = None
+    instant_copy = True
 
     def __init__(self, directory: str, *, forms_in: str | None = None) -> None:
         """Keep the roots below ``directory``, which is made when the first root is.
@@ -64,6 +65,10 @@ class BtrfsPool:
             btrfs.snapshot(form_path, volume)
         if btrfs.has_quota(volume):
             btrfs.limit(volume, size)
+
+    def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
+        """Snapshot the other guest's subvolume."""
+        self.clone(self._path(source_id, _VOLUME), guest_id, root="tree", size=size)
 
     def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
         """Show the subvolume at the guest's root, its ids shifted if need be."""

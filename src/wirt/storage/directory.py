@@ -24,6 +24,7 @@ class DirectoryPool:
     name = "directory"
     forms: Mapping[str, str] = MappingProxyType({"tree": "tree"})
     forms_in: str | None = None
+    instant_copy = False
 
     def __init__(self, directory: str) -> None:
         """Keep the roots below ``directory``, which is made when the first root is."""
@@ -49,6 +50,13 @@ class DirectoryPool:
         for part in ("layer/upper", "layer/work", "root"):
             os.makedirs(self._path(guest_id, part), mode=0o755, exist_ok=True)
         os.chmod(self._path(guest_id, "layer"), 0o700)
+
+    def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
+        """Copy the upper layer."""
+        from wirt.storage.snapshots import copy_all
+
+        DirectoryPool.clone(self, "", guest_id, root="tree", size=size)
+        copy_all(self._path(source_id, "layer/upper"), self._path(guest_id, "layer/upper"))
 
     def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
         """Mount the overlay; the layers' own mounts are gone again when this returns.

@@ -25,13 +25,14 @@ class FakePool:
 
     Args:
         directory: where they live.
-        fail_at: number of the call (the first is 1) that fails, to ``clone``, ``attach``, ``detach`` or ``remove``, or to
-            something of its snapshots that changes one.
+        fail_at: number of the call (the first is 1) that fails, to ``clone``, ``copy``, ``attach``, ``detach`` or
+            ``remove``, or to something of its snapshots that changes one.
     """
 
     name = "fake"
     forms: Mapping[str, str] = MappingProxyType({"tree": "tree"})
     forms_in: str | None = None
+    instant_copy = False
 
     def __init__(self, directory: str, *, fail_at: int | None = None) -> None:
         self._directory = directory
@@ -51,6 +52,13 @@ class FakePool:
         self._count("clone")
         files.write(self._path(guest_id, "size"), str(size))
         shutil.copytree(form_path, self._path(guest_id, "root"), symlinks=True)
+
+    def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
+        """Copy the other guest's copy."""
+        os.makedirs(self._path(guest_id), exist_ok=True)
+        self._count("copy")
+        files.write(self._path(guest_id, "size"), str(size))
+        shutil.copytree(self._path(source_id, "root"), self._path(guest_id, "root"), symlinks=True)
 
     def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
         """Say that the copy is mounted; ids are not shifted, whatever is asked for."""

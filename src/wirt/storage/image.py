@@ -29,6 +29,8 @@ class ImagePool:
     forms: Mapping[str, str] = MappingProxyType({"qcow2": "image", "ubd": "image", "tree": "tree"})
     forms_in: str | None = None
 
+    instant_copy = False
+
     def __init__(self, directory: str) -> None:
         """Keep the images below ``directory``, which is made when the first one is."""
         self._directory = directory
@@ -75,6 +77,10 @@ class ImagePool:
             length = str(max(size, least))
             run.check(["qemu-img", "create", "-q", "-f", "qcow2", *base, fresh, length])
             os.rename(fresh, layer)
+
+    def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
+        """Copy a tree's disk; there are trees alone to be copied."""
+        self._trees.copy(source_id, guest_id, size=size)
 
     def _make_directory(self, guest_id: str, layer: str) -> None:
         """Make the directory of a layer: what is on a guest's disk is for nobody else on the node."""

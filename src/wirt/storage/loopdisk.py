@@ -72,6 +72,20 @@ class LoopDisks(DirectoryPool):
                 os.close(descriptor)
             os.rename(fresh, disk)
 
+    def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
+        """Copy the disk; what a mounted one has not written yet is written first.
+
+        Its journal is that of a disk whose machine lost its power: who mounts the copy puts it right.
+        """
+        from wirt.storage.snapshots import copy_all
+
+        DirectoryPool.clone(self, "", guest_id, root="tree", size=size)
+        source, disk = self._path(source_id, DISK), self._path(guest_id, DISK)
+        if mount.is_mounted(layer := self._path(source_id, "layer")):
+            run.check(["sync", "-f", layer])
+        copy_all(source, f"{disk}.new")
+        os.rename(f"{disk}.new", disk)
+
     def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
         """Mount the disk where the layer is, then the overlay.
 

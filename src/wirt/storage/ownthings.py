@@ -1,18 +1,22 @@
-"""What in a root is one guest's own, and must not become every guest's that is made of it: rules only.
+"""What in a root is one guest's own, and must not become every guest's that is made of it.
 
-They work on the members of the tar that a root is packed into, so nothing in the guest is changed and no path of it is
-followed.
+Of a template's root all of it is left out, and the rules work on the members of the tar that the root is packed into. A clone
+goes on where its original was, with its logs and whatever else lies there, and loses only what it is told from others by.
 """
 
 import copy
+import errno
+import os
 import re
+import stat
 import tarfile
+
+from wirt.host import inside
 
 _MACHINE_ID, _DBUS_ID = "etc/machine-id", "var/lib/dbus/machine-id"
 _ROTATED = re.compile(r".*\.(\d+|old|gz|xz|bz2|zst)")
-_DROPPED = {
+_IDENTITY = {
     "SSH host keys": re.compile(r"etc/ssh/ssh_host_[^/]*"),
-    "logs": re.compile(r"var/log/journal/.+"),
     "leases": re.compile(
         r"var/lib/(dhcp|dhcpcd|dhclient|NetworkManager|systemd/network)/[^/]*leases?[^/]*"
         r"|var/lib/dhcp/.+|var/lib/dhclient/.+"
@@ -21,10 +25,18 @@ _DROPPED = {
         r"var/lib/(systemd/(random-seed|credential\.secret)|urandom/random-seed)"
     ),
     "the name": re.compile(r"etc/hostname"),
+}
+_DEBRIS = {
+    "logs": re.compile(r"var/log/journal/.+"),
     "temporary files": re.compile(r"(tmp|var/tmp|run)/(?!lock$).+"),
     "device nodes": re.compile(r"dev/.+"),
 }
 """What -> the paths that are left out."""
+_PLACES = (
+    *("etc", "etc/ssh", "var/lib/dbus", "var/lib/dhcp", "var/lib/dhcpcd", "var/lib/dhclient"),
+    *("var/lib/NetworkManager", "var/lib/systemd", "var/lib/systemd/network", "var/lib/urandom"),
+)
+"""The directories that those of the first kind, and the machine's ids, lie in."""
 
 
 class OwnThings:
@@ -40,7 +52,7 @@ class OwnThings:
             name: its path in the root, without ``./``.
             member: the member.
         """
-        for what, paths in _DROPPED.items():
+        for what, paths in (_IDENTITY | _DEBRIS).items():
             if paths.fullmatch(name):
                 self._note(what, member)
                 return None
@@ -67,6 +79,55 @@ class OwnThings:
     def _note(self, what: str, member: tarfile.TarInfo) -> None:
         if not member.isdir() and (member.size or not member.isreg()):
             self._count[what] = self._count.get(what, 0) + 1
+
+
+def forget_identity(root: int) -> list[str]:
+    """Take out of a root what its guest is told from others by, and return what was put right.
+
+    It is the root of a guest that does not run. No link in it is followed.
+
+    Args:
+        root: descriptor of the directory, which shows the guest's own ids.
+    """
+    found = [what for place in _PLACES for what in _forget_in(root, place)]
+    return [
+        f"put right: {what}" + (f" ({found.count(what)})" if what.endswith("s") else "")
+        for what in dict.fromkeys(found)
+    ]
+
+
+def _forget_in(root: int, place: str) -> list[str]:
+    try:
+        directory = inside.open_beneath(root, place, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            return []
+        raise
+    try:
+        return [
+            what
+            for name in sorted(os.listdir(directory))
+            if (what := _forget(directory, name, f"{place}/{name}")) is not None
+        ]
+    finally:
+        os.close(directory)
+
+
+def _forget(directory: int, name: str, path: str) -> str | None:
+    """Take away one entry if it is part of the identity, and return what that is called."""
+    status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    if stat.S_ISDIR(status.st_mode):
+        return None
+    if path == _MACHINE_ID and status.st_size:
+        os.unlink(name, dir_fd=directory)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        os.close(os.open(name, flags, 0o444, dir_fd=directory))
+        return "the machine id"
+    what = next((what for what, paths in _IDENTITY.items() if paths.fullmatch(path)), None)
+    # A link to the other id is in order.
+    if what is not None or (path == _DBUS_ID and stat.S_ISREG(status.st_mode)):
+        os.unlink(name, dir_fd=directory)
+    return what
 
 
 def _emptied(member: tarfile.TarInfo) -> tarfile.TarInfo:

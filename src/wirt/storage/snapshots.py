@@ -144,8 +144,12 @@ def _remove_if_empty(directory: str) -> None:
         os.rmdir(directory)
 
 
-def _copy_all(source: str, target: str) -> None:
-    """Copy a file or directory with all that it is, its holes too, and share its blocks where the file system can."""
+def copy_all(source: str, target: str) -> None:
+    """Copy a file or directory with all that it is, its holes too, and share its blocks where the file system can.
+
+    Raises:
+        OutOfSpace, Failed: it could not be; a part of it may be there.
+    """
     # An archive holds what overlayfs writes down in layers: whiteouts are device nodes, the rest is attributes.
     kind = ["--archive", "--reflink=auto", "--no-target-directory"]
     try:
@@ -178,7 +182,7 @@ class DirectorySnapshots(LayerSnapshots):
         os.makedirs(work, mode=0o755)
 
     def _copy(self, source: str, target: str, *, read_only: bool) -> None:
-        _copy_all(source, target)
+        copy_all(source, target)
 
     def _erase(self, layer: str) -> None:
         files.remove_tree(layer)
@@ -262,7 +266,7 @@ class ImageSnapshots(LayerSnapshots):
         return mount.held_still(file_system) if mount.is_mounted(file_system) else nullcontext()
 
     def _copy(self, source: str, target: str, *, read_only: bool) -> None:
-        _copy_all(source, target)
+        copy_all(source, target)
 
     def _erase(self, layer: str) -> None:
         if os.path.isfile(layer):

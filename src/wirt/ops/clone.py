@@ -1,0 +1,98 @@
+"""``clone``: another guest that begins with what a guest's root holds now."""
+
+import os
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from wirt.errors import NotPermitted
+from wirt.model.guest import Guest
+from wirt.model.lifecycle import next_state
+from wirt.model.names import check_name, new_guest_id
+from wirt.ops import guests, journal
+from wirt.ops.context import Context
+from wirt.ops.create import take_place
+from wirt.ops.steps import Ladder, Step
+from wirt.storage.ownthings import forget_identity
+
+
+def clone(
+    context: Context,
+    name: str,
+    new: str,
+    *,
+    address: str | None = None,
+    progress: Callable[[str], None],
+) -> Guest:
+    """Make a guest of another one and return it, stopped; the other goes on as it was.
+
+    It has the other's definition and root, and a name, address and MAC of its own; what tells the other from all others is
+    taken out of its root. A running guest is held still while its root is copied, where the pool cannot do that in an instant.
+
+    Args:
+        context: the home.
+        name: the guest that is cloned.
+        new: what the clone is called.
+        address: its address; None for one that is chosen.
+        progress: is told what was put right in the clone.
+
+    Raises:
+        InvalidInput, NotFound, Conflict, Unsupported, NotPermitted, Busy: nothing was changed.
+        OutOfSpace, Failed: it could not be made; nothing of it is left.
+    """
+    if os.geteuid() != 0:
+        raise NotPermitted("making a guest needs root", hint="run it as root")
+    check_name(new)
+    with guests.held(context, name) as source:
+        next_state(source.state, "clone", source.name)
+        ladder = Ladder(context, source)
+        holding = ladder.to_hold(ladder.copying().instant_copy, "copies")
+        planned = _plan(context, source, new, address)
+        with context.guest_lock(planned):
+            made = take_place(context, planned, "clone", is_asked_for=address is not None)
+            copied = Ladder(context, made)
+            if holding:
+                journal.begin(context, source, "hold")
+            try:
+                steps = [*holding, *copied.to_copy(source), _putting_right(copied, progress)]
+                journal.build(context, "clone", made, steps, otherwise=None)
+            finally:
+                if holding:
+                    journal.let_go_on(context, source, "hold")
+            journal.settle(context, "clone", made, made)
+    return made
+
+
+def _plan(context: Context, source: Guest, new: str, address: str | None) -> Guest:
+    """Return the guest that is going to be made; the template's version is the one that its root rests on."""
+    guest_id = new_guest_id()
+    return Guest(
+        id=guest_id,
+        name=new,
+        approach=source.approach,
+        template=source.template,
+        template_sha256=source.template_sha256,
+        pool=source.pool,
+        limits=source.limits,
+        address=context.network.choose_address(address, context.store.addresses(), guest_id),
+        mac=context.network.mac(guest_id),
+        created=time.time(),
+        naming=msgspec.structs.replace(source.naming, hostname=None),
+    )
+
+
+def _putting_right(ladder: Ladder, progress: Callable[[str], None]) -> Step:
+    """Return the step that takes what is its original's own out of a clone's root, shown for as long as that takes."""
+    showing = ladder.to_reach()
+
+    def put_right() -> None:
+        root = os.open(ladder.reached_root(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for line in forget_identity(root):
+                progress(line)
+        finally:
+            os.close(root)
+        showing.undo()
+
+    return msgspec.structs.replace(showing, name="identity", do=put_right)
