@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,9 @@ COMMANDS_PAGE = REPOSITORY / "docs" / "commands.md"
 MAKEFILE = REPOSITORY / "Makefile"
 FOREIGN = frozenset({"apt-get", "cd", "echo", "git", "ln", "rm", "systemctl", "tar"})
 """Programs that the documents may use and that are not ours to test."""
+PROGRAMS_OF_OURS = frozenset(
+    tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["scripts"]
+)
 FILES = ("unixbench.txt", "root.tar.xz")
 """Files that commands in the documents read."""
 HARMLESS = ("wirt doctor", "wirt list --json", "wirt results list", "wirt template list")
@@ -81,6 +85,8 @@ def test_command_in_document_is_understood(
             ubcoptions.parse_arguments(arguments)
         elif program == "vzctl":
             assert callable(vzctl.find_command(arguments[0]))
+        elif program.startswith("vz"):
+            assert program in PROGRAMS_OF_OURS
         elif program == "make":
             assert arguments[:1] == ["-C"] or set(arguments) <= set(targets)
         elif program == ".venv/bin/python":

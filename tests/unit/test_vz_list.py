@@ -11,6 +11,7 @@ from wirt.dialects.vz.codes import Refused
 from wirt.dialects.vz.configfile import parse_config
 from wirt.dialects.vz.fields import FIELDS, FIELDS_2006, Field, Row
 from wirt.errors import InvalidInput
+from wirt.model.naming import Naming
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.state.memory import MemoryStore
@@ -25,7 +26,6 @@ IOPRIO="4"
 BOOTORDER="7"
 DISABLED="yes"
 OSTEMPLATE="fedora-core-5-i386-default"
-NAMESERVER="10.0.0.1 10.0.0.2"
 DESCRIPTION="a description that is longer than what a column of this table has"
 KMEMSIZE="nonsense"
 """
@@ -39,7 +39,8 @@ def context(tmp_path: Path) -> Context:
 @pytest.fixture
 def row(context: Context) -> Row:
     request = CreateRequest(name="web", number=101, template="tiny", approach="fake")
-    guest = msgspec.structs.replace(create(context, request), boot_order=50)
+    naming = Naming(dns=("10.0.0.1", "10.0.0.2"))
+    guest = msgspec.structs.replace(create(context, request), boot_order=50, naming=naming)
     conf.write_config(context.home, 101, parse_config(FILE, name="101.conf"))
     return Row(context, guest)
 

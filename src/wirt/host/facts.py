@@ -138,6 +138,14 @@ def probe_node(tree: KernelTree | None = None) -> Node:
     )
 
 
+def probe_meminfo(tree: KernelTree | None = None) -> dict[str, int]:
+    """Return what ``/proc/meminfo`` says in kB, in bytes."""
+    pairs = _pairs((tree or KernelTree()).lines("/proc/meminfo"))
+    return {
+        name: int(value.split()[0]) * _KIB for name, value in pairs.items() if value.endswith(" kB")
+    }
+
+
 def probe_cpu(tree: KernelTree) -> Cpu:
     """Ask the kernel about the processors."""
     first = _pairs(tree.lines("/proc/cpuinfo"))
@@ -242,12 +250,12 @@ def probe_package_versions(packages: Sequence[str]) -> dict[str, str | None]:
 
 
 def _memory(tree: KernelTree) -> Memory:
-    meminfo = _pairs(tree.lines("/proc/meminfo"))
+    meminfo = probe_meminfo(tree)
     ksm = tree.number("/sys/kernel/mm/ksm/run")
     return Memory(
-        total=_kibibytes(meminfo.get("MemTotal")),
-        available=_kibibytes(meminfo.get("MemAvailable")),
-        swap=_kibibytes(meminfo.get("SwapTotal")),
+        total=meminfo.get("MemTotal"),
+        available=meminfo.get("MemAvailable"),
+        swap=meminfo.get("SwapTotal"),
         ksm=None if ksm is None else ksm == 1,
         transparent_hugepages=_chosen(tree.text("/sys/kernel/mm/transparent_hugepage/enabled")),
     )
@@ -334,11 +342,6 @@ def _span(text: str | None) -> int | None:
         return None
     ends = [part.split("-") for part in text.split(",")]
     return sum(int(end[-1]) - int(end[0]) + 1 for end in ends)
-
-
-def _kibibytes(text: str | None) -> int | None:
-    """Return bytes of meminfo's "16384 kB"."""
-    return int(text.split()[0]) * _KIB if text else None
 
 
 def _float(text: str | None) -> float | None:

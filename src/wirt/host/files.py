@@ -74,11 +74,21 @@ def disk_usage(tree: str) -> int:
 
 def free_bytes(path: str) -> int:
     """Return the bytes that may still be written to the file system of ``path`` or its nearest existing parent."""
+    found = os.statvfs(_existing(path))
+    return found.f_bavail * found.f_frsize
+
+
+def size_of_filesystem(path: str) -> tuple[int, int]:
+    """Return the bytes and the inodes of the file system of ``path`` or its nearest existing parent; inodes 0: any number."""
+    found = os.statvfs(_existing(path))
+    return found.f_blocks * found.f_frsize, found.f_files
+
+
+def _existing(path: str) -> str:
     place = os.path.abspath(path)
     while not os.path.exists(place):
         place = os.path.dirname(place)
-    found = os.statvfs(place)
-    return found.f_bavail * found.f_frsize
+    return place
 
 
 @contextmanager

@@ -5,6 +5,8 @@ import select
 import signal
 from stat import S_ISUID
 
+import msgspec
+
 
 def start_time(pid: int) -> int | None:
     """Return a process's start time in clock ticks since boot, or None if it is gone or a zombie.
@@ -31,6 +33,35 @@ def command_line(pid: int) -> list[str]:
             return file.read().split("\0")[:-1]
     except OSError:
         return []
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """What can be seen of a process."""
+
+    name: str
+    inner: int
+    """Its id in the innermost namespace that it is in: its own id if that is ours."""
+    groups: frozenset[str]
+    """The names on the paths of its control groups."""
+
+
+def look_at(pid: int) -> Seen | None:
+    """Return what can be seen of a process, None if it is gone.
+
+    Sources: proc(5), ``Name`` and ``NSpid`` in ``/proc/PID/status``; cgroups(7), ``/proc/PID/cgroup``.
+    """
+    try:
+        with open(f"/proc/{pid}/status", errors="replace") as file:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+        with open(f"/proc/{pid}/cgroup", errors="replace") as file:
+            groups = [line.rstrip("\n").split(":", 2)[2] for line in file]
+    except OSError:
+        return None
+    return Seen(
+        name=status["Name"],
+        inner=int(status.get("NSpid", str(pid)).split()[-1]),
+        groups=frozenset(name for group in groups for name in group.split("/")),
+    )
 
 
 def list_pids() -> list[int]:

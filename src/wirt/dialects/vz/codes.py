@@ -53,6 +53,7 @@ class Code(IntEnum):
     QUOTA_LIMIT = 62
     QUOTA_OFF = 66
     USER_QUOTA = 67
+    QUOTA_USAGE = 68
     HOSTNAME = 70
     ADDRESS = 71
     DNS = 72

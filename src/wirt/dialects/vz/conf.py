@@ -36,14 +36,32 @@ def read_sample(home: Home, name: str, *, code: Code = Code.SAMPLE) -> ConfigFil
     Raises:
         Refused: there is none of that name, or it cannot be read.
     """
-    file = f"ve-{name}.conf-sample"
-    if set(name) <= _SAMPLE_LETTERS:
-        for directory in (os.path.join(home.etc, "vz", "conf"), SHIPPED):
-            with ends_with(code):
-                found = _read(os.path.join(directory, file))
-            if found is not None:
-                return found
-    raise Refused(code, f"Sample config file not found: {file}")
+    with ends_with(code):
+        own = path_of_sample(home, name)
+        found = _read(own) or _read(os.path.join(SHIPPED, os.path.basename(own)))
+        if found is not None:
+            return found
+    raise Refused(code, f"Sample config file not found: {os.path.basename(own)}")
+
+
+def path_of_sample(home: Home, name: str) -> str:
+    """Return where a person's sample of a name is, or would be.
+
+    Raises:
+        InvalidInput: it is no name of one.
+    """
+    if not name or not set(name) <= _SAMPLE_LETTERS:
+        raise InvalidInput(
+            f"{name!r} is no name of a sample",
+            hint="use letters, digits, dots, hyphens and underscores",
+        )
+    return os.path.join(home.etc, "vz", "conf", f"ve-{name}.conf-sample")
+
+
+def template_of(home: Home, name: str) -> str:
+    """Return the template that is meant by a name, which may be another's: see OSTEMPLATE_ALIASES."""
+    pairs = (read_global(home).get("OSTEMPLATE_ALIASES") or "").split()
+    return dict(pair.partition("=")[::2] for pair in pairs).get(name, name)
 
 
 def path_of(home: Home, ctid: int) -> str:

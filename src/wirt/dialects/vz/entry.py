@@ -5,9 +5,19 @@ from typing import NoReturn
 from wirt.console import process
 
 
+def vzcalc() -> NoReturn:
+    """Run ``vzcalc``, and end it."""
+    process.run("wirt.dialects.vz.vzcalc")
+
+
 def vzcfgvalidate() -> NoReturn:
     """Run ``vzcfgvalidate``, and end it."""
     process.run("wirt.dialects.vz.vzcfgvalidate")
+
+
+def vzcpucheck() -> NoReturn:
+    """Run ``vzcpucheck``, and end it."""
+    process.run("wirt.dialects.vz.vzcpucheck")
 
 
 def vzctl() -> NoReturn:
@@ -23,3 +33,33 @@ def vzlist() -> NoReturn:
 def vzubc() -> NoReturn:
     """Run ``vzubc``, and end it."""
     process.run("wirt.dialects.vz.vzubc")
+
+
+def vzmemcheck() -> NoReturn:
+    """Run ``vzmemcheck``, and end it."""
+    process.run("wirt.dialects.vz.vzmemcheck")
+
+
+def vzpid() -> NoReturn:
+    """Run ``vzpid``, and end it."""
+    process.run("wirt.dialects.vz.vzpid")
+
+
+def vzpkgcache() -> NoReturn:
+    """Run ``vzpkgcache``, and end it."""
+    process.run("wirt.dialects.vz.vzpkgcache")
+
+
+def vzquota() -> NoReturn:
+    """Run ``vzquota``, and end it."""
+    process.run("wirt.dialects.vz.vzquota")
+
+
+def vzsplit() -> NoReturn:
+    """Run ``vzsplit``, and end it."""
+    process.run("wirt.dialects.vz.vzsplit")
+
+
+def vzyum() -> NoReturn:
+    """Run ``vzyum``, and end it."""
+    process.run("wirt.dialects.vz.vzyum")

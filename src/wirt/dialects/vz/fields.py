@@ -12,8 +12,8 @@ from functools import cached_property, partial
 import msgspec
 
 from wirt.dialects.vz import conf, ctid, ubc
+from wirt.dialects.vz.account import Account, pair_of, read_account
 from wirt.dialects.vz.configfile import ConfigFile
-from wirt.errors import InvalidInput
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.ops.context import Context
@@ -70,17 +70,14 @@ class Row:
             ),
         }
 
+    @cached_property
+    def account(self) -> Account:
+        """Return its beancounters."""
+        return read_account(self._context, self.guest, self.config)
+
     def pair(self, parameter: str) -> ubc.Pair | None:
         """Return what its file says of a beancounter or a quota; None if nothing that can be read."""
-        text = self.config.get(parameter.upper())
-        if text is None:
-            return None
-        try:
-            if parameter == "diskspace":
-                return ubc.parse_kibibytes(parameter, text)
-            return ubc.parse_pair(parameter, text)
-        except InvalidInput:
-            return None
+        return pair_of(self.config, parameter)
 
 
 class Field(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,21 +123,13 @@ def _number_from_file(key: str, row: Row) -> int | None:
     return int(text) if text.isascii() and text.isdigit() else None
 
 
-def _list_from_file(key: str, row: Row) -> list[str]:
-    return (row.config.get(key) or "").split()
-
-
 def _counter(parameter: str, part: str, row: Row) -> int | None:
-    pair = row.pair(parameter)
-    if part == "barrier":
-        return pair.barrier if pair else None
-    if part == "limit":
-        return pair.limit if pair else None
-    return None
+    value: int | None = getattr(row.account[parameter], part)
+    return value
 
 
 def _whole_counter(parameter: str, row: Row) -> object:
-    found = {part: _counter(parameter, part, row) for part in _PARTS.values()}
+    found = msgspec.structs.asdict(row.account[parameter])
     return found if any(value is not None for value in found.values()) else None
 
 
@@ -242,7 +231,7 @@ def _numbers(head: str, *names: str) -> list[Field]:
     return [_plain(name, head, 10, lambda row: row.ctid) for name in names]
 
 
-_HOSTNAME = _text_field("hostname", lambda row: row.guest.name)
+_HOSTNAME = _text_field("hostname", lambda row: row.guest.naming.hostname or row.guest.name)
 _NAME = _text_field("name", lambda row: row.name)
 _IP = Field(
     name="ip", head="IP_ADDR", width=-15, value=lambda row: [row.guest.address], is_cut=True
@@ -279,8 +268,8 @@ FIELDS = _by_name(
         _text_field("description", partial(_from_file, "DESCRIPTION")),
         _text_field("ostemplate", lambda row: row.config.get("OSTEMPLATE") or row.guest.template),
         _IP,
-        _text_field("nameserver", partial(_list_from_file, "NAMESERVER"), -15),
-        _text_field("searchdomain", partial(_list_from_file, "SEARCHDOMAIN"), -15),
+        _text_field("nameserver", lambda row: list(row.guest.naming.dns), -15),
+        _text_field("searchdomain", lambda row: list(row.guest.naming.search), -15),
         _status(-9),
         *_counters(),
         *_quotas({"diskspace": "DSPACE", "diskinodes": "DINODES"}),

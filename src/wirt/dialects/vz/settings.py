@@ -16,6 +16,7 @@ from wirt.dialects.vz.codes import Code, Refused
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.errors import InvalidInput
 from wirt.model.limits import LARGEST_WEIGHT, SMALLEST_WEIGHT, Limits
+from wirt.model.naming import Naming
 from wirt.units import parse_cpus, render_cpus
 
 SHORT = {
@@ -43,6 +44,13 @@ LIMITING: Mapping[str, tuple[str, ...]] = {
 }
 """The limits of a guest, and the keys that they follow from."""
 
+NAMING: Mapping[str, Code] = {
+    "HOSTNAME": Code.HOSTNAME,
+    "NAMESERVER": Code.DNS,
+    "SEARCHDOMAIN": Code.SEARCH_DOMAIN,
+}
+"""The keys of a container's names, and what vzctl ends with when it cannot give them."""
+
 FEWEST_UNITS, MOST_UNITS = 8, 500_000
 """Of ``--cpuunits``."""
 
@@ -58,7 +66,6 @@ REFUSED: Mapping[str, Code] = {
     "features": Code.ENVIRONMENT,
     "host_ifname": Code.VETH,
     "host_mac": Code.VETH,
-    "hostname": Code.HOSTNAME,
     "ifname": Code.VETH,
     "iolimit": Code.IO,
     "iopslimit": Code.IO,
@@ -68,7 +75,6 @@ REFUSED: Mapping[str, Code] = {
     "mac_filter": Code.VETH,
     "meminfo": Code.MEMINFO,
     "mount_opts": Code.MOUNT,
-    "nameserver": Code.DNS,
     "netdev_add": Code.NET_DEVICE,
     "netdev_del": Code.NET_DEVICE,
     "netfilter": Code.FILTER,
@@ -84,7 +90,6 @@ REFUSED: Mapping[str, Code] = {
     "private": Code.PRIVATE,
     "quotaugidlimit": Code.USER_QUOTA,
     "root": Code.ROOT,
-    "searchdomain": Code.SEARCH_DOMAIN,
     "veth_add": Code.VETH,
     "veth_del": Code.VETH,
 }
@@ -148,6 +153,16 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
     )
 
 
+def naming_of(config: ConfigFile, base: Naming) -> Naming:
+    """Return the names that a file means; what it does not say is as in ``base``."""
+    hostname, servers, domains = (config.get(key) for key in NAMING)
+    return Naming(
+        hostname=base.hostname if hostname is None else hostname or None,
+        dns=base.dns if servers is None else tuple(servers.split()),
+        search=base.search if domains is None else tuple(domains.split()),
+    )
+
+
 def address_of(values: Sequence[str]) -> str | None:
     """Return the address that is asked for by ``--ipadd``, None for none; a mask behind it is the home's own.
 
@@ -186,6 +201,11 @@ def _weight(config: ConfigFile, base: int) -> int:
         return base
     weight = (int(_units("cpuunits", units)["CPUUNITS"]) + 5) // 10
     return min(max(weight, SMALLEST_WEIGHT), LARGEST_WEIGHT)
+
+
+def units_of(limits: Limits) -> int:
+    """Return the CPU units that a guest has been given."""
+    return limits.cpu_weight * 10
 
 
 def _pin(config: ConfigFile, base: tuple[int, ...]) -> tuple[int, ...]:
@@ -296,14 +316,20 @@ _READERS: Mapping[str, Callable[..., dict[str, str]]] = {
     "diskinodes": _inodes,
     "diskquota": _yes_or_no,
     "diskspace": _space,
+    "hostname": _text,
     "name": _text,
+    "nameserver": _text,
     "onboot": _yes_or_no,
     "quotatime": _number,
     "ram": _pages,
+    "searchdomain": _text,
     "stop-timeout": _number,
     "swap": _pages,
     "vm_overcommit": _fraction,
 }
+REPEATED = ("nameserver", "searchdomain")
+"""Options that may be given more than once: their values stand one beside the other."""
+
 VALUED = (*UBC, *REFUSED, *_READERS)
 """Every option of ``set`` that sets keys alone."""
 

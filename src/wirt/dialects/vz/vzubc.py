@@ -11,6 +11,7 @@ import msgspec
 from wirt import app
 from wirt.console import output
 from wirt.dialects.vz import program
+from wirt.dialects.vz.account import bounds_of
 from wirt.dialects.vz.beancounters import (
     Bean,
     Group,
@@ -24,7 +25,7 @@ from wirt.dialects.vz.ubcreport import Before, Style, render_report
 from wirt.errors import InvalidInput, NotFound, Unsupported, WrongState
 from wirt.host import files, run
 from wirt.host.run import STANDARD
-from wirt.model.counter import Counter, Standing
+from wirt.model.counter import Counter
 from wirt.ops.context import Context
 from wirt.ops.counters import read_counters
 from wirt.ops.guests import observed
@@ -128,14 +129,14 @@ def _group(context: Context, row: Row) -> Group:
 
 def _bean(counter: Counter, row: Row) -> Bean:
     """Return a counter as a row: what is not known is 0, and what nothing enforces is bounded as its file wants it."""
-    wanted = row.pair(counter.name) if counter.standing is not Standing.ENFORCED else None
+    bounds = bounds_of(counter, row.pair(counter.name))
     is_counted = counter.name not in _UNCOUNTED
     return Bean(
         name=counter.name,
         held=(counter.held or 0) if is_counted else 0,
         maxheld=(counter.maxheld or 0) if is_counted else 0,
-        barrier=counter.barrier if wanted is None else wanted.barrier,
-        limit=counter.limit if wanted is None else wanted.limit,
+        barrier=bounds.barrier,
+        limit=bounds.limit,
         failcnt=counter.failcnt or 0,
     )
 

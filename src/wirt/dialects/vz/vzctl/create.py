@@ -8,19 +8,20 @@ from wirt.dialects.vz import conf, ctid, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.vzctl.call import Call
+from wirt.dialects.vz.vzctl.holding import hold_to
 from wirt.errors import Conflict, InvalidInput, NotFound
 from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.model.limits import Limits
 from wirt.model.names import check_name
+from wirt.model.naming import Naming, check_naming
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest
 from wirt.ops.create import create as create_guest
 
-_KEPT = ("description", "diskspace", "diskinodes")
+_KEPT = ("description", "diskspace", "diskinodes", "hostname")
 _LAYOUT = ("layout", "ve_layout", "velayout")
 _REFUSED = {
-    "hostname": Code.HOSTNAME,
     "local_gid": Code.VALUE,
     "local_uid": Code.VALUE,
     "pkgset": Code.PACKAGES,
@@ -45,7 +46,7 @@ def create(call: Call) -> int:
         request = CreateRequest(
             name=given.get("name") or str(number),
             number=number,
-            template=_template(context, config),
+            template=conf.template_of(context.home, config.get("OSTEMPLATE") or ""),
             address=address,
             limits=settings.limits_of(config, Limits(cpus=context.cpus)),
         )
@@ -54,10 +55,11 @@ def create(call: Call) -> int:
             _check_free(context, number)
             path = conf.write_config(context.home, number, config)
             try:
-                guest = _create(context, request)
+                guest = _create(context, request, settings.naming_of(config, Naming()))
             except BaseException:
                 conf.remove(context.home, number)
                 raise
+            hold_to(context, guest, config, ["HOSTNAME"])
         call.tell(call.words.creating(guest.template, context.home.guest(guest.id)))
     call.tell("Performing postcreate actions")
     call.tell(call.words.saved(number, path))
@@ -102,13 +104,6 @@ def _configuration(home: Home, given: Mapping[str, str], *, unlimited: int) -> C
     return config
 
 
-def _template(context: Context, config: ConfigFile) -> str:
-    """Return the template that is meant by a name, which may be another's."""
-    wanted = config.get("OSTEMPLATE") or ""
-    pairs = (conf.read_global(context.home).get("OSTEMPLATE_ALIASES") or "").split()
-    return dict(pair.partition("=")[::2] for pair in pairs).get(wanted, wanted)
-
-
 def _check_free(context: Context, number: int) -> None:
     with suppress(NotFound):
         guest = context.store.find(str(number))
@@ -119,10 +114,12 @@ def _check_free(context: Context, number: int) -> None:
         )
 
 
-def _create(context: Context, request: CreateRequest) -> Guest:
+def _create(context: Context, request: CreateRequest, naming: Naming) -> Guest:
     """Make the guest, or end with the status that belongs to what stands in the way."""
     with ends_with(Code.NAME, InvalidInput):
         check_name(request.name)
+    with ends_with(Code.HOSTNAME):
+        check_naming(naming)
     with ends_with(Code.NO_TEMPLATE, NotFound):
         context.templates.get(request.template)
     with ends_with(Code.ADD_ADDRESS, InvalidInput):

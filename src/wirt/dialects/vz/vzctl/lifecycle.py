@@ -4,17 +4,16 @@ from contextlib import suppress
 
 from wirt import app
 from wirt.console import output
-from wirt.dialects.vz import conf, ctid, settings
+from wirt.dialects.vz import conf, ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
-from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.vzctl.call import Call
+from wirt.dialects.vz.vzctl.holding import hold_to
 from wirt.errors import WrongState
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.ops.context import Context
 from wirt.ops.destroy import destroy as destroy_guest
 from wirt.ops.guests import observed
-from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.start import READY_SECONDS
 from wirt.ops.start import start as start_guest
 from wirt.ops.stop import stop as stop_guest
@@ -96,7 +95,9 @@ def _start(call: Call, context: Context, options: dict[str, str]) -> None:
     with ends_with(Code.RUNNING, WrongState):
         if observed(context, guest).state is not State.STOPPED:
             raise Refused(Code.RUNNING, f"{words.capital} is already running")
-        _hold_to(context, guest, config)
+        # What was set without --save is over; what was written into the file by hand begins. A disk is changed by set
+        # alone: where the pool cannot, a container is to start all the same.
+        hold_to(context, guest, config, set(config.names()) - {"DISKSPACE"})
         call.tell(words.starting)
         started = start_guest(
             context, guest.name, ready_seconds=READY_SECONDS if "wait" in options else None
@@ -129,16 +130,3 @@ def _patience(context: Context, guest: Guest) -> float:
         if seconds.isascii() and seconds.isdigit():
             return float(seconds)
     return STOP_SECONDS
-
-
-def _hold_to(context: Context, guest: Guest, config: ConfigFile) -> None:
-    """Hold a stopped guest to what its file says: what was set without --save is over, what was written by hand begins."""
-    wanted = settings.limits_of(config, guest.limits)
-    changes = {
-        limit: getattr(wanted, limit)
-        for limit in settings.LIMITING
-        # A disk is changed by set alone: where the pool cannot, a container is to start all the same.
-        if limit != "disk" and getattr(wanted, limit) != getattr(guest.limits, limit)
-    }
-    if changes:
-        set_limits(context, guest.name, SetRequest(**changes))

@@ -37,7 +37,7 @@ USAGE = """\
 Usage: vzctl [--quiet | --verbose] [--skiplock] [--compat=2006] <command> <CTID|name> [parameters]
 
 vzctl create <ctid> [--ostemplate <name>] [--config <name>] [--layout simfs]
-   [--ipadd <addr>] [--name <name>] [--description <text>]
+   [--ipadd <addr>] [--hostname <name>] [--name <name>] [--description <text>]
    [--diskspace <soft>[:<hard>]] [--diskinodes <soft>[:<hard>]]
 vzctl start <ctid> [--force] [--wait]
 vzctl stop <ctid> [--fast]
@@ -49,7 +49,8 @@ vzctl runscript <ctid> <script>
 vzctl set <ctid> [--save] [--force] [--setmode restart|ignore] [--applyconfig <name>]
    [--name <name>] [--description <text>] [--onboot yes|no] [--bootorder <N>]
    [--disabled yes|no] [--stop-timeout <seconds>] [--userpasswd <user>:<password>]
-   [--ipadd <addr>] [--ipdel <addr>|all] [--cpus <N>] [--cpulimit <N>]
+   [--ipadd <addr>] [--ipdel <addr>|all] [--hostname <name>] [--nameserver <addr>]
+   [--searchdomain <name>] [--cpus <N>] [--cpulimit <N>]
    [--cpuunits <N>] [--cpumask <list>|all]
    [--ram <bytes>] [--swap <bytes>] [--diskspace <soft>[:<hard>]] [--<beancounter> N[:N]]
 vzctl chkpnt | restore <ctid>"""

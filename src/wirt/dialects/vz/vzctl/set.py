@@ -1,6 +1,6 @@
 """``vzctl set``: other parameters for a container, at once if it runs, and kept with ``--save``."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -10,6 +10,7 @@ from wirt.dialects.vz import conf, ctid, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.vzctl.call import Call
+from wirt.dialects.vz.vzctl.holding import hold_to
 from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.model.lifecycle import State
@@ -19,7 +20,6 @@ from wirt.ops.context import Context
 from wirt.ops.guests import observed
 from wirt.ops.password import set_password
 from wirt.ops.rename import rename
-from wirt.ops.set import SetRequest, set_limits
 
 _FLAGS = ("save", "force", "reset_ub", "skip_arpdetect", "offline-resize", "offline")
 _OTHERS = ("applyconfig", "setmode", "userpasswd", "ipadd", "ip", "ipdel")
@@ -27,15 +27,6 @@ _NOT_FROM_SAMPLE = frozenset(
     {"DESCRIPTION", "HOSTNAME", "IP_ADDRESS", "NAME", "OSTEMPLATE", "VE_PRIVATE", "VE_ROOT"}
 )
 """What is one container's own, so that ``--applyconfig`` takes it from no sample."""
-_CODES = {
-    "memory": Code.BEANCOUNTERS,
-    "processes": Code.BEANCOUNTERS,
-    "cpus": Code.CPU,
-    "cpu_weight": Code.CPU,
-    "cpu_pin": Code.CPU,
-    "disk": Code.QUOTA_LIMIT,
-}
-"""What is held to, in this order, and what vzctl ends with when that fails."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,12 +56,14 @@ def set_parameters(call: Call) -> int:
             with ends_with(Code.PASSWORD):
                 set_password(context, guest.name, user, password, creates=True)
         if asked.resets:
-            _hold_to(context, guest, config, [])
+            hold_to(context, guest, config, [])
             return Code.OK
         if asked.keys or asked.is_address_dropped or asked.address:
             _check_can_be_applied(call, guest, asked)
             changed = _changed(config, asked)
-            _apply(context, guest, number, config, changed, asked)
+            _apply(context, guest, number, changed, asked)
+            if "HOSTNAME" in asked.keys and guest.state is not State.STOPPED:
+                output.note(f"Warning: a {call.words.container} gets its host name at its start")
             if asked.saves:
                 path = conf.write_config(context.home, number, changed)
                 call.tell(call.words.saved(number, path))
@@ -103,6 +96,9 @@ def _read(home: Home, options: Sequence[tuple[str, str]], *, unlimited: int) -> 
     for option, value in options:
         if option not in _FLAGS and option not in _OTHERS:
             keys |= settings.values_of(option, value, unlimited=unlimited)
+    for repeated in settings.REPEATED:
+        if repeated in given:
+            keys[repeated.upper()] = " ".join(value for name, value in options if name == repeated)
     return Asked(
         keys=keys,
         passwords=[_password(value) for option, value in options if option == "userpasswd"],
@@ -163,7 +159,6 @@ def _apply(
     context: Context,
     guest: Guest,
     number: int,
-    before: ConfigFile,
     config: ConfigFile,
     asked: Asked,
 ) -> None:
@@ -176,26 +171,16 @@ def _apply(
     if asked.has_sampled_disk:
         keys -= {"DISKSPACE"}
         try:
-            _hold_to(context, guest, config, ["DISKSPACE"])
+            hold_to(context, guest, config, ["DISKSPACE"])
         except Refused as error:
             # As when it is made: what a sample says of a disk is kept, be there a pool that bounds it or not.
             output.note(f"Warning: {error.message}")
-    _hold_to(context, guest, config, keys)
+    hold_to(context, guest, config, keys)
     if {"ONBOOT", "BOOTORDER"} & set(asked.keys):
         _start_with_node(context, name, config)
     if asked.address is not None or asked.is_address_dropped:
         with ends_with(Code.ADD_ADDRESS):
             set_address(context, name, asked.address)
-
-
-def _hold_to(context: Context, guest: Guest, config: ConfigFile, keys: Collection[str]) -> None:
-    """Hold a guest to the limits that follow from keys of its file."""
-    wanted = settings.limits_of(config, guest.limits)
-    for limit, code in _CODES.items():
-        value = getattr(wanted, limit)
-        if set(settings.LIMITING[limit]) & set(keys) and value != getattr(guest.limits, limit):
-            with ends_with(code):
-                set_limits(context, guest.name, SetRequest(**{limit: value}))
 
 
 def _start_with_node(context: Context, name: str, config: ConfigFile) -> None:
