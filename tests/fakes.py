@@ -11,7 +11,7 @@ from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, WrongState
 from wirt.model.home import Home
 from wirt.model.template import Template, TemplateSpec
-from wirt.network.fake import FakeGateway, FakeNetwork
+from wirt.network.fake import FakeGateway, FakeNetwork, FakeShaper
 from wirt.ops.context import Context
 from wirt.state.base import Store
 from wirt.storage.fake import FakePool
@@ -99,7 +99,7 @@ def open_context(
     Args:
         base: directory that plays the node.
         store: the state.
-        fail: "approach", "pool", "network" or "gateway": the one that is told to fail.
+        fail: "approach", "pool", "network", "gateway" or "shaper": the one that is told to fail.
         fail_at: number of its call that fails.
         boot_id: another one after the node was started anew.
     """
@@ -115,6 +115,7 @@ def open_context(
     gateway = FakeGateway(
         f"{base}/kernel/net", home.tag, SUBNET, fail_at=at("gateway"), taken=[TAKEN_PORT]
     )
+    shaper = FakeShaper(f"{base}/kernel/net", fail_at=at("shaper"))
     approach = FakeApproach(f"{base}/kernel/guests", fail_at=at("approach"))
     pool = FakePool(home.pool("fake"), fail_at=at("pool"))
     return Context(
@@ -122,6 +123,7 @@ def open_context(
         store=store,
         network=network,
         gateway=lambda: gateway,
+        shaper=lambda: shaper,
         templates=OneTemplate(f"{base}/template"),
         approach=lambda name: approach,
         pool=lambda name: pool,

@@ -26,7 +26,7 @@ from wirt.storage.templates import TemplateCache
 
 if TYPE_CHECKING:
     from wirt.model.template import TemplateSpec
-    from wirt.network.base import Gateway
+    from wirt.network.base import Gateway, Shaper
     from wirt.ops.doctor import Diagnosis
     from wirt.ops.security import Finding
     from wirt.storage.base import Ground, Packages
@@ -67,6 +67,7 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
             store=store,
             network=BridgeNetwork(place.tag, subnet),
             gateway=lambda: _gateway(place.tag, subnet),
+            shaper=_shaper,
             templates=TemplateCache(place.templates),
             approach=cache(lambda name: load_approach(name, place.run)),
             pool=cache(lambda name: _open_pool(place, store, name)),
@@ -162,6 +163,12 @@ def _gateway(tag: str, subnet: IPv4Network) -> "Gateway":
     from wirt.network.gateway import NftGateway
 
     return NftGateway(tag, subnet)
+
+
+def _shaper() -> "Shaper":
+    from wirt.network.shaper import CardShaper
+
+    return CardShaper()
 
 
 def _boot_id() -> str:

@@ -1,4 +1,4 @@
-"""Sizes, durations and lists of processors: parse what a person types, print what a person reads.
+"""Sizes, durations, rates and lists of processors: parse what a person types, print what a person reads.
 
 Binary prefixes only: ``512M`` and ``512MiB`` are both 512 * 2**20 bytes, as in every tool of this field.
 """
@@ -10,10 +10,12 @@ from wirt.errors import InvalidInput
 
 _BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:i?B)?", re.IGNORECASE)
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.IGNORECASE)
+_RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([kmg]?)(?:bit)?", re.IGNORECASE)
 _CPUS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 _MOST_CPUS = 8192
 """That a Linux kernel can be built for (CONFIG_NR_CPUS)."""
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
+_THOUSANDS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
 _SCALE = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 UNBOUNDED = -1
@@ -70,6 +72,31 @@ def render_seconds(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def parse_rate(text: str) -> int:
+    """Return the bits per second that ``text`` ("10mbit", "1.5G", "64000") stands for: decimal, as everywhere with these.
+
+    Raises:
+        InvalidInput: the text is no rate.
+    """
+    match = _RATE.fullmatch(text.strip())
+    if match is None:
+        raise InvalidInput(
+            f"{text!r} is not a rate",
+            hint="write bits per second with kbit, mbit or gbit, such as 10mbit",
+        )
+    return int(float(match[1]) * _THOUSANDS[match[2].lower()])
+
+
+def render_rate(rate: int) -> str:
+    """Return bits per second for a person: "10 Mbit/s"."""
+    value, unit = float(rate), ""
+    for larger in ("k", "M", "G"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:g} {unit}bit/s"
 
 
 def parse_cpus(text: str) -> tuple[int, ...]:

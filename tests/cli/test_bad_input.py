@@ -10,6 +10,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+from tests.cli.bad_network import BAD_NETWORK
 from tests.conftest import TINY
 from tests.homes import WIRT, HomeUnderTest
 
@@ -17,6 +18,7 @@ NAME_RULE = "use a-z, 0-9 and inner hyphens, such as web-1"
 TEMPLATE_RULE = "use a-z, 0-9 and inner hyphens, dots and underscores, such as debian-12-web"
 CREATE = ["create", "-t", TINY, "new"]
 BAD: dict[str, tuple[list[str], int, str]] = {
+    **BAD_NETWORK,
     "name-taken": (
         ["create", "-t", TINY, "old"],
         4,
@@ -232,11 +234,6 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         2,
         "there is nothing to set; say what, such as --disk 8G",
     ),
-    "set-dns-of-nobody": (
-        ["set", "old", "--dns", "dns.example.org"],
-        2,
-        "'dns.example.org' is not the address of a name server; such as 192.0.2.53",
-    ),
     "set-disk-of-an-unknown-guest": (
         ["set", "nosuch", "--disk", "1G"],
         3,
@@ -258,23 +255,6 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         3,
         "guest old has no change that could be undone; wirt set --snapshot makes a snapshot to go "
         "back to",
-    ),
-    "forward-unreadable": (
-        ["forward", "add", "old", "web"],
-        2,
-        "'web' is not a port forward; write the node's port and the guest's, such as 8080:80, "
-        "5000-5009:5000-5009/udp or 192.0.2.2:8080:80",
-    ),
-    "forward-to-an-unknown-guest": (
-        ["forward", "add", "nosuch", "8080:80"],
-        3,
-        "there is no guest nosuch; see wirt list",
-    ),
-    "nat-neither-on-nor-off": (
-        ["network", "nat", "perhaps"],
-        2,
-        "invalid value for 'on|off': 'perhaps' is not one of 'on', 'off'; see wirt network nat "
-        "--help",
     ),
     "subcommand-unknown": (["frobnicate"], 2, "no such command 'frobnicate'; see wirt --help"),
     "option-unknown": (

@@ -1,5 +1,6 @@
 """A change of a guest that is killed at any point: what is kept of its limits and what its root has are the same."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -175,6 +176,42 @@ def test_name_servers_killed_at_any_point_are_kept_and_the_guests_alike(
             read = node.home.wirt("exec", "web", "--", "cat", "/etc/resolv.conf", status=0).stdout
             if (status, kept, read) != (KILLED, (wanted,), f"nameserver {wanted}\n"):
                 problems.append(f"{point}: ended {status}, kept {kept}, the guest has {read}")
+
+    assert problems == []
+    assert len(points) >= 6
+
+
+def test_rates_killed_at_any_point_are_kept_and_the_cards_alike(
+    tiny_templates: Path, tmp_path: Path
+) -> None:
+    change, back = (["set", "web", "--rate-out", rate] for rate in ("2mbit", "unlimited"))
+    problems = []
+    with nodes.open_node("lxc", tiny_templates) as node:
+        assert isinstance(node, LxcNode)
+        must(node, "create", "-t", TINY, "web")
+        must(node, "start", "web")
+        card = f"w{node.home.home.tag}{node.home.guests()[0].id}"
+        points = points_of(node, tmp_path / "points", *change)
+        for point in points:
+            must(node, *back)
+            status = node.run(*change, environment={KILL_VARIABLE: point})
+            must(node, "list")
+            is_before = point.endswith(":before-intent")
+            kept = node.home.guests()[0].rates.outward
+            asked = ["nft", "list", "table", "netdev", card]
+            table = subprocess.run(asked, capture_output=True, text=True).stdout
+            wanted = (None, False) if is_before else (2_000_000, True)
+            if (status, (kept, "rate over 250" in table)) != (KILLED, wanted):
+                problems.append(f"{point}: ended {status}, kept {kept}, {table}")
+        # The table does not go with the card: it has to be taken away.
+        must(node, *change)
+        for point in points_of(node, tmp_path / "points", "stop", "--force", "web"):
+            node.run("start", "web")
+            node.run("stop", "--force", "web", environment={KILL_VARIABLE: point})
+            must(node, "list")
+            left = any(card in table for table in node.home.world().tables if "netdev" in table)
+            if left == (not point.endswith(":before-intent")):
+                problems.append(f"{point}: {'left' if left else 'lost'} the table")
 
     assert problems == []
     assert len(points) >= 6

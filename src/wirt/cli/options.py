@@ -7,7 +7,7 @@ import click
 
 from wirt.errors import InvalidInput
 from wirt.model.limits import Limits
-from wirt.units import UNBOUNDED, parse_bytes, parse_cpus, parse_seconds
+from wirt.units import UNBOUNDED, parse_bytes, parse_cpus, parse_rate, parse_seconds
 
 EXEC_FAILED = 125
 """Exit status of ``exec`` and ``run`` when Wirt itself failed: all below belong to the command, as with env(1)."""
@@ -80,6 +80,21 @@ class CpusType(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
+class RateType(click.ParamType):
+    """A rate such as 10mbit, or the word for no bound."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bits per second, UNBOUNDED for the word."""
+        if isinstance(value, int):
+            return value
+        try:
+            return UNBOUNDED if value == BoundType.unbounded else parse_rate(value)
+        except InvalidInput as error:
+            self.fail(f"{error}, or {BoundType.unbounded}", param, ctx)
+
+
 def without_marker(command: tuple[str, ...]) -> list[str]:
     """Return a person's command without the ``--`` that may stand before it."""
     return list(command[1:] if command[0] == "--" else command)
@@ -91,6 +106,7 @@ BYTES = BytesType()
 BOUND = BoundType()
 SECONDS = SecondsType()
 CPUS = CpusType()
+RATE = RateType()
 
 
 def definition(function: Function) -> Function:

@@ -11,7 +11,8 @@ from wirt.model.guest import Guest
 from wirt.model.limits import Limits
 from wirt.ops import set as verb
 from wirt.ops.naming import NamesRequest
-from wirt.units import UNBOUNDED, render_bytes, render_cpus
+from wirt.ops.rates import RatesRequest
+from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate
 
 NONE = "none"
 """Takes away what was set."""
@@ -27,6 +28,8 @@ NONE = "none"
 @click.option("--swap", type=options.BOUND, help="Swap beside its memory, or unlimited.")
 @click.option("--processes", type=int, help="Processes and threads, of a container.")
 @click.option("--disk", type=options.BYTES, help="Disk.")
+@click.option("--rate-in", type=options.RATE, help="What it is sent, per second, or unlimited.")
+@click.option("--rate-out", type=options.RATE, help="What it sends, per second, or unlimited.")
 @click.option("--hostname", help="Host name inside, or none for the guest's own name.")
 @click.option("--dns", multiple=True, help="Name server; may be repeated; none: as the guest says.")
 @click.option("--search", multiple=True, help="Domain to search; may be repeated; none: as above.")
@@ -34,6 +37,8 @@ NONE = "none"
 def set_limits(
     name: str,
     snapshot: bool,
+    rate_in: int | None,
+    rate_out: int | None,
     hostname: str | None,
     dns: tuple[str, ...],
     search: tuple[str, ...],
@@ -45,10 +50,17 @@ def set_limits(
     )
     if names != NamesRequest():
         changes["names"] = names
+    rates = RatesRequest(inward=rate_in, outward=rate_out)
+    if rates != RatesRequest():
+        changes["rates"] = rates
     with app.open_context() as context:
         request = verb.SetRequest(**changes)
         guest = verb.set_limits(context, name, request, snapshot=snapshot)
-    has = {**_described(guest.limits), "names": _described_names(guest, names)}
+    has = {
+        **_described(guest.limits),
+        "rates": _described_rates(guest, rates),
+        "names": _described_names(guest, names),
+    }
     changed = [text for field, text in has.items() if changes.get(field) is not None]
     output.say(f"guest {name} has {', '.join(changed)} now")
 
@@ -56,6 +68,15 @@ def set_limits(
 def _list_of(values: tuple[str, ...]) -> tuple[str, ...] | None:
     """Return the values of an option that may be repeated: None if it was not given."""
     return None if not values else () if values == (NONE,) else values
+
+
+def _described_rates(guest: Guest, asked: RatesRequest) -> str:
+    told = {"in": (asked.inward, guest.rates.inward), "out": (asked.outward, guest.rates.outward)}
+    return ", ".join(
+        f"{'unlimited' if has is None else render_rate(has)} {way}"
+        for way, (wanted, has) in told.items()
+        if wanted is not None
+    )
 
 
 def _described_names(guest: Guest, asked: NamesRequest) -> str:

@@ -7,10 +7,11 @@ import msgspec
 
 from wirt import app
 from wirt.console import output
+from wirt.model.guest import Guest
 from wirt.model.limits import Limits
 from wirt.model.resources import DiskUsage
 from wirt.ops.guests import disk_usage, memory_kills, observed
-from wirt.units import UNBOUNDED, render_bytes, render_cpus
+from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate
 
 
 @click.command()
@@ -42,6 +43,7 @@ def show(name: str, as_json: bool) -> None:
         ("disk", _disk(guest.limits.disk, usage)),
         ("address", guest.address),
         ("mac", guest.mac),
+        *((way, render_rate(rate)) for way, rate in _rates(guest) if rate is not None),
         *([("hostname", guest.naming.hostname)] if guest.naming.hostname else []),
         *(("dns", server) for server in guest.naming.dns),
         *(("search", domain) for domain in guest.naming.search),
@@ -64,6 +66,10 @@ def _memory(limits: Limits, kills: int | None) -> str:
         ended = "a process was ended" if kills == 1 else f"{kills} processes were ended"
         text += f"; ran out of it since its start: {ended}"
     return text
+
+
+def _rates(guest: Guest) -> list[tuple[str, int | None]]:
+    return [("rate in", guest.rates.inward), ("rate out", guest.rates.outward)]
 
 
 def _disk(size: int, usage: DiskUsage | None) -> str:

@@ -6,6 +6,7 @@ from wirt.model.forward import Forward
 from wirt.model.lifecycle import State
 from wirt.model.limits import Limits
 from wirt.model.naming import Naming
+from wirt.model.rates import Rates
 from wirt.model.snapshot import Snapshot
 
 
@@ -40,6 +41,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Kernel boot id of the node when the guest was started: after a reboot nothing runs."""
     snapshots: tuple[Snapshot, ...] = ()
     """In the order they were made."""
+    rates: Rates = Rates()
     naming: Naming = Naming()
     forwards: tuple[Forward, ...] = ()
     """Ports of the node that lead to it while it runs."""

@@ -9,6 +9,7 @@ import msgspec
 from wirt.model.capability import Capability
 from wirt.model.forward import Forward
 from wirt.model.presence import Presence
+from wirt.model.rates import Rates
 from wirt.model.resources import Nic, NicKind
 
 
@@ -118,4 +119,28 @@ class Gateway(Protocol):
         Raises:
             Conflict: somebody has; says which port.
         """
+        ...
+
+
+class Shaper(Protocol):
+    """How fast cards send and are sent to."""
+
+    def probe_capability(self, nic: Nic) -> Capability:
+        """Ask whether this card can be held to rates."""
+        ...
+
+    def shape(self, nic: Nic, rates: Rates) -> None:
+        """Hold a card that is there to these rates, and to no others.
+
+        Raises:
+            Failed: the kernel refused; some may have been changed.
+        """
+        ...
+
+    def release(self, nic: Nic) -> None:
+        """Leave nothing that would not go with the card; no error if there is nothing."""
+        ...
+
+    def probe(self, nic: Nic) -> Presence:
+        """Ask the kernel whether there is something that would not go with the card."""
         ...

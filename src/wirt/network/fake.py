@@ -12,10 +12,11 @@ from pathlib import Path
 
 from wirt.errors import Conflict, Failed
 from wirt.host import files
-from wirt.model.capability import Capability, yes
+from wirt.model.capability import Capability, no, yes
 from wirt.model.forward import Forward
 from wirt.model.names import BRIDGES, interface_name
 from wirt.model.presence import Presence
+from wirt.model.rates import Rates
 from wirt.model.resources import Nic, NicKind
 from wirt.network import addresses
 from wirt.network.base import Reach
@@ -206,3 +207,51 @@ class FakeGateway:
             for guest, its in forwards.items()
             for one in its
         ]
+
+
+class FakeShaper:
+    """Rates that are a file for each card.
+
+    Args:
+        directory: what plays the kernel.
+        fail_at: number of the call (the first is 1) to ``shape`` or ``release`` that fails.
+    """
+
+    def __init__(self, directory: str, *, fail_at: int | None = None) -> None:
+        self._directory = Path(directory)
+        self._fail_at = fail_at
+        self._calls = 0
+
+    def probe_capability(self, nic: Nic) -> Capability:
+        """Say yes to whoever has a card."""
+        if nic.kind is NicKind.ALIAS:
+            return no("rates", "it has no card of its own", "give it another approach")
+        return yes("rates", "as fast as it is said")
+
+    def shape(self, nic: Nic, rates: Rates) -> None:
+        """Write the file, whose name says it all."""
+        self._count("shape")
+        self._remove(nic)
+        if rates != Rates():
+            (self._directory / f"rates-{nic.interface}-{rates.inward}-{rates.outward}").touch()
+
+    def release(self, nic: Nic) -> None:
+        """Delete the file."""
+        self._count("release")
+        self._remove(nic)
+
+    def probe(self, nic: Nic) -> Presence:
+        """Look for the file."""
+        return Presence.PRESENT if self._files(nic) else Presence.ABSENT
+
+    def _count(self, call: str) -> None:
+        self._calls += 1
+        if self._calls == self._fail_at:
+            raise Failed(f"{call} was told to fail")
+
+    def _files(self, nic: Nic) -> list[Path]:
+        return list(self._directory.glob(f"rates-{nic.interface}-*"))
+
+    def _remove(self, nic: Nic) -> None:
+        for path in self._files(nic):
+            path.unlink()

@@ -75,6 +75,7 @@ def _plan(context: Context, source: Guest, new: str, address: str | None) -> Gue
         template_sha256=source.template_sha256,
         pool=source.pool,
         limits=source.limits,
+        rates=source.rates,
         address=context.network.choose_address(address, context.store.addresses(), guest_id),
         mac=context.network.mac(guest_id),
         created=time.time(),

@@ -10,7 +10,7 @@ from wirt.host import interrupts, lock
 from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.model.pool import StoragePool
-from wirt.network.base import Gateway, Network
+from wirt.network.base import Gateway, Network, Shaper
 from wirt.state.base import Store
 from wirt.storage.base import Ground, Pool, Templates
 
@@ -25,6 +25,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     store: Store
     network: Network
     gateway: Callable[[], Gateway]
+    shaper: Callable[[], Shaper]
     templates: Templates
     approach: Callable[[str], Approach]
     pool: Callable[[str], Pool]

@@ -34,6 +34,7 @@ _CHANGES: dict[str, Callable[[Ladder, Guest], Step]] = {
     "adjust": Ladder.to_adjust,
     "forward": Ladder.to_forward,
     "name": Ladder.to_name,
+    "pace": Ladder.to_pace,
 }
 """Verbs whose intent holds what the guest is to be: how a running one is changed."""
 

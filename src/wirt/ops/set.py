@@ -9,11 +9,15 @@ from wirt.model.capability import no
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits, check_pin
-from wirt.ops import guests, journal, naming
+from wirt.ops import guests, journal, naming, rates
 from wirt.ops.context import Context
 from wirt.ops.naming import NamesRequest
+from wirt.ops.rates import RatesRequest
 from wirt.ops.snapshot import keep_root
 from wirt.ops.steps import Ladder, Step
+
+_OTHERS = ("names", "rates")
+"""What is no limit."""
 
 
 class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,14 +37,15 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     cpu_pin: tuple[int, ...] | None = None
     """None of the node's processors: it is not pinned any more."""
     names: NamesRequest | None = None
+    rates: RatesRequest | None = None
 
 
 def set_limits(
     context: Context, name: str, request: SetRequest, *, snapshot: bool = False
 ) -> Guest:
-    """Hold a guest to other limits, or give it other names, and return it.
+    """Hold a guest to other limits, or rates, or give it other names, and return it.
 
-    The names are an operation of their own, before the others, and the disk is one after them: killed in between, what was
+    Names and rates are operations of their own, before the others, and the disk is one after them: killed in between, what was
     done is changed and the rest is not.
 
     Args:
@@ -63,12 +68,17 @@ def set_limits(
         names = guest.naming
         if request.names is not None:
             names = naming.changed(context, guest, request.names)
+        pace = guest.rates
+        if request.rates is not None:
+            pace = rates.changed(context, guest, request.rates)
         if request.disk is not None:
             Ladder(context, guest).check_resizable(request.disk)
         if snapshot:
             guest = keep_root(context, guest, before_change=True)
         if names != guest.naming:
             guest = naming.give(context, guest, names)
+        if pace != guest.rates:
+            guest = rates.hold(context, guest, pace)
         if adjusted != guest.limits:
             # The intent holds what is to be: to take memory back from a guest that has it already could end it.
             after = msgspec.structs.replace(guest, limits=adjusted)
@@ -98,9 +108,11 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
     """Return the limits that the guest is to have, once they have been found to be possible."""
     wanted = msgspec.structs.asdict(request)
     changes = {
-        field: value for field, value in wanted.items() if value is not None and field != "names"
+        field: value
+        for field, value in wanted.items()
+        if value is not None and field not in _OTHERS
     }
-    if not changes and request.names is None:
+    if not changes and all(getattr(request, other) is None for other in _OTHERS):
         raise InvalidInput("there is nothing to set", hint="say what, such as --disk 8G")
     approach = context.approach(guest.approach)
     for field in changes:

@@ -18,6 +18,7 @@ from wirt.model.guest import Guest, Handle
 from wirt.model.launch import Launch
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
+from wirt.model.rates import Rates
 from wirt.model.resources import Nic, Root, RootTree
 from wirt.ops import reach
 from wirt.ops.context import Context
@@ -100,8 +101,8 @@ class Ladder:
             Step(
                 name="network",
                 do=self._attach_network,
-                undo=lambda: self._context.network.detach(self._nic()),
-                probe=lambda: self._context.network.probe(self._nic()),
+                undo=lambda: self._context.network.detach(self.nic()),
+                probe=lambda: self._context.network.probe(self.nic()),
             ),
             *self._forwarding(),
             Step(
@@ -116,7 +117,30 @@ class Ladder:
                 undo=self._end_engine,
                 probe=lambda: self._approach.probe(self.place),
             ),
+            *self._pacing(),
         ]
+
+    def _pacing(self) -> list[Step]:
+        """Return the step that holds the guest's card, once it is there, to its rates, if it has any."""
+        if self._guest.rates == Rates():
+            return []
+        return [
+            Step(
+                name="rates",
+                do=lambda: self._context.shaper().shape(self.nic(), self._guest.rates),
+                undo=lambda: self._context.shaper().release(self.nic()),
+                probe=lambda: self._context.shaper().probe(self.nic()),
+            )
+        ]
+
+    def to_pace(self, before: Guest) -> Step:
+        """Return the step that holds a running guest to its rates; undone, to those of ``before``."""
+        return Step(
+            name="rates",
+            do=lambda: self._context.shaper().shape(self.nic(), self._guest.rates),
+            undo=lambda: self._context.shaper().shape(self.nic(), before.rates),
+            probe=lambda: self._approach.probe(self.place),
+        )
 
     def _forwarding(self) -> list[Step]:
         """Return the step that leads the node's ports to the guest, if any do."""
@@ -384,7 +408,7 @@ class Ladder:
     def _attach_network(self) -> None:
         with self._context.network_lock():
             self._context.network.ensure_up()
-            self._context.network.attach(self._nic(), self._others)
+            self._context.network.attach(self.nic(), self._others)
             if reach.outbound(self._context).is_wanted:
                 reach.apply(self._context)
 
@@ -440,14 +464,14 @@ class Ladder:
             hostname=self._guest.naming.hostname or self._guest.name,
             limits=self._guest.limits,
             root=self.attached_root(),
-            nic=self._nic(),
+            nic=self.nic(),
             kernel=kernel,
             initrd=initrd,
         )
         self.handle = self._approach.start(launch)
 
     def _end_engine(self) -> None:
-        with self._context.network.closing(self._nic()):
+        with self._context.network.closing(self.nic()):
             self._approach.kill(self.place)
 
     def form(self) -> str:
@@ -460,7 +484,8 @@ class Ladder:
             within=self._pool.forms_in,
         )
 
-    def _nic(self) -> Nic:
+    def nic(self) -> Nic:
+        """Return the guest's card."""
         return _nic(self._context, self._guest)
 
 
