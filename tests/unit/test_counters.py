@@ -16,6 +16,7 @@ from wirt.host.processusage import ProcessUsage
 from wirt.host.socketusage import SocketUsage
 from wirt.host.terminals import Terminals
 from wirt.model.counter import UNITS, UNLIMITED, Counter, Most, Standing, Unit, raised
+from wirt.model.launch import Place
 from wirt.ops.context import Context
 from wirt.ops.counters import build_units, read_counters, sample
 from wirt.ops.create import CreateRequest, create
@@ -235,6 +236,21 @@ def test_sample_tells_what_failed_and_reads_the_rest(running: Context) -> None:
         f"({bad}/counters.json)"
     ]
     assert most == 7
+
+
+def test_guest_that_ends_while_it_is_counted_does_not_run(running: Context, tmp_path: Path) -> None:
+    class Ending(FakeApproach):
+        def count(self, place: Place) -> list[Counter]:
+            self.end(place)
+            return super().count(place)
+
+    ending = Ending(f"{tmp_path}/kernel/guests")
+    context = msgspec.structs.replace(running, approach=lambda name: ending)
+    with pytest.raises(WrongState, match="guest web is not running; start it first"):
+        read_counters(context, "web")
+    start(running, "web")
+
+    assert list(sample(context)) == []
 
 
 def test_units_sample_this_home_again_and_again() -> None:

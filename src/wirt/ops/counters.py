@@ -11,11 +11,11 @@ from contextlib import suppress
 import msgspec
 
 from wirt.approaches.base import Countable
-from wirt.errors import Busy, Error, NotFound, Unsupported
+from wirt.errors import Busy, Error, Failed, NotFound, Unsupported, WrongState
 from wirt.host import files
 from wirt.model.counter import Counter, Most, highest, raised
 from wirt.model.guest import Guest, Handle
-from wirt.model.lifecycle import State, next_state
+from wirt.model.lifecycle import next_state
 from wirt.ops import guests
 from wirt.ops.context import Context
 from wirt.ops.systemd import build_command
@@ -39,11 +39,16 @@ def read_counters(context: Context, name: str) -> list[Counter]:
     command has the lock for long, as ``stop`` may, nothing is kept.
 
     Raises:
-        NotFound, WrongState, Unsupported: it has none.
-        Failed: it ended meanwhile.
+        NotFound, WrongState, Unsupported: it has none, or ended meanwhile.
+        Failed: the kernel, or what was kept, could not be read.
     """
     guest = guests.observed(context, context.store.find(name))
-    counters = _counted(context, guest)
+    try:
+        counters = _counted(context, guest)
+    except Failed:
+        # If it has ended meanwhile, that is what is to be said.
+        next_state(guests.observed(context, context.store.find(name)).state, "count", name)
+        raise
     with suppress(Busy, NotFound), guests.held(context, name, wait=_PATIENCE) as found:
         if _start_of(found) == _start_of(guest):
             counters = raised(counters, _seen(context, found))
@@ -57,14 +62,12 @@ def sample(context: Context) -> Iterator[Error]:
     A guest that fails keeps none of the others from being read.
     """
     for guest in context.store.guests():
-        if _is_stopped(context, guest.name) or not _is_countable(context, guest):
-            continue
         try:
             read_counters(context, guest.name)
+        except (NotFound, WrongState, Unsupported):
+            continue  # it does not run, or nobody can count what it holds
         except Error as error:
-            # It may have ended between one look and the next.
-            if not _is_stopped(context, guest.name):
-                yield error
+            yield error
 
 
 def build_units(
@@ -100,18 +103,6 @@ Unit={service}
 WantedBy=timers.target
 """
     return once, again
-
-
-def _is_stopped(context: Context, name: str) -> bool:
-    try:
-        found = context.store.find(name)
-    except NotFound:
-        return True
-    return guests.observed(context, found).state is State.STOPPED
-
-
-def _is_countable(context: Context, guest: Guest) -> bool:
-    return isinstance(context.approach(guest.approach), Countable)
 
 
 def _counted(context: Context, guest: Guest) -> list[Counter]:
