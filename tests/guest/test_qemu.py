@@ -1,5 +1,6 @@
 """Emulated guests of the whole template."""
 
+import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from tests.contract.approach_contract import READY_SECONDS, Prepare, Started
 from tests.guest.ownkernel import BootableTemplate, OwnKernelContract, prepared_guest
 
 from wirt.approaches import ownkernel
+from wirt.approaches.base import Freezable
 from wirt.approaches.qemu import control
 from wirt.errors import Failed
 from wirt.host import process
 from wirt.model.presence import Presence
+from wirt.model.resources import BlockImage
+from wirt.storage.snapshots import ImageSnapshots
 
 
 class TestQemu(OwnKernelContract):
@@ -22,6 +26,40 @@ class TestQemu(OwnKernelContract):
     @classmethod
     def prepare(cls, template: BootableTemplate) -> Prepare:
         return partial(prepared_guest, "qemu", template)
+
+    def test_guest_that_is_held_still_is_so_until_it_goes_on(self, started: Started) -> None:
+        approach, place = started.prepared.approach, started.prepared.launch.place
+        assert isinstance(approach, Freezable)
+        states = [approach.is_frozen(place)]
+        for act in (approach.freeze, approach.freeze, approach.thaw, approach.thaw):
+            act(place)
+            states.append(approach.is_frozen(place))
+
+        assert states == [False, True, True, False, False]
+        assert started.exec("echo", "on")[1] == "on\n"
+
+    def test_snapshot_of_a_guest_that_is_held_still_holds_what_it_has_written(
+        self, started: Started, tmp_path: Path
+    ) -> None:
+        approach, launch = started.prepared.approach, started.prepared.launch
+        assert isinstance(approach, Freezable)
+        assert isinstance(launch.root, BlockImage)
+        guest = Path(launch.root.path).parents[1]
+        started.exec("sh", "-c", "echo kept > /root/note; sync")
+        approach.freeze(launch.place)
+        ImageSnapshots(str(guest.parent)).take(guest.name, "one")
+        approach.thaw(launch.place)
+        layer, image = guest / "snapshots/one/disk", tmp_path / "image"
+        subprocess.run(["qemu-img", "check", "-q", layer], check=True)
+        subprocess.run(["qemu-img", "convert", "-O", "raw", layer, image], check=True)
+        # As after a power cut: its journal is played first.
+        subprocess.run(["e2fsck", "-p", image], capture_output=True)
+        note = subprocess.run(
+            ["debugfs", "-R", "cat /root/note", image], capture_output=True, text=True
+        ).stdout
+
+        assert note == "kept\n"
+        assert started.exec("cat", "/root/note")[1] == "kept\n"
 
     def test_power_button_shuts_the_guest_down(self, prepare: Prepare) -> None:
         with prepare() as prepared:

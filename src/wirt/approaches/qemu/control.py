@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from wirt.approaches import ownkernel
 from wirt.approaches.qemu import build
@@ -54,22 +55,55 @@ def power_down(directory: str) -> None:
     Raises:
         Failed: QEMU did not take the command.
     """
+    _execute(directory, "system_powerdown")
+
+
+def pause(directory: str) -> None:
+    """Let the machine's processors stand still, and write out what QEMU has not written of its disks; no error if they do.
+
+    Raises:
+        Failed: QEMU did not take the command.
+    """
+    _execute(directory, "stop")
+
+
+def go_on(directory: str) -> None:
+    """Let the machine's processors go on; no error if they do.
+
+    Raises:
+        Failed: QEMU did not take the command.
+    """
+    _execute(directory, "cont")
+
+
+def is_paused(directory: str) -> bool:
+    """Ask whether the machine's processors stand still.
+
+    Raises:
+        Failed: QEMU did not take the command.
+    """
+    return bool(_execute(directory, "query-status")["status"] == "paused")
+
+
+def _execute(directory: str, command: str) -> dict[str, Any]:
+    """Give a command to QEMU's monitor and return its answer."""
     # Loaded only here: asyncio costs more than everything else that stopping a guest needs.
     from qemu.qmp import QMPClient, QMPError
 
-    async def press(path: str) -> None:
+    async def give(path: str) -> Any:
         client = QMPClient()
         await client.connect(path)
         try:
-            await client.execute("system_powerdown")
+            return await client.execute(command)
         finally:
             await client.disconnect()
 
-    with short_path(directory, build.QMP_SOCKET) as path:
-        try:
-            asyncio.run(asyncio.wait_for(press(path), _ANSWER_SECONDS))
-        except (TimeoutError, QMPError, OSError) as error:
-            raise Failed(f"QEMU's monitor did not take system_powerdown: {error}") from error
+    try:
+        with short_path(directory, build.QMP_SOCKET) as path:
+            answer: dict[str, Any] = asyncio.run(asyncio.wait_for(give(path), _ANSWER_SECONDS))
+    except (TimeoutError, QMPError, OSError) as error:
+        raise Failed(f"QEMU's monitor did not take {command}: {error}") from error
+    return answer
 
 
 @contextmanager

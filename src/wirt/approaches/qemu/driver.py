@@ -149,6 +149,21 @@ class Qemu:
         ownkernel.stop(place, handle, timeout, otherwise=lambda: control.power_down(directory))
         self.kill(place)
 
+    def freeze(self, place: Place) -> None:
+        """Let the machine's processors stand still; its disk's file holds then all that the guest has had written."""
+        control.pause(ownkernel.private_directory(place))
+
+    def thaw(self, place: Place) -> None:
+        """Let the machine's processors go on, if there is a machine."""
+        if self.probe(place) is Presence.PRESENT:
+            control.go_on(ownkernel.private_directory(place))
+
+    def is_frozen(self, place: Place) -> bool:
+        """Ask QEMU, if it runs."""
+        return self.probe(place) is Presence.PRESENT and control.is_paused(
+            ownkernel.private_directory(place)
+        )
+
     def kill(self, place: Place) -> None:
         """End the machine at once, and remove its channel."""
         ownkernel.kill_engine(build.identity(place.name))
