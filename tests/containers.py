@@ -34,6 +34,11 @@ def cpu_weight(home: HomeUnderTest) -> int:
     return said * 100 // 1024 if version == 1 else said
 
 
+def cpu_limit(home: HomeUnderTest) -> float:
+    """Return the processors' worth of time that the home's one container gets at most."""
+    return int(kernel_says(home, "cpu", "cpu.cfs_quota_us", "cpu.max")) / 100_000
+
+
 def memory_guarantee(home: HomeUnderTest) -> int:
     """Return the bytes that are guaranteed to the home's one container; without a guarantee version 1 has a huge number."""
     said = kernel_says(home, "memory", "memory.soft_limit_in_bytes", "memory.low", outer=True)

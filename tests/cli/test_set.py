@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import TINY
-from tests.containers import cpu_pin, cpu_weight, kernel_says, memory_guarantee, swap
+from tests.containers import cpu_limit, cpu_pin, cpu_weight, kernel_says, memory_guarantee, swap
 from tests.homes import HomeUnderTest
 
 from wirt.host import affinity
@@ -96,6 +96,24 @@ def test_weight_and_pin_are_kept_and_given_back(web: HomeUnderTest) -> None:
     assert inside.stdout.split()[1] == str(cpus[-1])
     assert back.stdout == "guest web has a CPU weight of 100, all CPUs to run on now\n"
     assert (cpu_weight(web), cpu_pin(web)) == (100, render_cpus(cpus))
+
+
+def test_part_of_a_processor_is_all_that_a_container_gets_until_it_is_given_back(
+    web: HomeUnderTest,
+) -> None:
+    said = web.wirt("set", "web", "--cpu-limit", "0.2", status=0).stdout
+    at_once = cpu_limit(web)
+    web.wirt("restart", "--force", "web", status=0)
+    kept = cpu_limit(web)
+    refused = web.wirt("set", "web", "--cpu-limit", "2", status=2)
+    web.wirt("set", "web", "--cpu-limit", "0", status=0)
+
+    assert said == "guest web has at most 0.2 CPUs' time now\n"
+    assert at_once == kept == 0.2
+    assert refused.stderr == (
+        "wirt: a guest of 1 CPUs cannot be held to 2; ask for 0.01 to 1, or 0 for all of them\n"
+    )
+    assert cpu_limit(web) == 1
 
 
 def test_swap_and_guarantee_are_kept_and_given_back(web: HomeUnderTest) -> None:

@@ -88,3 +88,12 @@ def test_guarantee_is_given_to_both_groups_in_version_2_and_taken_back_with_none
     assert written(build_shares(on(1), memory_guarantee=0)) == {"memory.soft_limit_in_bytes": "-1"}
     assert written(build_shares(on(2), memory_guarantee=0)) == {"memory.low": "0"}
     assert build_shares(on(1)) == []
+
+
+@pytest.mark.parametrize(("cpus", "quota"), [(2.0, 200_000), (0.2, 20_000), (0.01, 1000)])
+def test_processors_are_bounded_by_parts_of_one(cpus: float, quota: int) -> None:
+    old = build_bounds({"cpu": 1}, memory=64 * MIB, cpus=cpus, processes=100)
+    new = build_bounds({"cpu": 2}, memory=64 * MIB, cpus=cpus, processes=100)
+
+    assert [setting.value for setting in old] == ["100000", str(quota)]
+    assert [setting.value for setting in new] == [f"{quota} 100000"]

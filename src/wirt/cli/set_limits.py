@@ -23,6 +23,9 @@ NONE = "none"
 @click.option("--cpus", type=int, help="CPUs.")
 @click.option("--cpu-weight", type=int, help="What it gets of CPUs that several want: 1 to 10000.")
 @click.option("--cpu-pin", type=options.CPUS, help="CPUs to run on, such as 0,2-3, or all.")
+@click.option(
+    "--cpu-limit", type=float, help="CPU time at most, such as 0.5 of a CPU; 0: all CPUs."
+)
 @click.option("--memory", type=options.BYTES, help="Memory.")
 @click.option("--memory-guarantee", type=options.BYTES, help="Memory that is taken from it last.")
 @click.option("--swap", type=options.BOUND, help="Swap beside its memory, or unlimited.")
@@ -95,6 +98,7 @@ def _described(limits: Limits) -> dict[str, str]:
     return {
         "cpus": f"{limits.cpus} CPU{'s' * (limits.cpus > 1)}",
         "cpu_weight": f"a CPU weight of {limits.cpu_weight}",
+        "cpu_limit": f"at most {limits.cpu_time:g} CPUs' time",
         "cpu_pin": f"{pin} to run on",
         "memory": f"{render_bytes(limits.memory)} of memory",
         "memory_guarantee": f"{_size(limits.memory_guarantee)} memory guaranteed",

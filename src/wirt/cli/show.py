@@ -36,6 +36,7 @@ def show(name: str, as_json: bool) -> None:
         ("template", f"{guest.template} ({guest.template_sha256[:12]})"),
         ("pool", guest.pool),
         ("cpus", str(guest.limits.cpus)),
+        *([("cpu limit", f"{guest.limits.cpu_limit:g}")] if guest.limits.cpu_limit else []),
         ("cpu weight", str(guest.limits.cpu_weight)),
         ("cpu pin", render_cpus(guest.limits.cpu_pin) or "all"),
         ("memory", _memory(guest.limits, kills)),

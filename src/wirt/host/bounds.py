@@ -36,7 +36,7 @@ def build_bounds(
     versions: Mapping[str, int],
     *,
     memory: int,
-    cpus: int,
+    cpus: float,
     processes: int,
     cpu_pin: Sequence[int] = (),
     swap: int | None = None,
@@ -55,7 +55,7 @@ def build_bounds(
         swap: bytes beside those of the memory; UNBOUNDED for all that there is; None: as a fresh group.
         memory_guarantee: bytes, part of the guarantee that ``build_shares`` gives to a group above; None: as that one.
     """
-    quota = cpus * _CPU_PERIOD
+    quota = round(cpus * _CPU_PERIOD)
     opened, closed, own = _build_swap(memory, swap)
     low = [] if memory_guarantee is None else [("memory.low", str(memory_guarantee))]
     pin = [("cpuset.cpus", ",".join(map(str, cpu_pin)))] if cpu_pin else []

@@ -9,6 +9,8 @@ SMALLEST_DISK = 64 * MIB
 SMALLEST_PROCESSES = 16
 MOST_PROCESSES = 4_194_304
 """The most process ids that a Linux kernel has (pid_max on 64 bits)."""
+SMALLEST_CPU_LIMIT = 0.01
+"""Of the kernel: a thousand microseconds in a tenth of a second."""
 SMALLEST_WEIGHT, LARGEST_WEIGHT = 1, 10_000
 """Of cgroup v2."""
 
@@ -28,16 +30,24 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What it gets of processors that several guests want, against what each of them has."""
     cpu_pin: tuple[int, ...] = ()
     """Numbers of the node's processors that it runs on; none: on all."""
+    cpu_limit: float = 0.0
+    """Processors' worth of time that it gets at most; 0: that of all its CPUs."""
     swap: int = UNBOUNDED
     """Bytes of the node's swap that it may use beside its memory."""
     memory_guarantee: int = 0
     """Bytes of its memory that are taken last when the node's is short."""
+
+    @property
+    def cpu_time(self) -> float:
+        """Return the processors' worth of time that it gets at most."""
+        return self.cpu_limit or float(self.cpus)
 
 
 HELD_BY_THE_NODE = {
     "processes": "number of processes",
     "cpu_weight": "CPU weight",
     "cpu_pin": "CPU list",
+    "cpu_limit": "CPU limit",
     "swap": "swap",
     "memory_guarantee": "memory guarantee",
 }
@@ -70,6 +80,11 @@ def check_limits(limits: Limits, *, smallest_memory: int, node_cpus: int) -> Non
         raise InvalidInput(
             f"a guest cannot be held to {limits.processes} processes",
             hint=f"ask for {SMALLEST_PROCESSES} to {MOST_PROCESSES}",
+        )
+    if limits.cpu_limit and not SMALLEST_CPU_LIMIT <= limits.cpu_limit <= limits.cpus:
+        raise InvalidInput(
+            f"a guest of {limits.cpus} CPUs cannot be held to {limits.cpu_limit:g}",
+            hint=f"ask for {SMALLEST_CPU_LIMIT:g} to {limits.cpus}, or 0 for all of them",
         )
     if not SMALLEST_WEIGHT <= limits.cpu_weight <= LARGEST_WEIGHT:
         raise InvalidInput(

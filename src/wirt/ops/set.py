@@ -34,6 +34,8 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     memory_guarantee: int | None = None
     """Bytes."""
     cpu_weight: int | None = None
+    cpu_limit: float | None = None
+    """Processors' worth of time; 0: that of all its CPUs."""
     cpu_pin: tuple[int, ...] | None = None
     """None of the node's processors: it is not pinned any more."""
     names: NamesRequest | None = None

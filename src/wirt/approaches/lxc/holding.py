@@ -18,6 +18,7 @@ _HELD_BY = {
     "processes": ("pids", {1: "pids.max", 2: "pids.max"}),
     "cpu_weight": ("cpu", {1: "cpu.shares", 2: "cpu.weight"}),
     "cpu_pin": ("cpuset", {1: "cpuset.cpus", 2: "cpuset.cpus"}),
+    "cpu_limit": ("cpu", {1: "cpu.cfs_quota_us", 2: "cpu.max"}),
     "swap": ("memory", {1: "memory.memsw.limit_in_bytes", 2: "memory.swap.max"}),
     "memory_guarantee": ("memory", {1: "memory.soft_limit_in_bytes", 2: "memory.low"}),
 }
@@ -35,7 +36,7 @@ def of_fresh(limits: Limits) -> tuple[list[Setting], list[Setting]]:
     bounds = build_bounds(
         versions,
         memory=limits.memory,
-        cpus=limits.cpus,
+        cpus=limits.cpu_time,
         processes=limits.processes,
         cpu_pin=limits.cpu_pin,
         swap=None if limits.swap == UNBOUNDED else limits.swap,
@@ -63,7 +64,7 @@ def hold(name: str, limits: Limits) -> None:
     bounds = build_bounds(
         versions,
         memory=limits.memory,
-        cpus=limits.cpus,
+        cpus=limits.cpu_time,
         processes=limits.processes,
         # One that is not pinned any more has to be given back what it was kept from.
         cpu_pin=limits.cpu_pin or affinity.usable(),

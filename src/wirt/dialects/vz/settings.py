@@ -17,7 +17,7 @@ from wirt.dialects.vz.configfile import ConfigFile
 from wirt.errors import InvalidInput
 from wirt.model.limits import LARGEST_WEIGHT, SMALLEST_WEIGHT, Limits
 from wirt.model.naming import Naming
-from wirt.units import parse_cpus, render_cpus
+from wirt.units import UNBOUNDED, parse_cpus, render_cpus
 
 SHORT = {
     "-k": "kmemsize",
@@ -35,11 +35,13 @@ SHORT = {
 
 UBC = tuple(sorted(ubc.PARAMETERS))
 LIMITING: Mapping[str, tuple[str, ...]] = {
-    "cpus": ("CPUS", "CPULIMIT"),
+    "cpus": ("CPUS",),
+    "cpu_limit": ("CPULIMIT", "CPUS"),
     "cpu_weight": ("CPUUNITS",),
     "cpu_pin": ("CPUMASK",),
     "memory": ("PHYSPAGES", "PRIVVMPAGES"),
     "processes": ("NUMPROC",),
+    "swap": ("SWAPPAGES",),
     "disk": ("DISKSPACE",),
 }
 """The limits of a guest, and the keys that they follow from."""
@@ -143,12 +145,14 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
         disk = _read_space("diskspace", space).limit * 1024
     return msgspec.structs.replace(
         base,
-        cpus=_cpus(config, base.cpus),
+        cpus=(cpus := _cpus(config, base.cpus)),
+        cpu_limit=_cpu_limit(config, base.cpu_limit, cpus),
         cpu_weight=_weight(config, base.cpu_weight),
         cpu_pin=_pin(config, base.cpu_pin),
         # With memory and swap alone (VSwap) the memory is bounded by itself; else by what may be asked for.
         memory=bounds.get("PHYSPAGES", bounds.get("PRIVVMPAGES", base.memory)),
         processes=bounds.get("NUMPROC", base.processes),
+        swap=_swap(config, base.swap),
         disk=disk,
     )
 
@@ -180,18 +184,23 @@ def address_of(values: Sequence[str]) -> str | None:
 
 
 def _cpus(config: ConfigFile, base: int) -> int:
-    count, percent = config.get("CPUS"), config.get("CPULIMIT")
-    cpus = int(_number("cpus", count)["CPUS"]) if count else base
-    limit = int(_percent("cpulimit", percent)["CPULIMIT"]) if percent else 0
-    if limit == 0:
-        return cpus
-    if limit % 100:
-        raise Refused(
-            Code.CPU,
-            f"--cpulimit {limit} cannot be done: a guest is held to whole processors",
-            hint="give a multiple of 100",
-        )
-    return min(cpus, limit // 100) if count else limit // 100
+    count = config.get("CPUS")
+    return base if count is None else int(_number("cpus", count)["CPUS"])
+
+
+def _cpu_limit(config: ConfigFile, base: float, cpus: int) -> float:
+    """Return the processors' worth of time that percents stand for: 0 is no limit, and neither is more than there is."""
+    percent = config.get("CPULIMIT")
+    limit = base if percent is None else int(_percent("cpulimit", percent)["CPULIMIT"]) / 100
+    return limit if limit < cpus else 0.0
+
+
+def _swap(config: ConfigFile, base: int) -> int:
+    text = config.get("SWAPPAGES")
+    if text is None:
+        return base
+    limit = _read_pair("swappages", text, ubc.UNLIMITED).limit
+    return UNBOUNDED if limit in (ubc.UNLIMITED, ubc.UNLIMITED_2006) else limit * ubc.PAGE
 
 
 def _weight(config: ConfigFile, base: int) -> int:

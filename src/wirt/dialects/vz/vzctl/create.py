@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from contextlib import suppress
 
+import msgspec
+
 from wirt import app
 from wirt.dialects.vz import conf, ctid, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.vzctl.call import Call
-from wirt.dialects.vz.vzctl.holding import hold_to
+from wirt.dialects.vz.vzctl.holding import hold_to, hold_where_possible
 from wirt.errors import Conflict, InvalidInput, NotFound
 from wirt.model.guest import Guest
 from wirt.model.home import Home
@@ -48,7 +50,9 @@ def create(call: Call) -> int:
             number=number,
             template=conf.template_of(context.home, config.get("OSTEMPLATE") or ""),
             address=address,
-            limits=settings.limits_of(config, Limits(cpus=context.cpus)),
+            limits=msgspec.structs.replace(
+                settings.limits_of(config, Limits(cpus=context.cpus)), swap=Limits().swap
+            ),
         )
         with conf.lock(context.home):
             # Its file first: whoever dies in between leaves a file of no container, which the next create writes over.
@@ -60,6 +64,7 @@ def create(call: Call) -> int:
                 conf.remove(context.home, number)
                 raise
             hold_to(context, guest, config, ["HOSTNAME"])
+            hold_where_possible(context, guest, config, "SWAPPAGES")
         call.tell(call.words.creating(guest.template, context.home.guest(guest.id)))
     call.tell("Performing postcreate actions")
     call.tell(call.words.saved(number, path))

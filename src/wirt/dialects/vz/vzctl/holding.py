@@ -1,25 +1,24 @@
 """A guest brought to what its file says: ``set`` for the keys that it changes, ``start`` for all."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from wirt.console import output
 from wirt.dialects.vz import settings
-from wirt.dialects.vz.codes import Code, ends_with
+from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.model.guest import Guest
 from wirt.ops.context import Context
 from wirt.ops.naming import NamesRequest
 from wirt.ops.set import SetRequest, set_limits
 
-_LIMITS: Mapping[str, Code] = {
-    "memory": Code.BEANCOUNTERS,
-    "processes": Code.BEANCOUNTERS,
-    "cpus": Code.CPU,
-    "cpu_weight": Code.CPU,
-    "cpu_pin": Code.CPU,
-    "disk": Code.QUOTA_LIMIT,
-}
-"""What is held to, in this order, and what vzctl ends with when that fails."""
+_LIMITS: Sequence[tuple[Code, Sequence[str]]] = (
+    (Code.BEANCOUNTERS, ("memory", "processes")),
+    (Code.BEANCOUNTERS, ("swap",)),
+    (Code.CPU, ("cpus", "cpu_limit", "cpu_weight", "cpu_pin")),
+    (Code.QUOTA_LIMIT, ("disk",)),
+)
+"""What is held to at once, in this order, and what vzctl ends with when that fails."""
 _NAMES = dict(zip(settings.NAMING, ("hostname", "dns", "search"), strict=True))
 
 
@@ -39,8 +38,21 @@ def hold_to(context: Context, guest: Guest, config: ConfigFile, keys: Collection
                 request = SetRequest(names=NamesRequest(**change))
                 set_limits(context, guest.name, request)
     limits = settings.limits_of(config, guest.limits)
-    for field, code in _LIMITS.items():
-        value = getattr(limits, field)
-        if set(settings.LIMITING[field]) & set(keys) and value != getattr(guest.limits, field):
+    for code, fields in _LIMITS:
+        changes: dict[str, Any] = {
+            field: getattr(limits, field)
+            for field in fields
+            if set(settings.LIMITING[field]) & set(keys)
+            and getattr(limits, field) != getattr(guest.limits, field)
+        }
+        if changes:
             with ends_with(code):
-                set_limits(context, guest.name, SetRequest(**{field: value}))
+                set_limits(context, guest.name, SetRequest(**changes))
+
+
+def hold_where_possible(context: Context, guest: Guest, config: ConfigFile, key: str) -> None:
+    """Hold a guest to what a sample says of its disk or swap, or say why that cannot be: not every node and pool can."""
+    try:
+        hold_to(context, guest, config, [key])
+    except Refused as error:
+        output.note(f"Warning: {error.message}")

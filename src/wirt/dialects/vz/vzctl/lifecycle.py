@@ -95,9 +95,9 @@ def _start(call: Call, context: Context, options: dict[str, str]) -> None:
     with ends_with(Code.RUNNING, WrongState):
         if observed(context, guest).state is not State.STOPPED:
             raise Refused(Code.RUNNING, f"{words.capital} is already running")
-        # What was set without --save is over; what was written into the file by hand begins. A disk is changed by set
-        # alone: where the pool cannot, a container is to start all the same.
-        hold_to(context, guest, config, set(config.names()) - {"DISKSPACE"})
+        # What was set without --save is over; what was written into the file by hand begins. Disk and swap
+        # are changed by set alone: where that cannot be, a container is to start all the same.
+        hold_to(context, guest, config, set(config.names()) - {"DISKSPACE", "SWAPPAGES"})
         call.tell(words.starting)
         started = start_guest(
             context, guest.name, ready_seconds=READY_SECONDS if "wait" in options else None

@@ -10,7 +10,7 @@ from wirt.dialects.vz import conf, ctid, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.vzctl.call import Call
-from wirt.dialects.vz.vzctl.holding import hold_to
+from wirt.dialects.vz.vzctl.holding import hold_to, hold_where_possible
 from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.model.lifecycle import State
@@ -170,11 +170,8 @@ def _apply(
     keys = set(asked.keys)
     if asked.has_sampled_disk:
         keys -= {"DISKSPACE"}
-        try:
-            hold_to(context, guest, config, ["DISKSPACE"])
-        except Refused as error:
-            # As when it is made: what a sample says of a disk is kept, be there a pool that bounds it or not.
-            output.note(f"Warning: {error.message}")
+        # As when it is made: what a sample says of a disk is kept, be there a pool that bounds it or not.
+        hold_where_possible(context, guest, config, "DISKSPACE")
     hold_to(context, guest, config, keys)
     if {"ONBOOT", "BOOTORDER"} & set(asked.keys):
         _start_with_node(context, name, config)
