@@ -230,6 +230,16 @@ def test_limits_that_are_met_raise_failcnt_until_the_guest_is_started_anew(web: 
     assert anew["numsiginfo"].maxheld == 0
 
 
+def test_terminals_end_at_their_limit(web: Web) -> None:
+    limit = web.counters()["numpty"].limit
+    refused = web.home.wirt("exec", "web", "/root/holds", stdin=f"terminals {limit + 1}\n")
+    allowed = web.home.wirt("exec", "web", "/root/holds", stdin=f"terminals {limit}\n")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "No space left on device" in refused.stderr
+    assert allowed.stdout == f"terminals {limit}\n"
+
+
 def test_guest_that_has_no_counters_says_so(web: Web) -> None:
     web.home.wirt("stop", "--force", "web", status=0)
     stopped = web.home.wirt("counters", "web", status=5)
