@@ -39,6 +39,8 @@ SAFE = Security(
         "fs.protected_hardlinks": "1",
         "fs.protected_symlinks": "1",
         "fs.suid_dumpable": "0",
+        "fs.inotify.max_user_instances": "1048576",
+        "kernel.pty.max": "1048576",
     },
     mitigations={"l1tf": "Mitigation: PTE Inversion"},
     listeners=[Listener(protocol="tcp", address="127.0.0.1", port=25)],
@@ -127,6 +129,8 @@ def test_judge_of_an_open_node_says_what_to_change(
         ("fs.protected_hardlinks", "0"),
         ("fs.protected_symlinks", "0"),
         ("fs.suid_dumpable", "2"),
+        ("fs.inotify.max_user_instances", "128"),
+        ("kernel.pty.max", "4096"),
         ("kernel.core_pattern", "|/usr/bin/collect %P"),
     ],
 )

@@ -28,6 +28,8 @@ SYSCTLS = (
     "fs.protected_hardlinks",
     "fs.protected_symlinks",
     "fs.suid_dumpable",
+    "fs.inotify.max_user_instances",
+    "kernel.pty.max",
 )
 _TCP_LISTEN, _UDP_BOUND = "0A", "07"
 """States in /proc/net/tcp and /proc/net/udp (include/net/tcp_states.h); a UDP socket without a peer is "closed"."""

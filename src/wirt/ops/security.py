@@ -14,6 +14,8 @@ from wirt.host.security import IdRange, Security
 from wirt.model.resources import Idmap
 
 _SAFE_CORES = ("|/lib/systemd/systemd-coredump", "|/usr/lib/systemd/systemd-coredump")
+_PLENTY = 1 << 20
+"""Of terminals, the most that Linux takes (NR_UNIX98_PTY_MAX)."""
 _MEMORY_DEVICES = frozenset({"/dev/mem", "/dev/kmem", "/dev/port"})
 
 
@@ -136,6 +138,22 @@ _RULES = (
         is_good=_is("0"),
         advised="0",
         why="memory of setuid programs would be written where others can read it",
+    ),
+    # What is counted for the node and all containers together; at this much a guest's own memory ends first, at about 1 kB
+    # and 3 kB apiece.
+    _Sysctl(
+        name="fs.inotify.max_user_instances",
+        is_good=_at_least(_PLENTY),
+        advised=str(_PLENTY),
+        why="those of all containers count as those of the node's root: one guest could leave none to the others and to "
+        "root's own services",
+    ),
+    _Sysctl(
+        name="kernel.pty.max",
+        is_good=_at_least(_PLENTY),
+        advised=str(_PLENTY),
+        why="a guest that mounts devpts anew takes terminals beyond its own 1024, and could leave none to other guests; "
+        "the node has some in reserve",
     ),
 )
 
