@@ -26,7 +26,6 @@ class Code(IntEnum):
     BEANCOUNTERS = 1
     CPU = 2
     SYSTEM = 3
-    NO_RESOURCES = 6
     ENVIRONMENT = 7
     COMMAND_FAILED = 8
     LOCKED = 9

@@ -27,6 +27,11 @@ COMMANDS = {
     "exec3": f"{_HERE}.inside:execute",
     "enter": f"{_HERE}.inside:enter",
     "runscript": f"{_HERE}.inside:run_script",
+    "snapshot": f"{_HERE}.snapshot:create",
+    "snapshot-delete": f"{_HERE}.snapshot:delete",
+    "snapshot-list": f"{_HERE}.snapshot:show",
+    "snapshot-switch": f"{_HERE}.snapshot:switch",
+    **dict.fromkeys(("snapshot-mount", "snapshot-umount"), f"{_HERE}.missing:refuse"),
     **dict.fromkeys(("chkpnt", "suspend", "restore", "resume"), f"{_HERE}.missing:checkpoint"),
     **dict.fromkeys(
         ("console", "convert", "compact", "mount", "umount", "quotaon", "quotaoff", "quotainit"),
@@ -53,6 +58,9 @@ vzctl set <ctid> [--save] [--force] [--setmode restart|ignore] [--applyconfig <n
    [--searchdomain <name>] [--cpus <N>] [--cpulimit <N>]
    [--cpuunits <N>] [--cpumask <list>|all]
    [--ram <bytes>] [--swap <bytes>] [--diskspace <soft>[:<hard>]] [--<beancounter> N[:N]]
+vzctl snapshot <ctid> [--id <uuid>] [--skip-suspend] [--skip-config]
+vzctl snapshot-switch | snapshot-delete <ctid> --id <uuid>
+vzctl snapshot-list <ctid> [-H] [-o field[,field...]] [--id <uuid>]
 vzctl chkpnt | restore <ctid>"""
 
 Subcommand = Callable[[Call], int]

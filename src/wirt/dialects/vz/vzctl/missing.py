@@ -9,6 +9,8 @@ _WHY = {
     "compact": (Code.PLOOP, "a container's root is no ploop image"),
     "convert": (Code.PLOOP, "a container's root cannot become a ploop image"),
     "console": (Code.SYSTEM, "a container has no console that can be attached"),
+    "snapshot-mount": (Code.SNAPSHOT_MOUNT, "wirt snapshot mount shows it where Wirt keeps it"),
+    "snapshot-umount": (Code.SNAPSHOT_UNMOUNT, "wirt snapshot unmount does it"),
     "mount": (Code.MOUNT, "the root of a stopped container cannot be mounted"),
     "umount": (Code.MOUNT, "the root of a stopped container cannot be mounted"),
     "quotaon": (Code.QUOTA_ON, "a disk quota is part of the pool and always on"),

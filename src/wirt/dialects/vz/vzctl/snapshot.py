@@ -1,0 +1,125 @@
+"""``vzctl snapshot``, ``snapshot-list``, ``snapshot-switch`` and ``snapshot-delete``: a container's root kept, and gone back to.
+
+OpenVZ's ids are UUIDs. A snapshot that is made here is called by its UUID, so ``wirt snapshot`` knows it too; one that was made
+there is found by the name that it has. Snapshots are of the root alone: those of a running container want ``--skip-suspend``.
+"""
+
+import re
+import time
+import uuid
+
+from wirt import app
+from wirt.console import output
+from wirt.dialects.vz import ctid
+from wirt.dialects.vz.codes import Code, Refused, ends_with
+from wirt.dialects.vz.vzctl.call import Call
+from wirt.model.lifecycle import State
+from wirt.ops.guests import observed
+from wirt.ops.snapshot import create_snapshot, delete_snapshot, list_snapshots, restore_snapshot
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_WIDTHS = {"parent_uuid": 38, "current": 1, "uuid": 38, "date": 19, "name": 32}
+_HEADS = {"current": "C"}
+
+
+def create(call: Call) -> int:
+    """Keep what the root of a container is now."""
+    options = call.options(["skip-suspend", "skip-config"], ["id", "uuid", "name", "description"])
+    given = dict(options)
+    for option in ("name", "description"):
+        if option in given:
+            raise Refused(
+                Code.SNAPSHOT,
+                f"--{option} cannot be done: a snapshot is known by its id alone",
+                hint="leave it out",
+            )
+    wanted = _id_of(given) or str(uuid.uuid4())
+    if not _UUID.fullmatch(wanted):
+        raise Refused(Code.VALUE, f"Bad parameter for --id: {wanted}", hint="give a UUID")
+    with app.open_context() as context:
+        guest = observed(context, ctid.find(context, call.ctid))
+        if guest.state is not State.STOPPED and "skip-suspend" not in given:
+            raise Refused(
+                Code.SNAPSHOT,
+                "Unable to keep the memory of a running container in a snapshot",
+                hint="pass --skip-suspend to keep its disk alone",
+            )
+        call.tell(f"Creating snapshot {{{wanted}}}")
+        with ends_with(Code.SNAPSHOT):
+            create_snapshot(context, guest.name, wanted)
+    call.tell(f"Snapshot {{{wanted}}} has been successfully created")
+    return Code.OK
+
+
+def switch(call: Call) -> int:
+    """Go back to what the root of a container was; it is ended first if it runs."""
+    flags = ["skip-resume", "must-resume", "skip-config"]
+    given = dict(call.options(flags, ["id", "uuid"]))
+    wanted = _must_have_id(given)
+    if "must-resume" in given:
+        raise Refused(
+            Code.SNAPSHOT_SWITCH,
+            "--must-resume cannot be done: no memory is kept in a snapshot",
+            hint="leave it out, and start the container then",
+        )
+    with app.open_context() as context, ends_with(Code.SNAPSHOT_SWITCH):
+        guest = ctid.find(context, call.ctid)
+        restore_snapshot(context, guest.name, wanted, force=True)
+    call.tell(f"Container has been successfully switched to snapshot {{{wanted}}}")
+    return Code.OK
+
+
+def delete(call: Call) -> int:
+    """Delete a snapshot."""
+    wanted = _must_have_id(dict(call.options([], ["id", "uuid"])))
+    with app.open_context() as context, ends_with(Code.SNAPSHOT_DELETE):
+        guest = ctid.find(context, call.ctid)
+        delete_snapshot(context, guest.name, wanted)
+    call.tell(f"Snapshot {{{wanted}}} has been successfully deleted")
+    return Code.OK
+
+
+def show(call: Call) -> int:
+    """List the snapshots of a container. There is no tree of them, so none has a parent and none is the current one."""
+    short = {"-H": "no-header", "-o": "output", "-L": "list"}
+    given = dict(call.options(["no-header", "list"], ["output", "id", "uuid"], short=short))
+    if "list" in given:
+        output.say("\n".join(_WIDTHS))
+        return Code.OK
+    fields = given.get("output", ",".join(_WIDTHS)).split(",")
+    for field in fields:
+        if field not in _WIDTHS:
+            raise Refused(Code.VALUE, f"Unknown field: {field}")
+    with app.open_context() as context, ends_with(Code.SNAPSHOT_LIST):
+        guest = ctid.find(context, call.ctid)
+        found = list_snapshots(context, guest.name)
+    rows = [{field: _HEADS.get(field, field.upper()) for field in fields}]
+    if "no-header" in given:
+        rows = []
+    wanted = _id_of(given)
+    for one in found:
+        if wanted in (None, one.name):
+            is_ours = _UUID.fullmatch(one.name) is not None
+            date = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.created))
+            rows.append(
+                {
+                    "uuid": f"{{{one.name}}}" if is_ours else one.name,
+                    "date": date,
+                    "name": "" if is_ours else one.name,
+                }
+            )
+    for row in rows:
+        output.say(" ".join(row.get(f, "").ljust(_WIDTHS[f]) for f in fields).rstrip())
+    return Code.OK
+
+
+def _id_of(given: dict[str, str]) -> str | None:
+    value = given.get("id", given.get("uuid"))
+    return None if value is None else value.removeprefix("{").removesuffix("}").lower()
+
+
+def _must_have_id(given: dict[str, str]) -> str:
+    wanted = _id_of(given)
+    if not wanted:
+        raise Refused(Code.SYNTAX, "Invalid syntax: snapshot id is missing")
+    return wanted
