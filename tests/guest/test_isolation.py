@@ -8,6 +8,7 @@ after. A full disk is in ``tests/cli/test_disks.py``, a forged sender in ``test_
 import base64
 import ctypes
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -371,6 +372,25 @@ def test_burner_of_processors_leaves_a_neighbour_of_equal_weight_its_half(pair: 
 
     assert evil > 0
     assert 0.4 < good / (good + evil) < 0.6
+
+
+def test_guest_that_queues_all_signals_leaves_half_of_them_to_root_of_the_node(
+    pair: Pair, program: Path
+) -> None:
+    allowed, _ = resource.getrlimit(resource.RLIMIT_SIGPENDING)
+    with pair.taking("signals") as (count, why):
+        done = subprocess.run(
+            [program, "take", "signals"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    left, _ = done.stdout.split()
+
+    assert why == "EAGAIN"
+    assert 0 < count <= allowed // 2
+    assert int(left) >= allowed // 3
 
 
 @pytest.mark.parametrize(("what", "reason"), [("files", "EMFILE"), ("terminals", "ENOSPC")])

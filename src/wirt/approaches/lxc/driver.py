@@ -10,7 +10,7 @@ from contextlib import suppress
 from wirt.approaches.base import Needs
 from wirt.approaches.lxc import build, control, holding
 from wirt.errors import Failed, TimedOut
-from wirt.host import apparmor, cgroup, files, process, run
+from wirt.host import apparmor, cgroup, files, process, rlimits, run
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, no, yes
 from wirt.model.counter import Counter
@@ -72,7 +72,8 @@ class Lxc:
         # If we die while lxc-start is at work, it goes on without us and makes a container that nobody knows of: the
         # mark tells the next command to look for it.
         files.write(_starting(place), "")
-        control.start(place.run_dir, place.name, config, place.log, pid_file)
+        with rlimits.halved():
+            control.start(place.run_dir, place.name, config, place.log, pid_file)
         os.unlink(_starting(place))
         if shares:
             cgroup.Cgroup(place.name).apply(shares)
