@@ -65,6 +65,9 @@ class OneTemplate:
         assert os.path.isdir(tree)
         return self.get(name)
 
+    def clean_up(self) -> None:
+        pass
+
     def export(self, name: str, path: str) -> Template:
         raise Conflict(f"there is a file {path}")
 

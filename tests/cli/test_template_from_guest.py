@@ -96,7 +96,7 @@ def test_name_that_is_taken_leaves_the_guest_as_it_was(own: HomeUnderTest) -> No
     done = own.wirt("template", "from-guest", "web", TINY, status=4)
 
     assert done.stderr == (
-        "wirt: there is a template called tiny; take another name, or remove it with "
+        "wirt: there is a template called tiny; to build it anew: wirt template update tiny; else take another name, or remove it with "
         "wirt template remove tiny\n"
     )
     assert own.world().difference(before) == []

@@ -140,8 +140,10 @@ def test_build_that_is_ended_in_the_middle_leaves_no_process_mount_or_template(
     assert users_of(directory) == []
     assert str(directory) not in Path("/proc/self/mountinfo").read_text()
     assert list(cache.list()) == []
-    # What kill -9 leaves is taken over by the next command; an interrupt leaves nothing.
+    # What kill -9 leaves is removed by the next command; an interrupt leaves nothing.
     assert os.listdir(directory) == ([".tmp-small"] if number == signal.SIGKILL else [])
+    cache.clean_up()
+    assert os.listdir(directory) == []
 
 
 def test_disk_full_in_the_middle_of_a_build_is_one_error_and_leaves_nothing(

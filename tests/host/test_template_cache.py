@@ -206,7 +206,8 @@ def test_name_that_is_taken_is_refused(cache: TemplateCache, archive: str) -> No
 
     assert message_of(Conflict, lambda: cache.import_root(archive, "tiny")) == (
         "there is a template called tiny; "
-        "take another name, or remove it with wirt template remove tiny"
+        "to build it anew: wirt template update tiny; else take another name, or remove it with "
+        "wirt template remove tiny"
     )
 
 
@@ -266,10 +267,10 @@ def test_import_that_is_killed_leaves_nothing_that_looks_finished(
         run_killed(lambda: cache.import_root(archive, "tiny"))
     # The last step comes after the template has got its name: it is there, and whole.
     finished = [template.name for template in cache.list()]
-    cache.import_root(archive, "next")
+    cache.clean_up()
 
     assert finished == (["tiny"] if step == "sync_directory" else [])
-    assert sorted(os.listdir(directory)) == ["next", *finished]
+    assert os.listdir(directory) == finished
 
 
 def test_form_that_is_killed_is_made_again_whole(

@@ -17,7 +17,7 @@ from wirt.bench.plan import PROFILES, SUITES, build_cells
 from wirt.bench.results import RunWriter, find_run, new_run_id, open_resume, run_path
 from wirt.bench.runner import Progress, Runner
 from wirt.bench.sample import HOST, HOST_AGAIN, Header, Run, Subject
-from wirt.bench.subject import Definition, make_subject, remove_leftovers
+from wirt.bench.subject import LOCK, Definition, make_subject
 from wirt.bench.suites import http
 from wirt.bench.workloads import load_manifest
 from wirt.errors import InvalidInput, Unsupported
@@ -96,7 +96,7 @@ def resume(context: Context, run_id: str, *, bundle: str, show: Callable[[Progre
 @contextmanager
 def _alone(context: Context) -> Iterator[None]:
     """Let one comparison run at a time: two would measure each other."""
-    with lock.hold(context.home.lock("compare"), "wirt compare", wait=0):
+    with lock.hold(context.home.lock(LOCK), "wirt compare", wait=0):
         yield
 
 
@@ -107,7 +107,6 @@ def _measure(
     bundle: str,
     show: Callable[[Progress], None],
 ) -> Run:
-    remove_leftovers(context)
     header = run.header
     definition = Definition(
         run=header.run,

@@ -5,14 +5,12 @@ by. The host has a user land beside it, a chroot of the template's root: its Apa
 guests' own, and only what is measured differs.
 """
 
-import re
 import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.client import HTTPException
-from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -32,8 +30,8 @@ from wirt.ops.destroy import destroy
 from wirt.ops.start import READY_SECONDS, start, wait_ready
 from wirt.ops.steps import Ladder
 
-_GUEST_NAME = re.compile(r"cmp-(\d{8}-\d{4}(?:-\d+)?)-[a-z-]+-\d+")
-"""Guests of that name (cmp, run, subject, number) belong to a comparison, if there is a run of that id."""
+LOCK = "compare"
+"""The home's lock that a comparison holds; its guests are gone with it."""
 
 BUNDLE = "/opt/wirt-workloads"
 WORK = "/var/tmp"
@@ -146,6 +144,7 @@ class GuestSubject:
             approach=self._approach,
             template=self._definition.template,
             limits=self._definition.limits,
+            lives_with=LOCK,
         )
         with self._timed(note, block, "create"):
             self._guest = create(self._context, request)
@@ -307,20 +306,6 @@ def make_subject(context: Context, definition: Definition, name: str, number: in
     if name in (HOST, HOST_AGAIN):
         return HostSubject(context, definition, subject=name)
     return GuestSubject(context, definition, subject=name, approach=name, number=number)
-
-
-def remove_leftovers(context: Context) -> None:
-    """Destroy what comparisons that were killed have left in this home; the caller knows that none is running.
-
-    Only what belongs to a run that is on record: a person may have a guest whose name looks the same.
-    """
-    runs = {
-        path.parent.name: path.parent for path in Path(context.home.results).glob("*/run.jsonl")
-    }
-    for guest in context.store.guests():
-        named = _GUEST_NAME.fullmatch(guest.name)
-        if named and named[1] in runs:
-            destroy(context, guest.name, force=True)
 
 
 def wait_http(url: str, timeout: float) -> None:

@@ -53,6 +53,14 @@ def remove_tree(path: str) -> None:
         shutil.rmtree(path)
 
 
+def is_full(error: OSError | Failed) -> bool:
+    """Return whether it was for want of space that something failed, a program perhaps, which has only words for it."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    said = f"{error.message}\n{error.detail or ''}"
+    return "No space left on device" in said or "enough free space" in said
+
+
 def disk_usage(tree: str) -> int:
     """Return the bytes that the files below a directory take on disk, hard links once."""
     total = 0

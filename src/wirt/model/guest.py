@@ -49,3 +49,5 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Place among the guests that are started with the node, the lowest first; None: it is not."""
     number: int | None = None
     """A number that it is found by besides its name, as OpenVZ's CTID is; None: it was given none."""
+    lives_with: str | None = None
+    """Name of the lock that the command it was made for holds; it is destroyed once nobody does. None: it stays."""

@@ -3,6 +3,7 @@
 import os
 import re
 import zlib
+from collections.abc import Sequence
 
 from wirt.errors import InvalidInput
 
@@ -93,3 +94,9 @@ def interface_name(tag: str, guest_id: str) -> str:
 def interface_prefix(tag: str) -> str:
     """Return what the interfaces of all guests of a home begin with; the bridge's name (``wirt-abcd``) does not."""
     return f"w{tag}"
+
+
+def enumerate_guests(names: Sequence[str]) -> str:
+    """Return the guests of these names for a sentence, the first five of them by name."""
+    guests = "guest" if len(names) == 1 else "guests"
+    return f"the {guests} {', '.join(names[:5])}{' and others' if len(names) > 5 else ''}"

@@ -28,6 +28,8 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     pool: str | None = None
     number: int | None = None
     """A number that it is found by besides its name."""
+    lives_with: str | None = None
+    """Name of a lock that the caller holds: when it is killed, the next command destroys the guest."""
 
 
 def create(context: Context, request: CreateRequest) -> Guest:
@@ -81,6 +83,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         mac=context.network.mac(guest_id),
         created=time.time(),
         number=request.number,
+        lives_with=request.lives_with,
     )
 
 

@@ -80,6 +80,9 @@ def clean_up(context: Context) -> None:
         if _has_ended(context, guest):
             with suppress(Error), held(context, guest.name, wait=0):
                 pass  # to hold it is to bury it
+    _destroy_orphans(context)
+    with suppress(Error):
+        context.templates.clean_up()
     with suppress(Error):
         reach.recover(context)
     if any(pool.phase is not Phase.READY for pool in context.store.pools()):
@@ -88,6 +91,19 @@ def clean_up(context: Context) -> None:
         clean_up_pools(context)
     lock.sweep(os.path.dirname(context.home.lock("any")))
     journal.remove_idle_network(context)
+
+
+def _destroy_orphans(context: Context) -> None:
+    """Destroy the guests of commands that were killed; those of living ones are held by their lock."""
+    orphans = [guest for guest in context.store.guests() if guest.lives_with is not None]
+    if not orphans:
+        return
+    from wirt.ops.destroy import destroy
+
+    for guest in orphans:
+        path = context.home.lock(str(guest.lives_with))
+        with suppress(Error), lock.hold(path, f"guest {guest.name}", wait=0):
+            destroy(context, guest.name, force=True)
 
 
 def _has_ended(context: Context, guest: Guest) -> bool:

@@ -270,6 +270,10 @@ class Packages(Protocol):
 class Templates(Protocol):
     """The built templates of a home."""
 
+    def clean_up(self) -> None:
+        """Remove what dead makers left that looks like no template; what living ones are at stays."""
+        ...
+
     def get(self, name: str) -> Template:
         """Return a built template.
 

@@ -2,13 +2,12 @@
 
 A template is the directory ``NAME``: ``template.json``, the packed root and the forms made of it so far. Everything
 is made in ``.tmp-NAME`` beside it, which its maker holds a lock on, and renamed as the last act. A crash therefore
-leaves a ``.tmp-`` directory that nobody holds, and the next one to make anything removes it.
+leaves a ``.tmp-`` directory that nobody holds, and the next command removes it.
 
 What this module must not know: guests. Whether one still uses a template is for the caller to say. Every command loads
 it, so what makes something (tar, mmdebstrap, images) is imported where it is needed.
 """
 
-import errno
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -27,9 +26,16 @@ from wirt.errors import (
     OutOfSpace,
     WrongState,
 )
-from wirt.host.files import disk_usage, free_bytes, sync_directory, translated, write_atomically
+from wirt.host.files import (
+    disk_usage,
+    free_bytes,
+    is_full,
+    sync_directory,
+    translated,
+    write_atomically,
+)
 from wirt.host.run import check
-from wirt.model.names import check_template_name
+from wirt.model.names import check_template_name, enumerate_guests
 from wirt.model.template import Template, TemplateSpec
 from wirt.storage.versions import Versions
 from wirt.storage.workdir import WorkDir, claimed, remove_leftovers
@@ -53,6 +59,11 @@ class TemplateCache:
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._versions = Versions(directory)
+
+    def clean_up(self) -> None:
+        """Remove what dead makers of templates and forms left; what a living one is making stays."""
+        with suppress(FileNotFoundError):
+            remove_leftovers(self._directory)
 
     def build(self, spec: TemplateSpec, *, progress: Progress) -> Template:
         """Build a template from its metadata and return it.
@@ -80,7 +91,6 @@ class TemplateCache:
         started, name = time.monotonic(), spec.name
         self.get(name)
         _check_root(f"update template {name}")
-        remove_leftovers(self._directory)
         with claimed(self._directory, name, wait=False) as work, self._explaining_full_disk(name):
             draft = self._build_in(work, spec, progress)
             template = self._seal(work, draft, started, beside=True)
@@ -320,7 +330,7 @@ class TemplateCache:
         _check_root("remove a template")
         if used_by:
             raise WrongState(
-                f"template {name} is used by {_enumerate(used_by)}",
+                f"template {name} is used by {enumerate_guests(used_by)}",
                 hint=f"destroy {'it' if len(used_by) == 1 else 'them'} first",
             )
         if not os.path.isdir(self._path(self._versions.current(name))):
@@ -438,7 +448,6 @@ class TemplateCache:
         _check_root(what)
         self._check_absent(name)
         os.makedirs(self._directory, exist_ok=True)
-        remove_leftovers(self._directory)
         with claimed(self._directory, name, wait=False) as work, self._explaining_full_disk(name):
             self._check_absent(name)
             yield work
@@ -447,7 +456,8 @@ class TemplateCache:
         if os.path.lexists(self._path(self._versions.current(name))):
             raise Conflict(
                 f"there is a template called {name}",
-                hint=f"take another name, or remove it with wirt template remove {name}",
+                hint=f"to build it anew: wirt template update {name}; else take another name, or "
+                f"remove it with wirt template remove {name}",
             )
 
     @contextmanager
@@ -458,7 +468,7 @@ class TemplateCache:
         try:
             yield
         except (OSError, Failed) as error:
-            if not (_is_full(error) or free_bytes(place) < 4 * MIB):
+            if not (is_full(error) or free_bytes(place) < 4 * MIB):
                 raise
             raise OutOfSpace(
                 f"template {name} does not fit into {place}: "
@@ -478,13 +488,6 @@ class TemplateCache:
         )
 
 
-def _is_full(error: OSError | Failed) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
-    said = f"{error.message}\n{error.detail or ''}"
-    return "No space left on device" in said or "enough free space" in said
-
-
 def _check_root(what: str) -> None:
     if os.geteuid() != 0:
         raise NotPermitted(f"only root may {what}", hint="run it with sudo")
@@ -492,8 +495,3 @@ def _check_root(what: str) -> None:
 
 def _for_root_only() -> NotPermitted:
     return NotPermitted("only root may read templates", hint="run it with sudo")
-
-
-def _enumerate(names: Sequence[str]) -> str:
-    guests = "guest" if len(names) == 1 else "guests"
-    return f"the {guests} {', '.join(names[:5])}{' and others' if len(names) > 5 else ''}"
