@@ -26,6 +26,7 @@ from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.forward import add_forward, remove_forward
 from wirt.ops.freeze import freeze, thaw
+from wirt.ops.mount import mount, unmount
 from wirt.ops.network import set_outbound
 from wirt.ops.run import run
 from wirt.ops.set import SetRequest, set_limits
@@ -168,6 +169,10 @@ class FakeNode:
                 Path(self._home.pool("fake"), guest.id, f"root/{arguments[-1]}").touch()
             case "clone":
                 clone(context, *arguments, progress=lambda text: None)
+            case "mount":
+                mount(context, name)
+            case "unmount":
+                unmount(context, name)
             case "copy":
                 copy(context, *map(parse_end, arguments))
             case "snapshot":

@@ -34,6 +34,7 @@ SET = ["set", "web", "--memory"]
 FREEZE, THAW = ["freeze", "web"], ["thaw", "web"]
 SNAPSHOT, FORGET = ["snapshot", "create", "web", "one"], ["snapshot", "delete", "web", "one"]
 CHANGE, RESTORE = ["exec", "web", "touch", "new"], ["snapshot", "restore", "web", "one"]
+MOUNT, UNMOUNT = ["mount", "web"], ["unmount", "web"]
 CLONE = ["clone", "web", "other"]
 # Of a copy nothing is left but the file, which is there before.
 COPY = ["copy", "/etc/hostname", "web:/file"]
@@ -49,6 +50,8 @@ CASES = {
     "set-running": Case([CREATE, START], [*SET, "96M"], [[*SET, "512M"]]),
     "stop-frozen": Case([CREATE, START, FREEZE], END, [START, FREEZE]),
     "clone-running": Case([CREATE, START], CLONE, [["destroy", "other"]]),
+    "mount": Case([CREATE, MOUNT, UNMOUNT], MOUNT, [UNMOUNT]),
+    "unmount": Case([CREATE, MOUNT], UNMOUNT, [MOUNT]),
     "copy": Case([CREATE, COPY], COPY, []),
     "run": Case([], ["run", "-t", TINY, "true"], []),
     "snapshot-running": Case([CREATE, START], SNAPSHOT, [FORGET]),
@@ -57,7 +60,9 @@ CASES = {
         [CREATE, SNAPSHOT, START, CHANGE], [*RESTORE, "--force"], [START, CHANGE]
     ),
 }
-UNDONE = frozenset({"clone", "create", "hold", "start", "freeze", "run", "snapshot", "restore"})
+UNDONE = frozenset(
+    {"clone", "create", "hold", "mount", "start", "freeze", "run", "snapshot", "restore"}
+)
 """What is undone if it is killed; the others are finished."""
 ON_BTRFS = ["create", "clone-running", "snapshot-running", "snapshot-delete", "restore-force"]
 """What is something else there."""

@@ -6,7 +6,6 @@ import msgspec
 from wirt import app
 from wirt.console import output
 from wirt.model.forward import parse_forward
-from wirt.model.lifecycle import State
 from wirt.ops import forward as verbs
 from wirt.ops.guests import observed
 
@@ -53,7 +52,7 @@ def list_forwards(guest: str | None, as_json: bool) -> None:
                 one.name,
                 str(forward),
                 one.address,
-                "no" if one.state is State.STOPPED else "yes",
+                "yes" if one.state.is_up else "no",
             )
             for one, forward in shown
         ]

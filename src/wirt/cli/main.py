@@ -27,6 +27,7 @@ COMMANDS = {
     "freeze": "wirt.cli.freeze:freeze",
     "install": "wirt.cli.install:install",
     "list": "wirt.cli.list_guests:list_guests",
+    "mount": "wirt.cli.mount:mount",
     "network": "wirt.cli.network:network",
     "password": "wirt.cli.password:password",
     "pool": "wirt.cli.pool:pool",
@@ -43,6 +44,7 @@ COMMANDS = {
     "template": "wirt.cli.template:template",
     "thaw": "wirt.cli.thaw:thaw",
     "undo": "wirt.cli.undo:undo",
+    "unmount": "wirt.cli.unmount:unmount",
     "upgrade": "wirt.cli.install:upgrade",
     "wait": "wirt.cli.wait:wait",
 }

@@ -4,7 +4,6 @@ import click
 
 from wirt import app
 from wirt.console import output
-from wirt.model.lifecycle import State
 from wirt.ops.rename import rename as rename_guest
 
 
@@ -16,5 +15,5 @@ def rename(name: str, new: str) -> None:
     with app.open_context() as context:
         guest = rename_guest(context, name, new)
     output.say(f"guest {name} renamed to {new}")
-    if guest.state is not State.STOPPED:
+    if guest.state.is_up:
         output.note(f"its own host name is {name} until it is started again")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from wirt.errors import Failed, NotPermitted
+from wirt.errors import Busy, Failed, NotPermitted
 from wirt.host import mountinfo
 
 MS_RDONLY = 1
@@ -71,6 +71,32 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
     mount(source, target, None, MS_BIND)
     if read_only:
         mount(source, target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
+
+
+def forbid_privileges(target: str) -> None:
+    """Let device nodes and set-user-id programs have no effect at a mount; nothing is done if ``target`` is none.
+
+    Raises:
+        NotPermitted, Failed: as ``mount``.
+    """
+    if is_mounted(target):
+        mount(target, target, None, MS_REMOUNT | MS_BIND | MS_NOSUID | MS_NODEV)
+
+
+def unmount_unused(target: str) -> None:
+    """Unmount ``target`` if no process uses it; no error if nothing is mounted there.
+
+    Raises:
+        Busy: one has a file of it open, or is in it.
+        NotPermitted, Failed: the kernel refused.
+    """
+    if _libc.umount2(target.encode(), UMOUNT_NOFOLLOW) == 0:
+        return
+    number = ctypes.get_errno()
+    if number == errno.EBUSY:
+        raise Busy(f"{target} is in use", hint="see who uses it: fuser -vm, or lsof")
+    if number not in (errno.EINVAL, errno.ENOENT):
+        raise _refused(f"cannot unmount {target}", number)
 
 
 def unmount(target: str) -> None:

@@ -12,6 +12,13 @@ class State(StrEnum):
     RUNNING = "running"
     FROZEN = "frozen"
     """Held still: it has all its memory and connections, and no process of it runs."""
+    MOUNTED = "mounted"
+    """Stopped, and its root is shown on the node, where others may write to it."""
+
+    @property
+    def is_up(self) -> bool:
+        """Return whether the guest has processes, be they held still."""
+        return self in (State.RUNNING, State.FROZEN)
 
 
 TRANSITIONS: dict[tuple[State, str], State | None] = {
@@ -21,6 +28,9 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
     (State.RUNNING, "exec"): State.RUNNING,
     (State.RUNNING, "freeze"): State.FROZEN,
     (State.FROZEN, "thaw"): State.RUNNING,
+    (State.STOPPED, "mount"): State.MOUNTED,
+    (State.MOUNTED, "mount"): State.MOUNTED,
+    (State.MOUNTED, "unmount"): State.STOPPED,
     (State.RUNNING, "count"): State.RUNNING,
     (State.FROZEN, "count"): State.FROZEN,
     (State.STOPPED, "clone"): State.STOPPED,
@@ -29,6 +39,10 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
     (State.STOPPED, "rename"): State.STOPPED,
     (State.RUNNING, "rename"): State.RUNNING,
     (State.FROZEN, "rename"): State.FROZEN,
+    (State.MOUNTED, "rename"): State.MOUNTED,
+    (State.STOPPED, "template"): State.STOPPED,
+    (State.RUNNING, "template"): State.RUNNING,
+    (State.FROZEN, "template"): State.FROZEN,
     (State.STOPPED, "snapshot"): State.STOPPED,
     (State.RUNNING, "snapshot"): State.RUNNING,
     (State.FROZEN, "snapshot"): State.FROZEN,
@@ -36,8 +50,11 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
     (State.STOPPED, "set"): State.STOPPED,
     (State.RUNNING, "set"): State.RUNNING,
     (State.FROZEN, "set"): State.FROZEN,
+    (State.MOUNTED, "set"): State.MOUNTED,
 }
 """(state, verb) -> the state after it; None: the guest is gone. A pair that is not here is refused."""
+
+_UNMOUNT_FIRST = ("is mounted", "unmount it first")
 
 _REFUSALS = {
     (State.STOPPED, "stop"): ("is not running", "there is nothing to stop"),
@@ -55,6 +72,22 @@ _REFUSALS = {
     (State.FROZEN, "exec"): ("is frozen", "thaw it first"),
     (State.FROZEN, "freeze"): ("is frozen already", "there is nothing to freeze"),
     (State.FROZEN, "restore"): ("is frozen", "thaw and stop it first or pass --force"),
+    (State.STOPPED, "unmount"): ("is not mounted", "there is nothing to unmount"),
+    (State.RUNNING, "mount"): ("is running", "stop it first, or copy files with wirt copy"),
+    (State.RUNNING, "unmount"): ("is running", "its root is in use until it is stopped"),
+    (State.FROZEN, "mount"): ("is frozen", "thaw and stop it first"),
+    (State.FROZEN, "unmount"): ("is frozen", "its root is in use until it is stopped"),
+    (State.MOUNTED, "start"): _UNMOUNT_FIRST,
+    (State.MOUNTED, "exec"): _UNMOUNT_FIRST,
+    (State.MOUNTED, "snapshot"): _UNMOUNT_FIRST,
+    (State.MOUNTED, "clone"): _UNMOUNT_FIRST,
+    (State.MOUNTED, "template"): _UNMOUNT_FIRST,
+    (State.MOUNTED, "destroy"): ("is mounted", "unmount it first or pass --force"),
+    (State.MOUNTED, "restore"): ("is mounted", "unmount it first or pass --force"),
+    (State.MOUNTED, "stop"): ("is not running", "there is nothing to stop"),
+    (State.MOUNTED, "freeze"): ("is not running", "start it first"),
+    (State.MOUNTED, "count"): ("is not running", "start it first"),
+    (State.MOUNTED, "thaw"): ("is not running", "there is nothing to thaw"),
 }
 
 

@@ -4,7 +4,7 @@ import msgspec
 
 from wirt.errors import WrongState
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import State, next_state
+from wirt.model.lifecycle import next_state
 from wirt.ops import guests
 from wirt.ops.context import Context
 
@@ -23,7 +23,7 @@ def set_address(context: Context, name: str, address: str | None) -> Guest:
         chosen = context.network.choose_address(address, taken, guest.id)
         if chosen == guest.address:
             return guest
-        if guest.state is not State.STOPPED:
+        if guest.state.is_up:
             raise WrongState(
                 f"guest {guest.name} is running, and its card keeps its address",
                 hint="stop it first",

@@ -5,7 +5,7 @@ import msgspec
 from wirt.errors import Conflict, NotFound
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import State, next_state
+from wirt.model.lifecycle import next_state
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder
@@ -51,7 +51,7 @@ def remove_forward(context: Context, name: str, forward: Forward) -> Guest:
 def _follow(context: Context, before: Guest, after: Guest) -> Guest:
     """Do what was written down and return the guest."""
     steps = []
-    if before.state is not State.STOPPED:
+    if before.state.is_up:
         steps.append(Ladder(context, after).to_forward(before))
     journal.build(context, "forward", after, steps, otherwise=before)
     journal.settle(context, "forward", after, after)

@@ -96,9 +96,9 @@ def reached(context: Context, name: str) -> Iterator[GuestFiles]:
         NotFound, WrongState, Unsupported, Busy: nothing was changed.
     """
     guest = guests.observed(context, context.store.find(name))
-    if guest.state is State.STOPPED:
+    if not guest.state.is_up:
         with guests.held(context, name) as held:
-            if held.state is State.STOPPED:
+            if not held.state.is_up:
                 with _of_stopped(context, held) as stopped:
                     yield stopped
                 return
@@ -110,9 +110,10 @@ def reached(context: Context, name: str) -> Iterator[GuestFiles]:
 @contextmanager
 def _of_stopped(context: Context, guest: Guest) -> Iterator[GuestFiles]:
     ladder = Ladder(context, guest)
-    step = ladder.to_reach()
+    # One that is mounted stays so.
+    steps = [ladder.to_reach()] if guest.state is State.STOPPED else []
     journal.begin(context, guest, "copy")
-    journal.build(context, "copy", guest, [step], otherwise=guest)
+    journal.build(context, "copy", guest, steps, otherwise=guest)
     try:
         root = os.open(ladder.reached_root(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -121,7 +122,7 @@ def _of_stopped(context: Context, guest: Guest) -> Iterator[GuestFiles]:
         finally:
             os.close(root)
     finally:
-        journal.dismantle("copy", [step])
+        journal.dismantle("copy", steps)
         journal.settle(context, "copy", guest, guest)
 
 

@@ -63,7 +63,7 @@ def disk_usage(context: Context, guest: Guest) -> DiskUsage | None:
 def memory_kills(context: Context, guest: Guest) -> int | None:
     """Return how many processes of a running guest the node's kernel has ended for want of memory; None: nobody counts."""
     approach = context.approach(guest.approach)
-    if guest.state is State.STOPPED or not isinstance(approach, Adjustable):
+    if not guest.state.is_up or not isinstance(approach, Adjustable):
         return None
     return approach.memory_kills(context.home.place(guest.id))
 
@@ -107,7 +107,9 @@ def _destroy_orphans(context: Context) -> None:
 
 
 def _has_ended(context: Context, guest: Guest) -> bool:
-    return guest.state is not State.STOPPED and not is_running(context, guest)
+    if guest.state is State.MOUNTED:
+        return guest.boot != context.boot_id  # what was mounted then is not any more
+    return guest.state.is_up and not is_running(context, guest)
 
 
 def _bury(context: Context, guest: Guest) -> Guest:

@@ -148,13 +148,19 @@ def recover(context: Context, guest: Guest) -> Guest | None:
         return _recover_snapshot(context, intent, intent.snapshot)
     if intent.verb in ("freeze", "hold", "thaw"):
         return let_go_on(context, intent.guest, intent.verb)
+    if intent.verb in ("mount", "unmount"):
+        dismantle(intent.verb, [Ladder(context, intent.guest).to_reach()])
+        settle(context, intent.verb, intent.guest, stopped(intent.guest))
+        return stopped(intent.guest)
     if intent.verb in _CHANGES:
         return _recover_change(context, intent)
     if intent.verb == "resize":
         return break_off_resize(context, intent.guest)
     ladder = Ladder(context, intent.guest)
     if intent.verb in _LOOKING:
-        steps = [ladder.to_reach()] if intent.verb == "copy" else ladder.to_look()
+        steps = ladder.to_look()
+        if intent.verb == "copy":
+            steps = [] if intent.guest.state is State.MOUNTED else [ladder.to_reach()]
         dismantle(intent.verb, steps)
         settle(context, intent.verb, intent.guest, intent.guest)
         return intent.guest
@@ -210,7 +216,7 @@ def _recover_change(context: Context, intent: Intent) -> Guest:
     """Finish to change a guest; if the kernel refuses that now, leave it as it was."""
     wanted = after = intent.guest
     before = context.store.find(wanted.name)
-    if wanted.state is not State.STOPPED:
+    if wanted.state.is_up:
         step = _CHANGES[intent.verb](Ladder(context, wanted), before)
         # Else it has ended meanwhile, and starts with what is new.
         if step.probe() is Presence.PRESENT:

@@ -4,7 +4,6 @@ import msgspec
 
 from wirt.errors import Unsupported
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import State
 from wirt.model.rates import Rates, check_rates
 from wirt.ops import journal
 from wirt.ops.context import Context
@@ -46,7 +45,7 @@ def hold(context: Context, guest: Guest, rates: Rates) -> Guest:
         Failed: the kernel refused; it is held to what it was.
     """
     after = msgspec.structs.replace(guest, rates=rates)
-    steps = [] if guest.state is State.STOPPED else [Ladder(context, after).to_pace(guest)]
+    steps = [Ladder(context, after).to_pace(guest)] if guest.state.is_up else []
     journal.begin(context, after, "pace")
     journal.build(context, "pace", after, steps, otherwise=guest)
     journal.settle(context, "pace", after, after)

@@ -6,7 +6,6 @@ from enum import StrEnum
 from wirt.host import process
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.ops.context import Context
 
@@ -84,6 +83,6 @@ def _running(context: Context) -> dict[str, tuple[Forward, ...]]:
 def _runs(guest: Guest) -> bool:
     """Return whether a guest runs; one whose process has ended is being tidied up after, without an intent."""
     handle = guest.handle
-    if guest.state is State.STOPPED or handle is None:
+    if not guest.state.is_up or handle is None:
         return False
     return handle.pid is None or process.is_alive(handle.pid, handle.started)

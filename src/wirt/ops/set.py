@@ -7,7 +7,7 @@ from wirt.errors import InvalidInput, Unsupported
 from wirt.host import affinity
 from wirt.model.capability import no
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import State, next_state
+from wirt.model.lifecycle import next_state
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits, check_pin
 from wirt.ops import guests, journal, naming, rates
 from wirt.ops.context import Context
@@ -151,6 +151,6 @@ def _check_held(approach: Approach, guest: Guest, limit: str) -> None:
 
 def _adjusting(context: Context, guest: Guest, limits: Limits) -> list[Step]:
     """Return what has to be done to hold the guest to limits that it has not: for one that is stopped, nothing."""
-    if guest.state is State.STOPPED or limits == guest.limits:
+    if not guest.state.is_up or limits == guest.limits:
         return []
     return [Ladder(context, msgspec.structs.replace(guest, limits=limits)).to_adjust(guest)]

@@ -417,7 +417,7 @@ class Ladder:
         return [
             _nic(self._context, guest)
             for guest in self._context.store.guests()
-            if guest.state is not State.STOPPED and guest.id != self._guest.id
+            if guest.state.is_up and guest.id != self._guest.id
         ]
 
     def _attach_root(self) -> None:
@@ -450,6 +450,7 @@ class Ladder:
         """Return where a tree is shown with the guest's own ids; it is if it was not yet."""
         root = self._pool.attach(self.form(), self._guest.id, root="tree", idmap=None)
         assert isinstance(root, RootTree)
+        mount.forbid_privileges(root.path)
         return root.path
 
     def _start_engine(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from wirt.approaches.base import Freezable
 from wirt.errors import Unsupported, WrongState
 from wirt.host import interrupts
-from wirt.model.lifecycle import State
+from wirt.model.lifecycle import State, next_state
 from wirt.model.names import check_template_name
 from wirt.model.template import Template, TemplateSpec
 from wirt.ops import guests, journal, pool
@@ -97,6 +97,7 @@ def take_template(
                 "image, of which the node sees no files",
                 hint="set the system up in an lxc guest and make the template of that",
             )
+        next_state(guest.state, "template", guest.name)
         if guest.state is State.RUNNING and not isinstance(approach, Freezable):
             raise WrongState(
                 f"guest {guest.name} runs, and under {guest.approach} it cannot be frozen",

@@ -35,7 +35,7 @@ def undo(context: Context, name: str, *, force: bool = False) -> Guest:
                 f"guest {guest.name} has no change that could be undone",
                 hint="wirt set --snapshot makes a snapshot to go back to",
             )
-        ran = guest.state is not State.STOPPED
+        ran = guest.state.is_up
         before = msgspec.structs.replace(guest, limits=kept.limits)
         undone = go_back(
             context, guest, kept.name, after=journal.without_snapshot(before, kept.name)

@@ -9,7 +9,6 @@ from wirt.dialects.vz.configfile import ConfigFile
 from wirt.errors import Failed, InvalidInput, NotFound, Unsupported, WrongState
 from wirt.model.counter import UNITS, Counter, Standing
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import State
 from wirt.ops.context import Context
 from wirt.ops.counters import read_counters
 
@@ -30,7 +29,7 @@ Account = dict[str, Entry]
 def read_account(context: Context, guest: Guest, config: ConfigFile) -> Account:
     """Return the beancounters of a guest: of one that does not run, or that nobody can count, what its file says."""
     counters: dict[str, Counter] = {}
-    if guest.state is not State.STOPPED:
+    if guest.state.is_up:
         # It may have ended meanwhile, and of some approaches nothing of the node is counted.
         with suppress(NotFound, WrongState, Unsupported, Failed):
             counters = {counter.name: counter for counter in read_counters(context, guest.name)}

@@ -15,7 +15,6 @@ from wirt.dialects.vz import conf, ctid, ubc
 from wirt.dialects.vz.account import Account, pair_of, read_account
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import State
 from wirt.ops.context import Context
 from wirt.ops.guests import disk_usage
 
@@ -35,7 +34,12 @@ class Row:
     @property
     def is_running(self) -> bool:
         """Return whether it runs, be it held still."""
-        return self.guest.state is not State.STOPPED
+        return self.guest.state.is_up
+
+    @property
+    def status(self) -> str:
+        """Return OpenVZ's word for what it does."""
+        return "running" if self.is_running else self.guest.state.value
 
     @property
     def name(self) -> str | None:
@@ -242,7 +246,7 @@ _LOAD = _plain("laverage", "LAVERAGE", 14, lambda row: None)
 
 
 def _status(width: int) -> Field:
-    return _plain("status", "STATUS", width, lambda row: "running" if row.is_running else "stopped")
+    return _plain("status", "STATUS", width, lambda row: row.status)
 
 
 def _by_name(fields: list[Field]) -> dict[str, Field]:

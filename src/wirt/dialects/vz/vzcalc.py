@@ -11,7 +11,6 @@ from wirt.dialects.vz.codes import Code, Refused
 from wirt.dialects.vz.node import probe_capacity, probe_threads
 from wirt.dialects.vz.options import read_options
 from wirt.errors import InvalidInput
-from wirt.model.lifecycle import State
 from wirt.ops.guests import observed
 
 USAGE = "Usage: vzcalc [-v] <CTID>"
@@ -41,7 +40,7 @@ def _run(arguments: list[str]) -> int:
             raise InvalidInput(f"Container configuration file: {path} not found") from None
         config = conf.read_config(context.home, ctid.ctid_of(guest))
         account = read_account(context, guest, config)
-    is_running = guest.state is not State.STOPPED
+    is_running = guest.state.is_up
     output.say(
         render(
             account,

@@ -13,7 +13,6 @@ from wirt.dialects.vz.codes import Code, Refused
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.options import read_options
 from wirt.errors import Error, InvalidInput
-from wirt.model.lifecycle import State
 from wirt.ops.guests import observed
 
 USAGE = "Usage: vzcpucheck [-v] [--compat=2006]"
@@ -48,7 +47,7 @@ def _run(arguments: list[str]) -> int:
         units = {
             ctid.ctid_of(guest): settings.units_of(guest.limits)
             for guest in context.store.guests()
-            if observed(context, guest).state is not State.STOPPED
+            if observed(context, guest).state.is_up
         }
     reserved = _number(ours, "VE0CPUUNITS", 0)
     if reserved:

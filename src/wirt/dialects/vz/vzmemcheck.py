@@ -11,7 +11,6 @@ from wirt.dialects.vz.codes import Code
 from wirt.dialects.vz.node import probe_capacity
 from wirt.dialects.vz.options import read_options
 from wirt.errors import InvalidInput
-from wirt.model.lifecycle import State
 from wirt.ops.guests import observed
 from wirt.units import MIB
 
@@ -42,7 +41,7 @@ def _run(arguments: list[str]) -> int:
     with app.open_context() as context:
         containers = {}
         for guest in context.store.guests():
-            if observed(context, guest).state is not State.STOPPED:
+            if observed(context, guest).state.is_up:
                 number = ctid.ctid_of(guest)
                 config = conf.read_config(context.home, number)
                 containers[number] = shares_of(read_account(context, guest, config))

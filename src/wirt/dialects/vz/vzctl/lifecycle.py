@@ -44,7 +44,7 @@ def restart(call: Call) -> int:
     options = dict(call.options(flags))
     call.tell(f"Restarting {call.words.container}")
     with app.open_context() as context:
-        if observed(context, ctid.find(context, call.ctid)).state is not State.STOPPED:
+        if observed(context, ctid.find(context, call.ctid)).state.is_up:
             _stop(call, context, is_fast="fast" in options)
         _start(call, context, options)
     return Code.OK
@@ -57,7 +57,7 @@ def destroy(call: Call) -> int:
     with app.open_context() as context:
         guest = ctid.find(context, call.ctid)
         with ends_with(Code.RUNNING, WrongState):
-            if observed(context, guest).state is not State.STOPPED:
+            if observed(context, guest).state.is_up:
                 raise Refused(
                     Code.RUNNING, f"{words.capital} is currently running", hint="stop it first"
                 )
@@ -79,9 +79,8 @@ def status(call: Call) -> int:
                 raise
             output.say(f"{call.words.ctid} {call.ctid} deleted unmounted down")
             return Code.OK
-    mounted, running = (
-        ("unmounted", "down") if guest.state is State.STOPPED else ("mounted", "running")
-    )
+    mounted = "unmounted" if guest.state is State.STOPPED else "mounted"
+    running = "running" if guest.state.is_up else "down"
     output.say(f"{call.words.ctid} {ctid.ctid_of(guest)} exist {mounted} {running}")
     return Code.OK
 
@@ -93,7 +92,7 @@ def _start(call: Call, context: Context, options: dict[str, str]) -> None:
     if config.get("DISABLED") == "yes" and "force" not in options:
         raise Refused(Code.DISABLED, f"{words.capital} start disabled")
     with ends_with(Code.RUNNING, WrongState):
-        if observed(context, guest).state is not State.STOPPED:
+        if observed(context, guest).state.is_up:
             raise Refused(Code.RUNNING, f"{words.capital} is already running")
         # What was set without --save is over; what was written into the file by hand begins. Disk and swap
         # are changed by set alone: where that cannot be, a container is to start all the same.
@@ -112,7 +111,7 @@ def _start(call: Call, context: Context, options: dict[str, str]) -> None:
 def _stop(call: Call, context: Context, *, is_fast: bool) -> None:
     words = call.words
     guest = ctid.find(context, call.ctid)
-    if observed(context, guest).state is State.STOPPED:
+    if not observed(context, guest).state.is_up:
         output.note(f"Unable to stop: {words.container} is not running")
         return
     call.tell(f"Stopping {words.container} ...")

@@ -13,7 +13,6 @@ from wirt.dialects.vz.vzctl.call import Call
 from wirt.dialects.vz.vzctl.holding import hold_to, hold_where_possible
 from wirt.model.guest import Guest
 from wirt.model.home import Home
-from wirt.model.lifecycle import State
 from wirt.ops.address import set_address
 from wirt.ops.autostart import LAST_ORDER, set_autostart
 from wirt.ops.context import Context
@@ -62,7 +61,7 @@ def set_parameters(call: Call) -> int:
             _check_can_be_applied(call, guest, asked)
             changed = _changed(config, asked)
             _apply(context, guest, number, changed, asked)
-            if "HOSTNAME" in asked.keys and guest.state is not State.STOPPED:
+            if "HOSTNAME" in asked.keys and guest.state.is_up:
                 output.note(f"Warning: a {call.words.container} gets its host name at its start")
             if asked.saves:
                 path = conf.write_config(context.home, number, changed)
@@ -120,7 +119,7 @@ def _password(value: str) -> tuple[str, str]:
 
 def _check_can_be_applied(call: Call, guest: Guest, asked: Asked) -> None:
     kept = sorted(settings.NOT_ENFORCED.intersection(asked.keys))
-    if guest.state is State.STOPPED and not asked.saves:
+    if not guest.state.is_up and not asked.saves:
         raise Refused(
             Code.NOT_RUNNING,
             f"Unable to apply parameters: {call.words.container} is not running",
