@@ -4,7 +4,6 @@ import msgspec
 
 from wirt.errors import Unsupported
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import State
 from wirt.model.naming import Naming, check_naming
 from wirt.ops import journal
 from wirt.ops.context import Context
@@ -55,7 +54,7 @@ def give(context: Context, guest: Guest, naming: Naming) -> Guest:
     """
     after = msgspec.structs.replace(guest, naming=naming)
     steps = []
-    if guest.state is not State.STOPPED and context.approach(guest.approach).needs.root == "tree":
+    if guest.state.is_up and context.approach(guest.approach).needs.root == "tree":
         steps.append(Ladder(context, after).to_name(guest))
     journal.begin(context, after, "name")
     journal.build(context, "name", after, steps, otherwise=guest)

@@ -42,11 +42,14 @@ class Code(IntEnum):
     RUNNING = 32
     STOP = 33
     ADD_ADDRESS = 34
+    NOT_MOUNTED = 40
+    MOUNTED = 41
     PRIVATE_EXISTS = 44
     NO_SPACE = 46
     PRIVATE = 48
     ROOT = 49
     MOUNT = 50
+    UNMOUNT = 51
     QUOTA_ON = 60
     QUOTA_INIT = 61
     QUOTA_LIMIT = 62

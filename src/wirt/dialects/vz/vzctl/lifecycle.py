@@ -14,6 +14,7 @@ from wirt.model.lifecycle import State
 from wirt.ops.context import Context
 from wirt.ops.destroy import destroy as destroy_guest
 from wirt.ops.guests import observed
+from wirt.ops.mount import unmount as unmount_guest
 from wirt.ops.start import READY_SECONDS
 from wirt.ops.start import start as start_guest
 from wirt.ops.stop import stop as stop_guest
@@ -61,6 +62,10 @@ def destroy(call: Call) -> int:
                 raise Refused(
                     Code.RUNNING, f"{words.capital} is currently running", hint="stop it first"
                 )
+            if observed(context, guest).state is State.MOUNTED:
+                raise Refused(
+                    Code.MOUNTED, f"{words.capital} is currently mounted", hint="umount it first"
+                )
             call.tell(f"Destroying {words.container} private area: {context.home.guest(guest.id)}")
             destroy_guest(context, guest.name)
         conf.put_aside(context.home, ctid.ctid_of(guest))
@@ -92,11 +97,15 @@ def _start(call: Call, context: Context, options: dict[str, str]) -> None:
     if config.get("DISABLED") == "yes" and "force" not in options:
         raise Refused(Code.DISABLED, f"{words.capital} start disabled")
     with ends_with(Code.RUNNING, WrongState):
-        if observed(context, guest).state.is_up:
+        guest = observed(context, guest)
+        if guest.state.is_up:
             raise Refused(Code.RUNNING, f"{words.capital} is already running")
         # What was set without --save is over; what was written into the file by hand begins. Disk and swap
         # are changed by set alone: where that cannot be, a container is to start all the same.
         hold_to(context, guest, config, set(config.names()) - {"DISKSPACE", "SWAPPAGES"})
+        if guest.state is State.MOUNTED:
+            # It is mounted again, as its own programs see it.
+            unmount_guest(context, guest.name)
         call.tell(words.starting)
         started = start_guest(
             context, guest.name, ready_seconds=READY_SECONDS if "wait" in options else None

@@ -21,6 +21,8 @@ COMMANDS = {
     "stop": f"{_HERE}.lifecycle:stop",
     "restart": f"{_HERE}.lifecycle:restart",
     "status": f"{_HERE}.lifecycle:status",
+    "mount": f"{_HERE}.mounting:mount",
+    "umount": f"{_HERE}.mounting:unmount",
     "set": f"{_HERE}.set:set_parameters",
     "exec": f"{_HERE}.inside:execute",
     "exec2": f"{_HERE}.inside:execute",
@@ -34,7 +36,7 @@ COMMANDS = {
     **dict.fromkeys(("snapshot-mount", "snapshot-umount"), f"{_HERE}.missing:refuse"),
     **dict.fromkeys(("chkpnt", "suspend", "restore", "resume"), f"{_HERE}.missing:checkpoint"),
     **dict.fromkeys(
-        ("console", "convert", "compact", "mount", "umount", "quotaon", "quotaoff", "quotainit"),
+        ("console", "convert", "compact", "quotaon", "quotaoff", "quotainit"),
         f"{_HERE}.missing:refuse",
     ),
 }
@@ -47,7 +49,7 @@ vzctl create <ctid> [--ostemplate <name>] [--config <name>] [--layout simfs]
 vzctl start <ctid> [--force] [--wait]
 vzctl stop <ctid> [--fast]
 vzctl restart <ctid> [--force] [--wait] [--fast]
-vzctl destroy | status <ctid>
+vzctl destroy | mount | umount | status <ctid>
 vzctl enter <ctid> [--exec <command> [arg ...]]
 vzctl exec | exec2 <ctid> <command> [arg ...]
 vzctl runscript <ctid> <script>

@@ -11,8 +11,6 @@ _WHY = {
     "console": (Code.SYSTEM, "a container has no console that can be attached"),
     "snapshot-mount": (Code.SNAPSHOT_MOUNT, "wirt snapshot mount shows it where Wirt keeps it"),
     "snapshot-umount": (Code.SNAPSHOT_UNMOUNT, "wirt snapshot unmount does it"),
-    "mount": (Code.MOUNT, "the root of a stopped container cannot be mounted"),
-    "umount": (Code.MOUNT, "the root of a stopped container cannot be mounted"),
     "quotaon": (Code.QUOTA_ON, "a disk quota is part of the pool and always on"),
     "quotaoff": (Code.QUOTA_OFF, "a disk quota is part of the pool and always on"),
     "quotainit": (Code.QUOTA_INIT, "a disk quota is part of the pool and always on"),
