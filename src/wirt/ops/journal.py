@@ -261,7 +261,9 @@ def without_snapshot(guest: Guest, snapshot: str) -> Guest:
 
 def stopped(guest: Guest) -> Guest:
     """Return the guest as it is when nothing of it runs."""
-    return msgspec.structs.replace(guest, state=State.STOPPED, handle=None, boot=None)
+    return msgspec.structs.replace(
+        guest, state=State.STOPPED, handle=None, boot=None, is_adjusted=False
+    )
 
 
 def reached(point: str) -> None:

@@ -83,7 +83,7 @@ def set_limits(
             guest = rates.hold(context, guest, pace)
         if adjusted != guest.limits:
             # The intent holds what is to be: to take memory back from a guest that has it already could end it.
-            after = msgspec.structs.replace(guest, limits=adjusted)
+            after = msgspec.structs.replace(guest, limits=adjusted, is_adjusted=guest.state.is_up)
             journal.begin(context, after, "adjust")
             journal.build(context, "adjust", after, adjusting, otherwise=guest)
             journal.settle(context, "adjust", after, after)

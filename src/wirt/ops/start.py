@@ -39,7 +39,11 @@ def start(context: Context, name: str, *, ready_seconds: float | None = READY_SE
 def as_running(context: Context, guest: Guest, ladder: Ladder) -> Guest:
     """Return the guest as it is when all steps are done."""
     return msgspec.structs.replace(
-        guest, state=State.RUNNING, handle=ladder.handle, boot=context.boot_id
+        guest,
+        state=State.RUNNING,
+        handle=ladder.handle,
+        boot=context.boot_id,
+        is_adjusted=False,
     )
 
 
