@@ -131,6 +131,7 @@ def make_result(
         value=value,
         unit=unit,
         n=3,
+        host_value=value / ratio,
         ratio=ratio,
         ci_low=low,
         ci_high=high,
@@ -164,6 +165,7 @@ def make_indices() -> list[Index]:
                     ci_low=value * 0.99,
                     ci_high=value * 1.01,
                     members=list(members),
+                    n=3,
                     missing=[],
                 )
             )
@@ -178,6 +180,7 @@ def make_indices() -> list[Index]:
                 ci_low=None,
                 ci_high=None,
                 members=list(HOST_FIGURES),
+                n=3,
                 missing=["shell1"],
             )
         )

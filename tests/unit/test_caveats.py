@@ -146,7 +146,7 @@ def test_outlier_is_named_and_kept() -> None:
 
     assert warnings(measured) == [
         "1 figure far from the others of the same cell, counted all the same: "
-        "unix/dhry2reg/qemu/1 block 4."
+        "unix/dhry2reg/qemu/1 block 5."
     ]
     assert next(r for r in compare.analyse(measured).results if r.subject == "qemu").value < 45
 

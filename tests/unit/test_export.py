@@ -77,7 +77,8 @@ def test_csv_has_a_line_for_each_result_and_leaves_the_unknown_empty() -> None:
     rows = list(csv.DictReader(io.StringIO(text)))
 
     assert text.startswith(
-        "suite,test,subject,copies,value,unit,n,ratio,ci_low,ci_high,index,verdict,spread,capped\n"
+        "suite,test,subject,copies,value,unit,n,ratio,ci_low,ci_high,index,verdict,spread,capped,"
+        "host_value\n"
     )
     assert [row["subject"] for row in rows] == ["host", "lxc", "qemu"]
     assert rows[2]["ratio"] == rows[2]["index"] == ""

@@ -99,6 +99,29 @@ def test_result_table_with_fewer_blocks_in_one_guest_lists_them() -> None:
     assert section.tables[0].note == "Blocks: host 3, chroot 3, lxc 3, uml 3, qemu 2."
 
 
+def test_result_table_with_blocks_missing_shows_the_hosts_figure_of_the_same_blocks() -> None:
+    results = [
+        make_result("apache", HOST, value=4407.0, unit="trans/s", suite="http"),
+        msgspec.structs.replace(
+            make_result("apache", "chroot", value=4744.0, unit="trans/s", suite="http"),
+            n=1,
+            ci_low=None,
+            ci_high=None,
+        ),
+    ]
+    [table] = tables.build_sections(replace(make_analysis(), results=results))[0].tables
+
+    assert [column.title for column in table.columns[1:4]] == [
+        "trans/s",
+        "host, same blocks",
+        "% of host",
+    ]
+    assert [row[:5] for row in table.rows] == [
+        ["host", "4,407", "4,407", "100.0", "-"],
+        ["chroot", "4,744", "4,744", "100.0", "one block"],
+    ]
+
+
 def test_test_of_no_group_comes_under_other_tests() -> None:
     analysis = make_analysis()
     results = [make_result("hanoi", name, value=9.0, unit="lps") for name in ("host", "lxc")]
@@ -317,6 +340,38 @@ def test_figure_of_a_tiny_ratio_reaches_below_its_usual_scale() -> None:
     svg = draw_figures(replace(make_analysis(), results=results))[0].svg
 
     assert ">0.001<" in svg
+
+
+def test_figure_of_a_wide_interval_keeps_its_scale_and_marks_the_ends_that_go_on() -> None:
+    narrow = make_result("pipe", "uml", value=1.0, unit="lps", ratio=0.5, wide=0.3)
+    wide = msgspec.structs.replace(narrow, ci_low=0.00007, ci_high=2243.0)
+    drawn = [
+        draw_figures(
+            replace(
+                make_analysis(),
+                results=[make_result("pipe", "host", value=1.0, unit="lps"), one],
+            )
+        )[0].svg
+        for one in (narrow, wide)
+    ]
+    scales = [re.findall(r">([\d.]+)</text>", svg) for svg in drawn]
+    marks = [len(re.findall(r'<path id="[^"]*" d="M 0 [\d.]+\s*L 0 -', svg)) for svg in drawn]
+
+    assert scales[0] == scales[1]
+    assert marks == [1, 0]
+
+
+def test_figure_keeps_every_text_inside_its_edges() -> None:
+    for one in draw_figures(make_analysis()):
+        box = re.search(r'viewBox="0 0 ([\d.]+)', one.svg)
+        assert box is not None
+        for style, place, words in re.findall(
+            r'<text style="([^"]*)"[^>]*translate\(([\d.]+) [^>]*>([^<]*)</text>', one.svg
+        ):
+            # Of the three anchors only the start lets a text of its own length run over the right edge.
+            share = 0.0 if "text-anchor: end" in style else 1.0
+            share = 0.5 if "text-anchor: middle" in style else share
+            assert float(place) + share * 7 * len(words) <= float(box[1]), words
 
 
 def test_figure_follows_the_page_and_describes_itself() -> None:

@@ -1,6 +1,7 @@
 """The five sentences and the note on reading them, word for word."""
 
 import msgspec
+import pytest
 from tests.report_sample import GUESTS, make_analysis, make_result, replace
 
 from wirt.bench.analysis import Analysis, Verdict
@@ -75,7 +76,7 @@ def test_answer_with_wide_intervals_cannot_tell_and_praises_nothing() -> None:
 def test_answer_with_an_index_without_interval_gives_a_rough_speed() -> None:
     analysis = make_analysis()
     indices = [
-        msgspec.structs.replace(index, ci_low=None, ci_high=None)
+        msgspec.structs.replace(index, ci_low=None, ci_high=None, n=1)
         if index.subject == "qemu"
         else index
         for index in analysis.indices
@@ -87,6 +88,45 @@ def test_answer_with_an_index_without_interval_gives_a_rough_speed() -> None:
         "CPU work runs as fast as on the host in chroot and lxc, and at about 98 % of the host's "
         "speed in uml and 6 % in qemu (one block only for qemu)."
     )
+
+
+@pytest.mark.parametrize(("blocks", "few"), [(1, "one block"), (2, "two blocks")])
+def test_answer_of_too_few_blocks_says_so_and_gives_no_speed_near_the_hosts(
+    blocks: int, few: str
+) -> None:
+    ratios = {"chroot": 0.997, "lxc": 0.79, "uml": 0.261, "qemu": 0.0347}
+    results = [
+        msgspec.structs.replace(
+            make_result("apache", guest, value=1.0, unit="trans/s", ratio=ratio, suite="http"),
+            copies=3,
+            n=blocks,
+            ci_low=None,
+            ci_high=None,
+            verdict=Verdict.UNCLEAR,
+        )
+        for guest, ratio in ratios.items()
+    ]
+
+    assert answer(replace(make_analysis(), results=results))[2] == (
+        "Web serving by 3 guests together runs at about 26 % of the host's speed in uml and 3 % in "
+        f"qemu ({few} only; cannot tell for chroot and lxc)."
+    )
+
+
+def test_answer_of_one_block_gives_a_guest_the_same_verdict_in_every_sentence() -> None:
+    analysis = make_analysis()
+    indices = [
+        msgspec.structs.replace(index, value=10.1, ci_low=None, ci_high=None, n=1)
+        for index in analysis.indices
+        if index.subject == "lxc"
+    ]
+    sentences = answer(replace(analysis, indices=indices, results=[]))
+
+    assert sentences[0] == (
+        "For CPU work this run cannot tell lxc from the host (one block only; no figure for "
+        "chroot, uml and qemu)."
+    )
+    assert "lxc (cannot tell)" in sentences[3]
 
 
 def test_answer_of_one_block_calls_every_difference_a_hint() -> None:

@@ -60,8 +60,9 @@ def test_ratio_interval_of_few_blocks_is_the_t_interval() -> None:
     assert interval.high == pytest.approx(math.exp(high))
 
 
-def test_ratio_interval_of_one_block_is_unknown() -> None:
-    assert stats.ratio_interval({0: 0.9}, seed=0) is None
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_ratio_interval_of_one_or_two_blocks_is_unknown(blocks: int) -> None:
+    assert stats.ratio_interval(dict.fromkeys(range(blocks), 0.9), seed=0) is None
 
 
 def test_ratio_interval_of_many_blocks_is_the_same_for_the_same_seed() -> None:
@@ -122,8 +123,11 @@ def test_index_interval_with_cells_of_different_length_holds_the_truth(blocks: i
     assert 0.92 <= hits / 500 <= 0.99
 
 
-def test_index_interval_with_a_test_of_one_block_is_unknown() -> None:
-    assert stats.index_interval([{0: 1.0, 1: 1.1}, {0: 1.0}], seed=0) is None
+def test_index_interval_with_a_test_of_two_blocks_is_unknown() -> None:
+    three = {0: 1.0, 1: 1.1, 2: 1.0}
+
+    assert stats.index_interval([three, three], seed=0) is not None
+    assert stats.index_interval([three, {0: 1.0, 1: 1.1}], seed=0) is None
     assert stats.index_interval([], seed=0) is None
 
 
@@ -141,11 +145,11 @@ def test_welch_interval_agrees_with_the_reference() -> None:
 
 
 def test_welch_interval_without_any_noise_has_no_width() -> None:
-    assert stats.welch_interval([4.0, 4.0], [2.0, 2.0]) == Interval(low=2.0, high=2.0)
+    assert stats.welch_interval([4.0] * 3, [2.0] * 3) == Interval(low=2.0, high=2.0)
 
 
-def test_welch_interval_of_a_single_figure_is_unknown() -> None:
-    assert stats.welch_interval([4.0], [2.0, 2.0]) is None
+def test_welch_interval_of_two_figures_is_unknown() -> None:
+    assert stats.welch_interval([4.0] * 2, [2.0] * 3) is None
 
 
 def test_half_width_is_the_upper_reach_of_the_t_interval() -> None:

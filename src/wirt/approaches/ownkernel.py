@@ -9,7 +9,6 @@ Nothing here knows which engine it is.
 """
 
 import os
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,6 +18,7 @@ import msgspec
 from wirt.approaches.agent import Agent, GuestGone
 from wirt.errors import Busy, Failed, TimedOut
 from wirt.host import files, lock, process, run
+from wirt.host.consolelog import read_last_lines
 from wirt.host.run import Streams
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
@@ -34,8 +34,6 @@ _GONE_LOOKS = 50
 _LOOKS = 5
 _SHUTDOWN_SECONDS = 5.0
 _TAIL_LINES = 15
-
-_ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|c)|[\x00-\x08\x0b-\x1f]")
 
 
 def private_directory(place: Place) -> str:
@@ -251,17 +249,11 @@ def watch(handle: Handle) -> int:
 
 def read_log(path: str) -> tuple[str, str]:
     """Return why the guest ended, as its log tells it, and the log's last lines."""
-    try:
-        with open(path, "rb") as log:
-            log.seek(max(0, os.fstat(log.fileno()).st_size - 65536))
-            text = _ESCAPES.sub("", log.read().decode(errors="replace"))
-    except FileNotFoundError:
-        text = ""
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    lines = read_last_lines(path)
     tail = "\n".join(lines[-_TAIL_LINES:])
-    for text in lines:
-        if "Kernel panic" in text:
-            return text[text.index("Kernel panic") :], tail
+    for line in lines:
+        if "Kernel panic" in line:
+            return line[line.index("Kernel panic") :], tail
     return "its log does not say why" if not lines else f"its last words were: {lines[-1]}", tail
 
 

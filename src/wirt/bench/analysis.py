@@ -24,15 +24,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     copies: int
     value: float
-    """Geometric mean of the passes that count, in ``unit``."""
+    """Geometric mean over the ``n`` blocks, in ``unit``."""
     unit: str
     n: int
-    """Blocks (starts of a guest) that count."""
+    """Blocks (starts of a guest) that count: those that the host has a figure of too, if there are any."""
     ratio: float | None
     """Guest / host, geometric mean over blocks; 1 for the host; None if the host has no figure."""
     ci_low: float | None
     ci_high: float | None
-    """95 % interval of ``ratio``; None with fewer than two blocks."""
+    """95 % interval of ``ratio``; None with fewer than three blocks."""
     index: float | None
     """10 * ratio."""
     verdict: Verdict
@@ -40,6 +40,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Standard deviation of the log values over the blocks: the noise of this cell."""
     capped: bool
     """The cap was reached before the interval was as small as the profile asks."""
+    host_value: float | None = None
+    """The host's geometric mean over the same blocks, so that ``value / host_value`` is ``ratio``."""
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +59,17 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
     ci_low: float | None
     ci_high: float | None
     members: list[str]
+    n: int
+    """Blocks that the member with the fewest rests on."""
     missing: list[str]
     """Tests the rule wants and the run has not; not empty means the index is partial."""
 
 
 class NetworkRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A column of the source's table 3.1: one subject with N servers in parallel; means over the blocks."""
+    """A column of the source's table 3.1: one subject with N servers in parallel.
+
+    Its figures are geometric means over the blocks, as those of ``Result`` are; arithmetic where a block's is 0.
+    """
 
     subject: str
     servers: int

@@ -177,8 +177,10 @@ def compare_runs(a: Run, b: Run) -> Comparison:
 
 def _result(series: Series, cell: Cell, unit: str, *, capped: bool, seed: int) -> Result:
     """Return one cell against the host, which is 1 by definition, and so is its interval."""
-    values = list(series[cell].values())
     ratios = block_ratios(series, cell)
+    blocks = list(ratios or series[cell])
+    values = [series[cell][block] for block in blocks]
+    host = [series[baseline_of(cell)][block] for block in ratios]
     ratio = stats.geometric_mean(list(ratios.values())) if ratios else None
     interval = stats.ratio_interval(ratios, seed=seed)
     verdict = stats.judge(ratio, interval)
@@ -189,7 +191,8 @@ def _result(series: Series, cell: Cell, unit: str, *, capped: bool, seed: int) -
         **cell._asdict(),
         value=stats.geometric_mean(values),
         unit=unit,
-        n=len(ratios or values),
+        n=len(blocks),
+        host_value=stats.geometric_mean(host) if host else None,
         ratio=ratio,
         ci_low=interval.low if interval else None,
         ci_high=interval.high if interval else None,
@@ -241,6 +244,7 @@ def _host_index(
         ci_low=10 * interval.low if interval else None,
         ci_high=10 * interval.high if interval else None,
         members=list(present),
+        n=min(map(len, present.values())),
         missing=[test for test in wanted if test not in present],
     )
 
@@ -250,12 +254,14 @@ def _rule_index(
 ) -> Index | None:
     """Return UnixBench's index of a subject; it has no interval, because UnixBench defines none."""
     passes: dict[str, list[unixbench.Pass]] = {}
+    blocks: dict[str, set[int]] = {}
     for sample in samples:
         if counts(sample) and cell_of(sample) == Cell(UNIX, sample.test, subject, copies):
             # A pass of another tool has no count; its rate orders as well.
             count = math.fsum(sample.detail.get("counts", [sample.value]))
             one = unixbench.Pass(rate=sample.value, count=count)
             passes.setdefault(sample.test, []).append(one)
+            blocks.setdefault(sample.test, set()).add(sample.block)
     index = unixbench.rule_index(rule, passes)
     if index is None:
         return None
@@ -269,6 +275,7 @@ def _rule_index(
         ci_low=None,
         ci_high=None,
         members=index.members,
+        n=min(map(len, (blocks[test] for test in index.members)), default=0),
         missing=index.missing,
     )
 
@@ -287,7 +294,7 @@ def _network(run: Run) -> list[NetworkRow]:
     places = {subject.name: place for place, subject in enumerate(run.header.subjects)}
     for sample in run.samples:
         known = sample.subject in places and sample.subject != HOST_AGAIN
-        if sample.suite == HTTP and sample.phase == "measure" and known and "sum" in sample.detail:
+        if sample.suite == HTTP and counts(sample) and known and "sum" in sample.detail:
             row = rows.setdefault((places[sample.subject], sample.copies), {})
             row.setdefault(sample.block, []).append(sample.detail["sum"])
     names = [subject.name for subject in run.header.subjects]
@@ -301,9 +308,7 @@ def _network_row(
     subject: str, servers: int, blocks: Mapping[int, Sequence[Mapping[str, float]]]
 ) -> NetworkRow:
     def mean(field: str) -> float:
-        return statistics.fmean(
-            statistics.fmean(float(sums[field]) for sums in block) for block in blocks.values()
-        )
+        return _mean([_mean([float(sums[field]) for sums in block]) for block in blocks.values()])
 
     return NetworkRow(
         subject=subject,
@@ -324,6 +329,11 @@ def _network_row(
     )
 
 
+def _mean(values: Sequence[float]) -> float:
+    """Return the geometric mean, or the arithmetic one where a figure is 0 (no failed transactions)."""
+    return stats.geometric_mean(values) if min(values) > 0 else statistics.fmean(values)
+
+
 def _clocks(run: Run) -> list[Clock]:
     """Compare clocks over every pass, warm-up passes too: a clock has no need to warm up."""
     offsets: dict[str, list[float]] = {}
@@ -340,7 +350,7 @@ def _clocks(run: Run) -> list[Clock]:
 def _outliers(series: Series) -> list[str]:
     """Name the blocks whose figure lies far from the others of its cell."""
     return [
-        f"{cell.name} block {block}"
+        f"{cell.name} block {block + 1}"
         for cell, blocks in series.items()
         for block, far in zip(blocks, stats.outliers(list(blocks.values())), strict=True)
         if far

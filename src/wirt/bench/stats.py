@@ -36,6 +36,8 @@ THRESHOLD = 0.02
 """A difference below 2 % matters to nobody who chooses between approaches."""
 BOOTSTRAP_MIN = 10
 """Blocks from which on the bootstrap covers as well as t does (see the table above)."""
+MIN_INTERVAL = 3
+"""Blocks below which there is no interval: that of two reaches 13 standard errors to either side and says nothing."""
 MIN_BLOCKS = 5
 """Blocks before a cell may stop early."""
 TARGET_CPU = 0.01
@@ -65,7 +67,7 @@ def geometric_mean(values: Sequence[float]) -> float:
     """
     if not values:
         raise ValueError("no values")
-    if len(values) == 1:
+    if min(values) == max(values):
         return values[0]  # exactly, so that a figure taken over from elsewhere stays as it was
     return math.exp(math.fsum(map(math.log, values)) / len(values))
 
@@ -111,7 +113,7 @@ def ratio_interval(ratios: Mapping[int, float], *, seed: int) -> Interval | None
     """Return the interval of the geometric mean of one test's ratios by block.
 
     Returns:
-        None below two blocks.
+        None below ``MIN_INTERVAL`` blocks.
     """
     return index_interval([ratios], seed=seed)
 
@@ -125,10 +127,10 @@ def index_interval(cells: Sequence[Mapping[int, float]], *, seed: int) -> Interv
     Teachers Should Know About the Bootstrap", 2015, section 5).
 
     Returns:
-        None if a test has fewer than two blocks, or there is no test.
+        None if a test has fewer than ``MIN_INTERVAL`` blocks, or there is no test.
     """
     fewest = min(map(len, cells), default=0)
-    if fewest < 2:
+    if fewest < MIN_INTERVAL:
         return None
     blocks = sorted({block for cell in cells for block in cell})
     logs = np.array([[math.log(cell[b]) if b in cell else 0.0 for b in blocks] for cell in cells])
@@ -157,9 +159,9 @@ def welch_interval(values: Sequence[float], base: Sequence[float]) -> Interval |
     It is Welch's t interval on the logs.
 
     Returns:
-        None if a side has fewer than two figures.
+        None if a side has fewer than ``MIN_INTERVAL`` figures.
     """
-    if len(values) < 2 or len(base) < 2:
+    if min(len(values), len(base)) < MIN_INTERVAL:
         return None
     logs, base_logs = [math.log(v) for v in values], [math.log(v) for v in base]
     centre = statistics.fmean(logs) - statistics.fmean(base_logs)

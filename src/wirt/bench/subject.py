@@ -19,6 +19,7 @@ from wirt.bench.sample import HOST, HOST_AGAIN, Effort
 from wirt.bench.workloads import Measurement, build_argv, parse_line
 from wirt.errors import Error, Failed, TimedOut
 from wirt.host import interrupts, run
+from wirt.host.consolelog import read_last_lines
 from wirt.host.run import Streams
 from wirt.model.guest import Guest
 from wirt.model.limits import Limits
@@ -206,14 +207,11 @@ class GuestSubject:
         return url
 
     def log_tail(self) -> str | None:
-        """Return the end of the guest's console log."""
+        """Return the end of the guest's console log, None if nothing is in it."""
         if self._guest is None:
             return None
-        try:
-            with open(self._context.home.place(self._guest.id).log, errors="replace") as log:
-                return "".join(log.readlines()[-_LOG_LINES:])
-        except OSError:
-            return None
+        lines = read_last_lines(self._context.home.place(self._guest.id).log)
+        return "\n".join(lines[-_LOG_LINES:]) or None
 
     def close(self) -> None:
         """Destroy the guest."""

@@ -38,7 +38,7 @@ _INK = "#010203"
 
 _WIDTH = 380
 """Points: about the width of a phone, so that text is not scaled down there."""
-_LEFT, _RIGHT = 64, 10
+_LEFT, _RIGHT = 64, 46
 _BAR, _HEAD, _GAP = 17, 21, 8
 """Height of a bar's line, of a test's heading, and of the space after a test, in points."""
 _TOP, _BOTTOM = 4, 38
@@ -136,13 +136,16 @@ def _draw(
 
 
 def _set_scale(axes: Axes, cells: Sequence[Result]) -> None:
-    """Span the decades of the data, but never fewer than 0.01 to 10, so that figures can be laid side by side."""
+    """Span the decades of the figures, but never fewer than 0.01 to 10, so that drawings can be laid side by side.
+
+    The intervals have no say: a wide one would squeeze the bars that it stands beside.
+    """
     values = [cell.index for cell in cells if cell.index]
     low = min(_LOWEST, 10 ** math.floor(math.log10(min(values, default=_LOWEST))))
-    high = max([_HIGHEST, *values, *(10 * (cell.ci_high or 0) for cell in cells)])
+    high = max([_HIGHEST, *values])
     axes.set_xscale("log")
-    # A third of a decade and a bit at the right for the figure at the end of the longest bar.
-    axes.set_xlim(low, min(high, 1000) * 3.2)
+    # Beyond the longest bar there is room for an interval of half again.
+    axes.set_xlim(low, high * 1.5)
     decades = range(round(math.log10(low)), math.floor(math.log10(high)) + 1)
     ticks = [10.0**decade for decade in decades]
     axes.xaxis.set_major_locator(FixedLocator(ticks))
@@ -160,29 +163,34 @@ def _set_scale(axes: Axes, cells: Sequence[Result]) -> None:
 def _draw_bar(axes: Axes, cell: Result, middle: float, colour: str) -> None:
     if cell.index is None:
         return
-    low, high = axes.get_xlim()
+    low, _ = axes.get_xlim()
     axes.barh(middle, cell.index - low, left=low, height=_BAR - 4, color=colour)
-    end = cell.index
-    if cell.ci_low is not None and cell.ci_high is not None and cell.subject != HOST:
-        start, end = max(10 * cell.ci_low, low), min(10 * cell.ci_high, high)
-        axes.errorbar(
-            cell.index,
-            middle,
-            xerr=[[max(cell.index - start, 0)], [max(end - cell.index, 0)]],
-            color=_INK,
-            capsize=2.5,
-            elinewidth=1,
-        )
+    _draw_interval(axes, cell, middle)
     _write_left(axes, middle, cell.subject)
-    # Past the line at 10 where that line would run through the figure.
-    place = 10 if 4 < end < 10 else end
-    axes.annotate(
+    # All in one column beside the plot, where no interval runs through them and no edge cuts them.
+    inside = _WIDTH - _LEFT - _RIGHT
+    place = blended_transform_factory(axes.transAxes, axes.transData)
+    axes.text(
+        1 + (_RIGHT - 2) / inside,
+        middle,
         index(cell.index),
-        (place, middle),
-        xytext=(5, 0),
-        textcoords="offset points",
+        transform=place,
         va="center",
+        ha="right",
     )
+
+
+def _draw_interval(axes: Axes, cell: Result, middle: float) -> None:
+    """Draw the interval from cap to cap; an arrow instead of a cap says that it goes on beyond the drawing."""
+    if cell.ci_low is None or cell.ci_high is None or cell.subject == HOST:
+        return
+    low, high = axes.get_xlim()
+    start, end = 10 * cell.ci_low, 10 * cell.ci_high
+    ends = [max(start, low), min(end, high)]
+    axes.plot(ends, [middle, middle], color=_INK, linewidth=1)
+    marks = ["<" if start < low else "|", ">" if end > high else "|"]
+    for place, mark in zip(ends, marks, strict=True):
+        axes.plot(place, middle, mark, color=_INK, markersize=5 if mark == "|" else 4)
 
 
 def _write_left(axes: Axes, middle: float, text: str, weight: str = "normal") -> None:

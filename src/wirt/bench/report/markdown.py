@@ -78,7 +78,7 @@ def _troubles(analysis: Analysis) -> Iterator[str]:
         yield f"- {name} was left out: {_escape(reason)}"
     for failure in analysis.failures:
         where = f", {failure.test}" if failure.test else ""
-        yield f"- {failure.subject} failed in block {failure.block}{where}: {_escape(failure.message)}"
+        yield f"- {failure.subject} failed in block {failure.block + 1}{where}: {_escape(failure.message)}"
         if failure.log:
             yield ""
             yield from (f"      {line}" for line in failure.log.splitlines())

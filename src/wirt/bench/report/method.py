@@ -33,9 +33,9 @@ def describe_method(analysis: Analysis) -> list[str]:
             f"({planned}{header.blocks} planned), seed {header.seed}, template {template}."
         ),
         (
-            "In each block every guest was started afresh and every subject ran every test once, "
-            "in an order drawn at random from the seed. A pass after each start was thrown away "
-            "as warm-up. Single copies ran on the same CPU everywhere."
+            "In each block every guest was started afresh and every subject ran the tests planned "
+            "for it, in an order drawn at random from the seed. Before each pass that counts went "
+            "one that does not, as warm-up. Single copies ran on the same CPU everywhere."
         ),
         (
             "A guest's figure is divided by the host's figure of the same block, so that a drift "

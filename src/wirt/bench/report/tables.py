@@ -110,12 +110,17 @@ def _name_copies(cell: Result) -> str:
 
 
 def _build_test(title: str, cells: Sequence[Result]) -> Table:
+    # Where a guest misses blocks that the host has, the host's figure in its own row is not what it was divided by.
+    uneven = len({cell.n for cell in cells if cell.ratio is not None}) > 1
     rows = [
         [
             cell.subject,
             figure(cell.value),
+            *([NONE if cell.host_value is None else figure(cell.host_value)] if uneven else []),
             NONE if cell.ratio is None else percent(cell.ratio),
-            NONE if cell.verdict is Verdict.BASELINE else interval(cell.ci_low, cell.ci_high),
+            NONE
+            if cell.verdict is Verdict.BASELINE
+            else interval(cell.ci_low, cell.ci_high, cell.n),
             _name_verdict(cell),
         ]
         for cell in cells
@@ -125,6 +130,7 @@ def _build_test(title: str, cells: Sequence[Result]) -> Table:
         columns=[
             Column(title="Where"),
             Column(title=cells[0].unit, numeric=True),
+            *([Column(title="host, same blocks", numeric=True)] if uneven else []),
             Column(title="% of host", numeric=True),
             Column(title="95 % interval", numeric=True),
             Column(title="Verdict"),
@@ -237,6 +243,7 @@ _NETWORK_ROWS: tuple[tuple[str, Callable[[NetworkRow], str]], ...] = (
     ("Failed transactions, sum", lambda row: f"{row.failed:,.0f}"),
     ("Longest transaction (s)", lambda row: f"{row.longest_seconds:.2f}"),
     ("Shortest transaction (s)", lambda row: f"{row.shortest_seconds:.2f}"),
+    ("Blocks", lambda row: str(row.n)),
 )
 
 
@@ -249,11 +256,12 @@ def build_network(analysis: Analysis) -> Table | None:
     return Table(
         caption="Siege against Apache, as in table 3.1",
         columns=[
-            Column(title="Means over the blocks"),
+            Column(title="Siege's figure"),
             *(Column(title=_name_network(row), numeric=True) for row in network),
         ],
         rows=[[title, *(show(row) for row in network)] for title, show in _NETWORK_ROWS],
-        note="x N: that many servers loaded at the same time, their figures summed.",
+        note="x N: that many servers loaded at the same time, their figures summed. Geometric means over the blocks, "
+        "as in the results test by test; arithmetic ones where a block's figure is 0.",
     )
 
 
@@ -373,7 +381,7 @@ def build_noise(analysis: Analysis) -> Table | None:
             name_test(cell.test) if cell.suite != "http" else "Web serving",
             str(cell.copies),
             NONE if cell.ratio is None else percent(cell.ratio),
-            interval(cell.ci_low, cell.ci_high),
+            interval(cell.ci_low, cell.ci_high, cell.n),
             NONE if cell.spread is None else percent(cell.spread),
             str(cell.n),
         ]

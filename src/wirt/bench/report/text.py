@@ -1,19 +1,21 @@
 """The answer in five sentences, and the short note on how to read it: made from the analysis and from nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from wirt.bench.analysis import Analysis, Clock, Index, Result, Verdict
 from wirt.bench.caveats import CLOCK_LIMIT
 from wirt.bench.properties import APPROACHES
-from wirt.bench.report.wording import about_percent, count, join_words, round_percent
+from wirt.bench.report.wording import about_percent, count, join_words, name_few, round_percent
 from wirt.bench.sample import HOST, HOST_AGAIN
-from wirt.bench.stats import THRESHOLD, Interval, judge
+from wirt.bench.stats import MIN_INTERVAL, THRESHOLD, Interval, judge
 
 _SLOW = 0.5
 _FAST = 0.8
 """Ratios to the host that a reader would call slow, and fast enough."""
+_HINT = 2
+"""Factor from which on a difference is told even where too few blocks were measured for an interval."""
 
 _SUITS = {approach.name: approach.suits for approach in APPROACHES}
 
@@ -22,6 +24,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """What one kind of work costs under a subject: its ratio to the host, with the interval and the verdict."""
 
     ratio: float
+    blocks: int
     low: float | None
     high: float | None
     verdict: Verdict
@@ -99,6 +102,7 @@ def web_costs(analysis: Analysis) -> dict[int, dict[str, Cost]]:
         if result.suite == "http" and result.ratio is not None:
             costs.setdefault(result.copies, {})[result.subject] = Cost(
                 ratio=result.ratio,
+                blocks=result.n,
                 low=result.ci_low,
                 high=result.ci_high,
                 verdict=result.verdict,
@@ -113,6 +117,7 @@ def _judge(index: Index) -> Cost:
         interval = Interval(low=index.ci_low / 10, high=index.ci_high / 10)
     return Cost(
         ratio=ratio,
+        blocks=index.n,
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         verdict=judge(ratio, interval),
@@ -165,10 +170,7 @@ def _compare(kind: str, costs: dict[str, Cost], names: Sequence[str], *, again: 
     if speeds:
         whole = "" if again else _SPEED
         told.append(f"at about {join_words(speeds)}".replace(" %", f" %{whole}", 1))
-    asides = []
-    rough = [name for name in known if costs[name].low is None]
-    if rough and len(rough) < len(costs):
-        asides.append(f"one block only for {join_words(rough)}")
+    asides = _name_rough(costs, names)
     if unclear and told:
         asides.append(f"cannot tell for {join_words(unclear)}")
     if missing:
@@ -179,10 +181,22 @@ def _compare(kind: str, costs: dict[str, Cost], names: Sequence[str], *, again: 
     return f"{kind} runs {', and '.join(told)}{aside}"
 
 
+def _name_rough(costs: Mapping[str, Cost], names: Sequence[str]) -> list[str]:
+    """Say which figures rest on too few blocks for an interval; without names if all do alike."""
+    told = []
+    for blocks in (1, 2):
+        rough = [name for name in names if name in costs and costs[name].blocks == blocks]
+        if rough:
+            whose = "" if len(rough) == len(costs) else f" for {join_words(rough)}"
+            told.append(f"{name_few(blocks)} only{whose}")
+    return told
+
+
 def _has_speed(cost: Cost) -> bool:
-    """Say whether a ratio is worth a number: it is known to differ, or there is nothing better than a single block."""
+    """Say whether a ratio is worth a number: it is known to differ, or so far off that a block or two are a hint."""
+    far = not 1 / _HINT < cost.ratio < _HINT
     return cost.verdict is Verdict.DIFFERENT or (
-        cost.verdict is Verdict.UNCLEAR and cost.low is None
+        cost.verdict is Verdict.UNCLEAR and cost.low is None and far
     )
 
 
@@ -217,7 +231,7 @@ def _name_worst(costs: Sequence[Cost]) -> str:
     known = [cost.ratio for cost in costs if _has_speed(cost)]
     if known and min(known) < 1:
         return f"about {about_percent(min(known))}"
-    if any(cost.verdict is Verdict.UNCLEAR for cost in costs):
+    if any(cost.verdict is Verdict.UNCLEAR and not _has_speed(cost) for cost in costs):
         return "cannot tell"
     return "as fast as the host"
 
@@ -239,8 +253,9 @@ def _say_trust(analysis: Analysis) -> str:
         return "There is nothing to trust or doubt, for nothing was compared."
     blocks = max(result.n for result in compared)
     noise = [abs(result.ratio - 1) for result in analysis.noise_floor if result.ratio is not None]
-    if blocks < 2:
-        ground = "One block gives no intervals, so take every difference as a hint only"
+    if blocks < MIN_INTERVAL:
+        few = "One block gives" if blocks == 1 else "Two blocks give"
+        ground = f"{few} no intervals, so take every difference as a hint only"
     elif noise:
         ground = (
             f"The host measured against itself over {count(blocks, 'block')} differed by up to "
@@ -253,7 +268,7 @@ def _say_trust(analysis: Analysis) -> str:
         )
     unclear = sum(result.verdict is Verdict.UNCLEAR for result in compared)
     rest = []
-    if blocks >= 2:
+    if blocks >= MIN_INTERVAL:
         total = count(len(compared), "comparison")
         rest.append(
             f"{unclear} of {total} came to no verdict"

@@ -66,13 +66,18 @@ def about_percent(ratio: float) -> str:
 def percent(ratio: float) -> str:
     """Return a ratio as percent for a table, without the sign: "95.2", "5.71", "0.81"."""
     if ratio >= 0.1:
-        return f"{100 * ratio:.1f}"
+        return f"{100 * ratio:,.1f}"
     return f"{100 * ratio:.2f}" if ratio >= 0.01 else _round(100 * ratio)
 
 
-def interval(low: float | None, high: float | None) -> str:
-    """Return the interval of a ratio in percent, "94.1-96.3", or a hyphen where there is none."""
-    return "-" if low is None or high is None else f"{percent(low)}-{percent(high)}"
+def interval(low: float | None, high: float | None, blocks: int) -> str:
+    """Return the interval of a ratio in percent, "94.1-96.3", or why there is none."""
+    return name_few(blocks) if low is None or high is None else f"{percent(low)}-{percent(high)}"
+
+
+def name_few(blocks: int) -> str:
+    """Return what stands in place of an interval: how few blocks there were."""
+    return {1: "one block", 2: "two blocks"}.get(blocks, "-")
 
 
 def index(value: float) -> str:
