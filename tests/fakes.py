@@ -16,6 +16,7 @@ from wirt.ops.context import Context
 from wirt.state.base import Store
 from wirt.storage.fake import FakePool
 from wirt.storage.ground import ground_of
+from wirt.units import GIB
 
 SUBNET = IPv4Network("10.64.0.0/20")
 TAKEN_PORT = 22
@@ -134,6 +135,7 @@ def open_context(
         ground=ground_of,
         boot_id=boot_id,
         cpus=2,
+        memory=64 * GIB,
     )
 
 

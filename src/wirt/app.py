@@ -75,6 +75,7 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
             ground=_ground_of,
             boot_id=_boot_id(),
             cpus=len(os.sched_getaffinity(0)),
+            memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         )
         guests.clean_up(context)
         yield context

@@ -16,6 +16,8 @@ _MOST_CPUS = 8192
 """That a Linux kernel can be built for (CONFIG_NR_CPUS)."""
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
 _THOUSANDS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
+_MOST_SECONDS = 365 * 24 * 3600
+"""A year: nobody waits longer, and the kernel's clocks take no number at all."""
 _SCALE = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 UNBOUNDED = -1
@@ -59,7 +61,10 @@ def parse_seconds(text: str) -> float:
         raise InvalidInput(
             f"{text!r} is not a duration", hint="write a number with ms, s, m or h, such as 30s"
         )
-    return float(match[1]) * _SCALE[(match[2] or "s").lower()]
+    seconds = float(match[1]) * _SCALE[(match[2] or "s").lower()]
+    if seconds > _MOST_SECONDS:
+        raise InvalidInput(f"{text!r} is too long", hint="write at most 8760h, which is a year")
+    return seconds
 
 
 def render_seconds(seconds: float) -> str:

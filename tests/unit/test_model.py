@@ -210,6 +210,11 @@ def test_home_keeps_what_lasts_apart_from_what_may_vanish() -> None:
             "--memory-guarantee, or give it more with --memory",
         ),
         (Limits(disk=0), "a disk of 0 B is too small; give at least 64 MiB"),
+        (
+            Limits(disk=1025 * 1024**4),
+            "a disk of 1025 TiB cannot be given; ask for at most 1024 TiB",
+        ),
+        (Limits(memory=65 * 1024**4), "65 TiB of memory cannot be given; ask for at most 64 TiB"),
     ],
 )
 def test_check_limits_names_the_limit_and_its_bound(limits: Limits, message: str) -> None:
@@ -217,6 +222,15 @@ def test_check_limits_names_the_limit_and_its_bound(limits: Limits, message: str
         check_limits(limits, smallest_memory=32 * MIB, node_cpus=2)
 
     assert str(caught.value) == message
+
+
+def test_check_limits_of_a_kernel_of_its_own_with_more_than_the_node_has_is_refused() -> None:
+    with pytest.raises(
+        InvalidInput, match="64 MiB of memory cannot be given; ask for at most 63 MiB"
+    ):
+        check_limits(
+            Limits(memory=64 * MIB), smallest_memory=32 * MIB, most_memory=63 * MIB, node_cpus=2
+        )
 
 
 def test_limits_kept_by_the_first_version_are_read_as_what_guests_then_had() -> None:

@@ -60,6 +60,12 @@ def test_parse_seconds_of_a_duration_counts_seconds(text: str, seconds: float) -
     assert units.parse_seconds(text) == seconds
 
 
+def test_parse_seconds_of_more_than_a_year_is_refused() -> None:
+    assert units.parse_seconds("8760h") == 365 * 24 * 3600
+    with pytest.raises(InvalidInput, match="is too long; write at most 8760h, which is a year"):
+        units.parse_seconds("99999999999999h")
+
+
 @pytest.mark.parametrize("text", ["", "s", "-1s", "1d", "1h30m"])
 def test_parse_seconds_of_anything_else_says_what_to_write(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:

@@ -9,21 +9,32 @@ from wirt.errors import Error, Failed, NotPermitted, OutOfSpace
 
 
 def write_atomically(path: str, content: bytes, *, mode: int = 0o600) -> None:
-    """Replace ``path`` with ``content``; a crash leaves a ``.new`` file beside it at most, which the next call removes.
+    """Replace ``path`` with ``content``; a crash leaves ``.NAME.wirt-new`` beside it at most, which the next call removes.
 
     Nothing is written through a link, at ``path`` or beside it.
+
+    Raises:
+        OSError: it was not replaced; of ``path``, and nothing is left beside it.
     """
-    fresh = f"{path}.new"
-    with suppress(FileNotFoundError):
-        os.unlink(fresh)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(fresh, flags, mode)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    os.rename(fresh, path)
-    sync_directory(os.path.dirname(os.path.abspath(path)))
+    directory, name = os.path.split(os.path.abspath(path))
+    fresh = os.path.join(directory, f".{name}.wirt-new")
+    try:
+        with suppress(FileNotFoundError):
+            os.unlink(fresh)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(fresh, flags, mode)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(descriptor)
+            os.rename(fresh, path)
+        except OSError:
+            os.unlink(fresh)
+            raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+    sync_directory(directory)
 
 
 def sync_directory(path: str) -> None:

@@ -6,6 +6,9 @@ from wirt.errors import InvalidInput
 from wirt.units import GIB, MIB, UNBOUNDED, render_bytes, render_cpus
 
 SMALLEST_DISK = 64 * MIB
+LARGEST_DISK = 1024**5
+LARGEST_MEMORY = 64 * 1024**4
+"""What x86-64 addresses with page tables of four levels."""
 SMALLEST_PROCESSES = 16
 MOST_PROCESSES = 4_194_304
 """The most process ids that a Linux kernel has (pid_max on 64 bits)."""
@@ -54,8 +57,17 @@ HELD_BY_THE_NODE = {
 """Limits that only the node's kernel can hold a guest to -> what they are called."""
 
 
-def check_limits(limits: Limits, *, smallest_memory: int, node_cpus: int) -> None:
+def check_limits(
+    limits: Limits, *, smallest_memory: int, most_memory: int | None = None, node_cpus: int
+) -> None:
     """Check that a guest with these limits can start on this node.
+
+    Args:
+        limits: the guest's.
+        smallest_memory: bytes that it needs to boot.
+        most_memory: bytes that the node has for a kernel of its own; None: the guest has none, and its bound may be
+            above what there is, as no bound at all.
+        node_cpus: processors of the node.
 
     Raises:
         InvalidInput: a limit is too small to boot, or more than the node has.
@@ -75,6 +87,12 @@ def check_limits(limits: Limits, *, smallest_memory: int, node_cpus: int) -> Non
             f"{render_bytes(limits.memory_guarantee)} of memory cannot be guaranteed to a guest that "
             f"has {render_bytes(limits.memory)}",
             hint="ask for less with --memory-guarantee, or give it more with --memory",
+        )
+    most = most_memory or LARGEST_MEMORY
+    if limits.memory > most:
+        raise InvalidInput(
+            f"{render_bytes(limits.memory)} of memory cannot be given",
+            hint=f"ask for at most {render_bytes(most)}",
         )
     if not SMALLEST_PROCESSES <= limits.processes <= MOST_PROCESSES:
         raise InvalidInput(
@@ -96,6 +114,11 @@ def check_limits(limits: Limits, *, smallest_memory: int, node_cpus: int) -> Non
         raise InvalidInput(
             f"a disk of {render_bytes(limits.disk)} is too small",
             hint=f"give at least {render_bytes(SMALLEST_DISK)}",
+        )
+    if limits.disk > LARGEST_DISK:
+        raise InvalidInput(
+            f"a disk of {render_bytes(limits.disk)} cannot be given",
+            hint=f"ask for at most {render_bytes(LARGEST_DISK)}",
         )
 
 

@@ -36,6 +36,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     boot_id: str
     """The kernel's id of this boot: a guest started under another one does not run."""
     cpus: int
+    memory: int
+    """Bytes that the node has."""
 
     @contextmanager
     def guest_lock(self, guest: Guest, *, wait: float = LOCK_SECONDS) -> Iterator[None]:

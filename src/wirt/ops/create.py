@@ -66,7 +66,10 @@ def plan(context: Context, request: CreateRequest) -> Guest:
             hint=capability.hint or "see wirt doctor for those that can",
         )
     check_limits(
-        request.limits, smallest_memory=approach.needs.smallest_memory, node_cpus=context.cpus
+        request.limits,
+        smallest_memory=approach.needs.smallest_memory,
+        most_memory=context.memory if approach.needs.own_kernel else None,
+        node_cpus=context.cpus,
     )
     guest_id = new_guest_id()
     return Guest(

@@ -126,7 +126,10 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
     check_limits(
         limits,
         smallest_memory=approach.needs.smallest_memory,
-        # It may have been made where there were more.
+        # It may have been made where there was more.
+        most_memory=context.memory
+        if approach.needs.own_kernel and request.memory is not None
+        else None,
         node_cpus=context.cpus if request.cpus is not None else max(context.cpus, limits.cpus),
     )
     return limits
