@@ -91,6 +91,16 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         "invalid value for '--swap': 'none' is not a size; write a number with K, M, G or T, such as "
         "512M, or unlimited; see wirt set --help",
     ),
+    "cpu-guarantee-negative": (
+        ["set", "old", "--cpu-guarantee", "-0.5"],
+        2,
+        "-0.5 CPUs cannot be guaranteed to a guest that has 1; ask for 0 to 1 with --cpu-guarantee",
+    ),
+    "reserve-too-large": (
+        ["node", "--reserve", "91"],
+        2,
+        "91 % of the node cannot be reserved; ask for 0 to 90",
+    ),
     "cpu-weight-too-large": (
         ["set", "old", "--cpu-weight", "10001"],
         2,

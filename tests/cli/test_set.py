@@ -82,6 +82,41 @@ def test_weights_share_one_processor_out_between_burners(web: HomeUnderTest) -> 
     assert 2.2 < shop_came / came < 4.0
 
 
+def test_guarantee_is_kept_against_a_neighbour_of_more_weight(web: HomeUnderTest) -> None:
+    cpu = str(affinity.usable()[0])
+    web.wirt("create", "-t", TINY, "shop", status=0)
+    web.wirt("start", "shop", status=0)
+    web.wirt("set", "shop", "--cpu-pin", cpu, "--cpu-weight", "200", status=0)
+    said = web.wirt("set", "web", "--cpu-pin", cpu, "--cpu-guarantee", "0.5", status=0).stdout
+    web.wirt("restart", "--force", "web", status=0)
+    burning = [web.spawn("exec", name, "--", "sh", "-c", BURNS) for name in ("web", "shop")]
+    came, shop_came = [int(one.communicate(timeout=60)[0]) for one in burning]
+
+    assert said == f"guest web has 0.5 CPUs guaranteed, CPUs {cpu} to run on now\n"
+    # Its weight alone would be half of the neighbour's.
+    assert came > shop_came
+
+
+def test_node_guarantees_no_more_than_it_has_but_with_force(web: HomeUnderTest) -> None:
+    has = len(affinity.usable())
+    web.wirt("create", "-t", TINY, "--cpus", str(has), "shop", status=0)
+    web.wirt("set", "web", "--cpu-guarantee", "0.5", status=0)
+    refused = web.wirt("set", "shop", "--cpu-guarantee", str(has), status=4)
+    forced = web.wirt("set", "shop", "--cpu-guarantee", str(has), "--force", status=0)
+    web.wirt("node", "--reserve", "20", status=0)
+    node = json.loads(web.wirt("node", "--json", status=0).stdout)
+
+    assert refused.stderr == (
+        f"wirt: guest shop cannot be guaranteed {has} CPUs: the node has {has * 0.9:g} CPUs for "
+        f"guests, and others are guaranteed 0.5 CPUs; ask for at most {has * 0.9 - 0.5:g} CPUs, or "
+        "pass --force\n"
+    )
+    assert forced.stdout == f"guest shop has {has} CPUs guaranteed now\n"
+    assert node["cpus"]["guaranteed"] == has + 0.5
+    assert node["cpus"]["reserved"] == pytest.approx(has * 0.2)
+    assert (node["guests"], node["running"]) == (2, 1)
+
+
 def test_weight_and_pin_are_kept_and_given_back(web: HomeUnderTest) -> None:
     cpus = affinity.usable()
     said = web.wirt("set", "web", "--cpu-weight", "10000", "--cpu-pin", str(cpus[-1]), status=0)

@@ -50,14 +50,14 @@ def test_describe_environment_is_understood_by_the_caveats() -> None:
 
 
 def test_steal_percent_between_two_readings_is_the_share_taken() -> None:
-    begin, end = CpuTimes(total=100, steal=1), CpuTimes(total=200, steal=3)
+    begin, end = CpuTimes(total=100, idle=0, steal=1), CpuTimes(total=200, idle=0, steal=3)
 
     assert steal_percent(begin, end) == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize("end", [None, CpuTimes(total=100, steal=1)])
+@pytest.mark.parametrize("end", [None, CpuTimes(total=100, idle=0, steal=1)])
 def test_steal_percent_without_time_passed_is_unknown(end: CpuTimes | None) -> None:
-    assert steal_percent(CpuTimes(total=100, steal=1), end) is None
+    assert steal_percent(CpuTimes(total=100, idle=0, steal=1), end) is None
 
 
 def test_steal_meter_on_this_machine_stays_within_a_share() -> None:

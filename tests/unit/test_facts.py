@@ -155,7 +155,7 @@ def test_probe_cpu_times_counts_guest_time_once(tmp_path: Path) -> None:
 
     times = facts.probe_cpu_times(tree)
 
-    assert times == facts.CpuTimes(total=1000 / ticks, steal=100 / ticks)
+    assert times == facts.CpuTimes(total=1000 / ticks, idle=700 / ticks, steal=100 / ticks)
 
 
 def test_probe_temperature_of_several_sensors_is_the_highest(tmp_path: Path) -> None:

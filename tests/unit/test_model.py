@@ -9,7 +9,7 @@ from wirt.model import lifecycle, names
 from wirt.model.guest import Guest, Handle
 from wirt.model.home import Home
 from wirt.model.lifecycle import State, next_state
-from wirt.model.limits import Limits, check_limits
+from wirt.model.limits import Limits, check_limits, effective_weight
 from wirt.units import MIB
 
 VERBS = [
@@ -205,6 +205,23 @@ def test_home_keeps_what_lasts_apart_from_what_may_vanish() -> None:
             "is set",
         ),
         (
+            Limits(cpus=2, cpu_guarantee=2.1),
+            "2.1 CPUs cannot be guaranteed to a guest that has 2; ask for 0 to 2 with --cpu-guarantee",
+        ),
+        (
+            Limits(cpus=2, cpu_pin=(0,), cpu_guarantee=1.5),
+            "1.5 CPUs cannot be guaranteed to a guest that has 1; ask for 0 to 1 with --cpu-guarantee",
+        ),
+        (
+            Limits(cpu_limit=0.5, cpu_guarantee=0.6),
+            "0.6 CPUs cannot be guaranteed to a guest that has 0.5; ask for 0 to 0.5 with "
+            "--cpu-guarantee",
+        ),
+        (
+            Limits(cpu_guarantee=float("nan")),
+            "nan CPUs cannot be guaranteed to a guest that has 1; ask for 0 to 1 with --cpu-guarantee",
+        ),
+        (
             Limits(memory=32 * MIB, memory_guarantee=33 * MIB),
             "33 MiB of memory cannot be guaranteed to a guest that has 32 MiB; ask for less with "
             "--memory-guarantee, or give it more with --memory",
@@ -238,6 +255,23 @@ def test_limits_kept_by_the_first_version_are_read_as_what_guests_then_had() -> 
 
     assert msgspec.json.decode(kept, type=Limits) == Limits(cpus=2, memory=1024 * MIB)
     assert msgspec.json.decode(msgspec.json.encode(Limits()), type=Limits) == Limits()
+
+
+@pytest.mark.parametrize(
+    ("limits", "node_cpus", "weight"),
+    [
+        (Limits(), 2, 100),
+        (Limits(cpu_guarantee=0.5), 2, 2500),
+        (Limits(cpu_guarantee=0.5), 64, 100),
+        (Limits(cpu_guarantee=1, cpu_weight=7000), 2, 7000),
+        (Limits(cpus=2, cpu_guarantee=2), 1, 10_000),
+        (Limits(cpu_guarantee=1 / 3), 2, 1667),
+    ],
+)
+def test_weight_of_a_guarantee_is_its_part_of_the_node_or_the_guests_own(
+    limits: Limits, node_cpus: int, weight: int
+) -> None:
+    assert effective_weight(limits, node_cpus=node_cpus) == weight
 
 
 def test_check_limits_at_the_bounds_passes() -> None:

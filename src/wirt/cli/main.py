@@ -29,6 +29,7 @@ COMMANDS = {
     "list": "wirt.cli.list_guests:list_guests",
     "mount": "wirt.cli.mount:mount",
     "network": "wirt.cli.network:network",
+    "node": "wirt.cli.node:node",
     "password": "wirt.cli.password:password",
     "pool": "wirt.cli.pool:pool",
     "rename": "wirt.cli.rename:rename",

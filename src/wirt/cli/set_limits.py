@@ -22,6 +22,7 @@ NONE = "none"
 @click.argument("name")
 @click.option("--cpus", type=int, help="CPUs.")
 @click.option("--cpu-weight", type=int, help="What it gets of CPUs that several want: 1 to 10000.")
+@click.option("--cpu-guarantee", type=float, help="CPUs' worth of time that it gets at any rate.")
 @click.option("--cpu-pin", type=options.CPUS, help="CPUs to run on, such as 0,2-3, or all.")
 @click.option(
     "--cpu-limit", type=float, help="CPU time at most, such as 0.5 of a CPU; 0: all CPUs."
@@ -36,10 +37,12 @@ NONE = "none"
 @click.option("--hostname", help="Host name inside, or none for the guest's own name.")
 @click.option("--dns", multiple=True, help="Name server; may be repeated; none: as the guest says.")
 @click.option("--search", multiple=True, help="Domain to search; may be repeated; none: as above.")
+@click.option("--force", is_flag=True, help="Guarantee more than the node has.")
 @click.option("--snapshot", is_flag=True, help="Keep its root and limits first, for wirt undo.")
 def set_limits(
     name: str,
     snapshot: bool,
+    force: bool,
     rate_in: int | None,
     rate_out: int | None,
     hostname: str | None,
@@ -58,7 +61,7 @@ def set_limits(
         changes["rates"] = rates
     with app.open_context() as context:
         request = verb.SetRequest(**changes)
-        guest = verb.set_limits(context, name, request, snapshot=snapshot)
+        guest = verb.set_limits(context, name, request, snapshot=snapshot, force=force)
     has = {
         **_described(guest.limits),
         "rates": _described_rates(guest, rates),
@@ -94,11 +97,13 @@ def _described_names(guest: Guest, asked: NamesRequest) -> str:
 
 def _described(limits: Limits) -> dict[str, str]:
     """Return what a guest with these limits has, by the names of the options."""
+    guaranteed = f"{limits.cpu_guarantee:g}" if limits.cpu_guarantee else "no"
     pin = f"CPUs {render_cpus(limits.cpu_pin)}" if limits.cpu_pin else "all CPUs"
     return {
         "cpus": f"{limits.cpus} CPU{'s' * (limits.cpus > 1)}",
         "cpu_weight": f"a CPU weight of {limits.cpu_weight}",
         "cpu_limit": f"at most {limits.cpu_time:g} CPUs' time",
+        "cpu_guarantee": f"{guaranteed} CPUs guaranteed",
         "cpu_pin": f"{pin} to run on",
         "memory": f"{render_bytes(limits.memory)} of memory",
         "memory_guarantee": f"{_size(limits.memory_guarantee)} memory guaranteed",

@@ -35,7 +35,7 @@ def show(name: str, as_json: bool) -> None:
         ("approach", guest.approach),
         ("template", f"{guest.template} ({guest.template_sha256[:12]})"),
         ("pool", guest.pool),
-        ("cpus", str(guest.limits.cpus)),
+        ("cpus", _cpus(guest.limits)),
         *([("cpu limit", f"{guest.limits.cpu_limit:g}")] if guest.limits.cpu_limit else []),
         ("cpu weight", str(guest.limits.cpu_weight)),
         ("cpu pin", render_cpus(guest.limits.cpu_pin) or "all"),
@@ -55,6 +55,11 @@ def show(name: str, as_json: bool) -> None:
         ("log", place.log),
     ]
     output.say("\n".join(f"{key:<12} {value}" for key, value in rows))
+
+
+def _cpus(limits: Limits) -> str:
+    guaranteed = f", {limits.cpu_guarantee:g} guaranteed" if limits.cpu_guarantee else ""
+    return f"{limits.cpus}{guaranteed}"
 
 
 def _memory(limits: Limits, kills: int | None) -> str:

@@ -118,6 +118,8 @@ class CpuTimes(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds of CPU since boot, over all processors."""
 
     total: float
+    idle: float
+    """Nobody wanted to run, or all who did waited for a disk."""
     steal: float
     """Taken by the layer below while a processor here wanted to run."""
 
@@ -127,7 +129,7 @@ def probe_node(tree: KernelTree | None = None) -> Node:
     tree = tree or KernelTree()
     return Node(
         cpu=probe_cpu(tree),
-        memory=_memory(tree),
+        memory=probe_memory(tree),
         kernel=_kernel(tree),
         cgroups=probe_cgroups(tree),
         distribution=_distribution(tree),
@@ -215,7 +217,7 @@ def probe_cpu_times(tree: KernelTree | None = None) -> CpuTimes | None:
     ticks = os.sysconf("SC_CLK_TCK")
     # user nice system idle iowait irq softirq steal; the guest times after them are in user and nice already.
     values = [int(field) / ticks for field in fields[1:9]]
-    return CpuTimes(total=sum(values), steal=values[7])
+    return CpuTimes(total=sum(values), idle=values[3] + values[4], steal=values[7])
 
 
 def probe_load() -> float | None:
@@ -249,7 +251,9 @@ def probe_package_versions(packages: Sequence[str]) -> dict[str, str | None]:
     return versions
 
 
-def _memory(tree: KernelTree) -> Memory:
+def probe_memory(tree: KernelTree | None = None) -> Memory:
+    """Return the memory of the node."""
+    tree = tree or KernelTree()
     meminfo = probe_meminfo(tree)
     ksm = tree.number("/sys/kernel/mm/ksm/run")
     return Memory(

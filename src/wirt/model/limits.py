@@ -1,5 +1,7 @@
 """What a guest may use."""
 
+import math
+
 import msgspec
 
 from wirt.errors import InvalidInput
@@ -37,6 +39,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Processors' worth of time that it gets at most; 0: that of all its CPUs."""
     swap: int = UNBOUNDED
     """Bytes of the node's swap that it may use beside its memory."""
+    cpu_guarantee: float = 0.0
+    """Processors' worth of time that it gets whenever it wants, whatever others want."""
     memory_guarantee: int = 0
     """Bytes of its memory that are taken last when the node's is short."""
 
@@ -52,6 +56,7 @@ HELD_BY_THE_NODE = {
     "cpu_pin": "CPU list",
     "cpu_limit": "CPU limit",
     "swap": "swap",
+    "cpu_guarantee": "CPU guarantee",
     "memory_guarantee": "memory guarantee",
 }
 """Limits that only the node's kernel can hold a guest to -> what they are called."""
@@ -81,6 +86,12 @@ def check_limits(
         raise InvalidInput(
             f"{render_bytes(limits.memory)} of memory are too little to boot",
             hint=f"give at least {render_bytes(smallest_memory)}",
+        )
+    most_time = min(limits.cpu_time, len(limits.cpu_pin) or limits.cpus)
+    if not 0 <= limits.cpu_guarantee <= most_time:
+        raise InvalidInput(
+            f"{limits.cpu_guarantee:g} CPUs cannot be guaranteed to a guest that has {most_time:g}",
+            hint=f"ask for 0 to {most_time:g} with --cpu-guarantee",
         )
     if limits.memory_guarantee > limits.memory:
         raise InvalidInput(
@@ -120,6 +131,16 @@ def check_limits(
             f"a disk of {render_bytes(limits.disk)} cannot be given",
             hint=f"ask for at most {render_bytes(LARGEST_DISK)}",
         )
+
+
+def effective_weight(limits: Limits, *, node_cpus: int) -> int:
+    """Return the CPU weight that keeps a guest's guarantee, its own if that is more.
+
+    A guest gets its weight's part of all weights. With ``LARGEST_WEIGHT`` standing for the whole node, guarantees are kept
+    as long as the weights of guests that have none, and the node's own, do not exceed what is not guaranteed.
+    """
+    needed = math.ceil(LARGEST_WEIGHT * limits.cpu_guarantee / node_cpus)
+    return min(LARGEST_WEIGHT, max(limits.cpu_weight, needed))
 
 
 def check_pin(pin: tuple[int, ...], node_cpus: tuple[int, ...]) -> None:

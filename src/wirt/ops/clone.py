@@ -74,7 +74,8 @@ def _plan(context: Context, source: Guest, new: str, address: str | None) -> Gue
         template=source.template,
         template_sha256=source.template_sha256,
         pool=source.pool,
-        limits=source.limits,
+        # The node's promises are made to one guest; another asks for its own.
+        limits=msgspec.structs.replace(source.limits, cpu_guarantee=0.0, memory_guarantee=0),
         rates=source.rates,
         address=context.network.choose_address(address, context.store.addresses(), guest_id),
         mac=context.network.mac(guest_id),

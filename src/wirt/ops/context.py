@@ -71,6 +71,15 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             yield
 
     @contextmanager
+    def guarantees_lock(self) -> Iterator[None]:
+        """Hold the lock between adding up what guests are guaranteed and guaranteeing more."""
+        with (
+            interrupts.held_back(),
+            lock.hold(self.home.lock("guarantees"), "the guarantees", wait=LOCK_SECONDS),
+        ):
+            yield
+
+    @contextmanager
     def network_lock(self) -> Iterator[None]:
         """Hold the lock of the home's bridge: made and taken away by one command at a time."""
         with (

@@ -9,7 +9,7 @@ from wirt.model.capability import no
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits, check_pin
-from wirt.ops import guests, journal, naming, rates
+from wirt.ops import admission, guests, journal, naming, rates
 from wirt.ops.context import Context
 from wirt.ops.naming import NamesRequest
 from wirt.ops.rates import RatesRequest
@@ -31,6 +31,7 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
     swap: int | None = None
     """Bytes, or UNBOUNDED."""
+    cpu_guarantee: float | None = None
     memory_guarantee: int | None = None
     """Bytes."""
     cpu_weight: int | None = None
@@ -43,7 +44,12 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def set_limits(
-    context: Context, name: str, request: SetRequest, *, snapshot: bool = False
+    context: Context,
+    name: str,
+    request: SetRequest,
+    *,
+    snapshot: bool = False,
+    force: bool = False,
 ) -> Guest:
     """Hold a guest to other limits, or rates, or give it other names, and return it.
 
@@ -55,9 +61,10 @@ def set_limits(
         name: the guest.
         request: what is to change.
         snapshot: True to keep its root and its limits first, for ``undo``.
+        force: True to guarantee more than the node has.
 
     Raises:
-        InvalidInput, NotFound, WrongState, Unsupported, Busy: nothing was changed.
+        InvalidInput, NotFound, WrongState, Conflict, Unsupported, Busy: nothing was changed.
         OutOfSpace, Failed: it could not be, as when a guest holds more memory than it is to have; what could not is as
             before, and so is what would have come after it; a snapshot that was made for it stays.
     """
@@ -75,21 +82,24 @@ def set_limits(
             pace = rates.changed(context, guest, request.rates)
         if request.disk is not None:
             Ladder(context, guest).check_resizable(request.disk)
-        if snapshot:
-            guest = keep_root(context, guest, before_change=True)
-        if names != guest.naming:
-            guest = naming.give(context, guest, names)
-        if pace != guest.rates:
-            guest = rates.hold(context, guest, pace)
-        if adjusted != guest.limits:
-            # The intent holds what is to be: to take memory back from a guest that has it already could end it.
-            after = msgspec.structs.replace(guest, limits=adjusted, is_adjusted=guest.state.is_up)
-            journal.begin(context, after, "adjust")
-            journal.build(context, "adjust", after, adjusting, otherwise=guest)
-            journal.settle(context, "adjust", after, after)
-            guest = after
-        if request.disk is not None:
-            guest = _resize(context, guest, msgspec.structs.replace(guest, limits=limits))
+        with admission.admitted(context, guest, limits, force=force):
+            if snapshot:
+                guest = keep_root(context, guest, before_change=True)
+            if names != guest.naming:
+                guest = naming.give(context, guest, names)
+            if pace != guest.rates:
+                guest = rates.hold(context, guest, pace)
+            if adjusted != guest.limits:
+                # The intent holds what is to be: to take memory back from a guest that has it already could end it.
+                after = msgspec.structs.replace(
+                    guest, limits=adjusted, is_adjusted=guest.state.is_up
+                )
+                journal.begin(context, after, "adjust")
+                journal.build(context, "adjust", after, adjusting, otherwise=guest)
+                journal.settle(context, "adjust", after, after)
+                guest = after
+            if request.disk is not None:
+                guest = _resize(context, guest, msgspec.structs.replace(guest, limits=limits))
     return guest
 
 

@@ -11,12 +11,13 @@ from wirt.approaches.lxc import control
 from wirt.host import affinity, cgroup
 from wirt.host.bounds import Setting, build_bounds, build_shares
 from wirt.model.capability import Capability, no, yes
-from wirt.model.limits import Limits
+from wirt.model.limits import Limits, effective_weight
 from wirt.units import UNBOUNDED
 
 _HELD_BY = {
     "processes": ("pids", {1: "pids.max", 2: "pids.max"}),
     "cpu_weight": ("cpu", {1: "cpu.shares", 2: "cpu.weight"}),
+    "cpu_guarantee": ("cpu", {1: "cpu.shares", 2: "cpu.weight"}),
     "cpu_pin": ("cpuset", {1: "cpuset.cpus", 2: "cpuset.cpus"}),
     "cpu_limit": ("cpu", {1: "cpu.cfs_quota_us", 2: "cpu.max"}),
     "swap": ("memory", {1: "memory.memsw.limit_in_bytes", 2: "memory.swap.max"}),
@@ -42,10 +43,10 @@ def of_fresh(limits: Limits) -> tuple[list[Setting], list[Setting]]:
         swap=None if limits.swap == UNBOUNDED else limits.swap,
         memory_guarantee=limits.memory_guarantee or None,
     )
-    usual = Limits()
+    weight = _weight(limits)
     shares = build_shares(
         versions,
-        cpu_weight=None if limits.cpu_weight == usual.cpu_weight else limits.cpu_weight,
+        cpu_weight=None if weight == _weight(Limits()) else weight,
         memory_guarantee=limits.memory_guarantee or None,
     )
     return bounds, shares
@@ -71,9 +72,13 @@ def hold(name: str, limits: Limits) -> None:
         swap=limits.swap if "swap" in can else None,
         memory_guarantee=guarantee,
     )
-    shares = build_shares(versions, cpu_weight=limits.cpu_weight, memory_guarantee=guarantee)
+    shares = build_shares(versions, cpu_weight=_weight(limits), memory_guarantee=guarantee)
     cgroup.Cgroup(control.payload_group(name), hierarchies).apply(bounds)
     cgroup.Cgroup(name, hierarchies).apply(shares)
+
+
+def _weight(limits: Limits) -> int:
+    return effective_weight(limits, node_cpus=len(affinity.usable()))
 
 
 def _probe(hierarchies: Sequence[cgroup.Hierarchy]) -> dict[str, Capability]:
