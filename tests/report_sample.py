@@ -79,9 +79,9 @@ def make_analysis() -> Analysis:
             make_result("context1", HOST_AGAIN, value=1.0, unit="lps", ratio=0.977, wide=0.05),
         ],
         clocks=[
-            Clock(subject="lxc", worst=0.0004, passes=33),
-            Clock(subject="uml", worst=0.0213, passes=33),
-            Clock(subject="qemu", worst=0.0032, passes=32),
+            Clock(subject="lxc", worst=0.0004, stretches=33, passes=34),
+            Clock(subject="uml", worst=0.0213, stretches=33, passes=34),
+            Clock(subject="qemu", worst=0.0032, stretches=12, passes=34),
         ],
         efforts=make_efforts(),
         failures=[

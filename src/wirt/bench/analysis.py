@@ -95,11 +95,14 @@ class NetworkRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
-    """The guest's clock against the host's: the largest relative difference of a pass."""
+    """The guest's clock against the host's, over stretches of one pass or some (see ``ClockCheck``)."""
 
     subject: str
     worst: float
+    """The largest relative difference over a stretch."""
+    stretches: int
     passes: int
+    """All passes, each of which is part of a stretch but for those after the last one."""
 
 
 class Analysis(msgspec.Struct, frozen=True, kw_only=True):

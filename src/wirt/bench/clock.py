@@ -18,7 +18,8 @@ class ClockCheck:
 
     When a pass begins and ends cannot be seen from outside: the way into a guest and back takes time (0.3 s under QEMU),
     which would look like a clock that is wrong. So the ends of two passes are compared that lie so far apart that the
-    time spent on the way is less than the difference that matters.
+    time spent on the way is less than the difference that matters, and no farther: over a longer stretch one pass with
+    a wrong clock would be lost among the right ones. A pass that ends no such stretch is part of a later one.
     """
 
     def __init__(self) -> None:
@@ -37,10 +38,10 @@ class ClockCheck:
         """
         doubt = max(0.0, host_end - host_begin - seconds)
         look = _Look(guest=guest_end, host=host_end, doubt=doubt)
-        earlier = [one for one in self._looks if one.guest < look.guest and one.host < look.host]
+        earlier = tuple(self._looks)
         self._looks.append(look)
-        if not earlier:
-            return None
-        best = min(earlier, key=lambda one: (one.doubt + doubt) / (look.host - one.host))
-        host, guest = look.host - best.host, look.guest - best.guest
-        return seconds * host / guest if best.doubt + doubt <= CLOCK_LIMIT * host else None
+        for one in reversed(earlier):
+            host, guest = look.host - one.host, look.guest - one.guest
+            if guest > 0 and host > 0 and one.doubt + doubt <= CLOCK_LIMIT * host:
+                return seconds * host / guest
+        return None

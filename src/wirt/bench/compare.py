@@ -6,6 +6,7 @@ and compute nothing.
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -337,12 +338,13 @@ def _mean(values: Sequence[float]) -> float:
 def _clocks(run: Run) -> list[Clock]:
     """Compare clocks over every pass, warm-up passes too: a clock has no need to warm up."""
     offsets: dict[str, list[float]] = {}
+    passes = Counter(sample.subject for sample in run.samples)
     for sample in run.samples:
         if sample.host_seconds:
             offset = abs(sample.seconds / sample.host_seconds - 1)
             offsets.setdefault(sample.subject, []).append(offset)
     return [
-        Clock(subject=subject, worst=max(found), passes=len(found))
+        Clock(subject=subject, worst=max(found), stretches=len(found), passes=passes[subject])
         for subject, found in offsets.items()
     ]
 

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import msgspec
 
+from wirt.bench.importers.siege import FIELDS as SIEGE_FIELDS
 from wirt.bench.sample import FORMAT_VERSION, Effort, Failure, Finish, Header, Record, Run, Sample
 from wirt.errors import (
     Busy,
@@ -35,6 +36,8 @@ from wirt.host.files import sync_directory
 FILE_NAME = "run.jsonl"
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_LARGEST = 1e18
+"""No machine does as much in a second, and what figures are multiplied into stays a number."""
 _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
@@ -287,6 +290,8 @@ def _parse(path: Path, content: bytes) -> tuple[Run, int]:
             raise _damaged(path, number, "the run ended on the line before")
         match record:
             case Sample():
+                if wrong := _find_wrong(record, header):
+                    raise _damaged(path, number, wrong)
                 run.samples.append(record)
             case Effort():
                 run.efforts.append(record)
@@ -297,6 +302,26 @@ def _parse(path: Path, content: bytes) -> tuple[Run, int]:
             case Header():
                 raise _damaged(path, number, "a second header")
     return msgspec.structs.replace(run, finish=finish), len(last)
+
+
+def _find_wrong(sample: Sample, header: Header) -> str | None:
+    """Return what no run can have written of a pass, though it has the form of one; None if there is nothing."""
+    if sample.subject not in {subject.name for subject in header.subjects}:
+        return f"the header knows no subject {sample.subject!r}"
+    for name, value in (("value", sample.value), ("seconds", sample.seconds)):
+        if not 0 <= value <= _LARGEST:
+            return f"{name} is {value:g}"
+    total = sample.detail.get("sum")
+    if total is not None:
+        lacking = [name for name in SIEGE_FIELDS if not _is_figure(total, name)]
+        if lacking:
+            return f"Siege's {lacking[0]} is no number, or is missing"
+    return None
+
+
+def _is_figure(figures: Any, name: str) -> bool:
+    value = figures.get(name) if isinstance(figures, dict) else None
+    return isinstance(value, int | float) and 0 <= value <= _LARGEST
 
 
 def _parse_header(path: Path, line: bytes) -> Header:
