@@ -1,7 +1,9 @@
 """What the kernel holds a container to, read back from its cgroups."""
 
+import re
+
 from tests.homes import HomeUnderTest
-from wirt.host.cgroup import find_hierarchies
+from wirt.host.cgroup import Hierarchy, find_hierarchies
 
 _HUGE = 0x7FFF_FFFF_FFFF_F000
 """Bytes that version 1 says for no limit: all whole pages that it can count."""
@@ -19,12 +21,15 @@ def kernel_says(
         second: its name in version 2.
         outer: True for the cgroup that has other guests' beside it, else the one with the processes.
     """
-    name = f"w{home.home.tag}-{home.guests()[0].id}"
     hierarchy = next(h for h in find_hierarchies() if controller in h.controllers)
-    file = first if hierarchy.version == 1 else second
+    return _read(home, hierarchy, first if hierarchy.version == 1 else second, outer).split()[0]
+
+
+def _read(home: HomeUnderTest, hierarchy: Hierarchy, file: str, outer: bool = False) -> str:
+    name = f"w{home.home.tag}-{home.guests()[0].id}"
     below = "" if outer else f"/lxc.payload.{name}"
     with open(f"{hierarchy.path}/{name}{below}/{file}") as text:
-        return text.read().split()[0]
+        return text.read()
 
 
 def cpu_weight(home: HomeUnderTest) -> int:
@@ -53,6 +58,14 @@ def swap(home: HomeUnderTest) -> int | None:
     both = next(h.version for h in find_hierarchies() if "memory" in h.controllers) == 1
     memory = kernel_says(home, "memory", "memory.limit_in_bytes", "memory.max")
     return int(said) - (int(memory) if both else 0)
+
+
+def io_write(home: HomeUnderTest) -> int | None:
+    """Return the bytes that the home's one container may write to its disk in a second, None if it is not bounded."""
+    hierarchy = next(h for h in find_hierarchies() if {"blkio", "io"} & h.controllers)
+    file = "blkio.throttle.write_bps_device" if hierarchy.version == 1 else "io.max"
+    said = re.search(r"(?:^[0-9:]+ |wbps=)([0-9]+)", _read(home, hierarchy, file))
+    return int(said[1]) if said else None
 
 
 def cpu_pin(home: HomeUnderTest) -> str:

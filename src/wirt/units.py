@@ -22,6 +22,7 @@ _SCALE = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 UNBOUNDED = -1
 """A limit that is none: as much as there is."""
+KIB = 1024
 MIB = 1024**2
 GIB = 1024**3
 

@@ -101,6 +101,16 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         2,
         "91 % of the node cannot be reserved; ask for 0 to 90",
     ),
+    "files-nonsense": (
+        ["set", "old", "--files", "many"],
+        2,
+        "invalid value for '--files': 'many' is no number; write one, or unlimited; see wirt set --help",
+    ),
+    "io-read-too-small": (
+        ["set", "old", "--io-read", "1K"],
+        2,
+        "1 KiB a second are too little to work with; give at least 64 KiB, or unlimited",
+    ),
     "cpu-weight-too-large": (
         ["set", "old", "--cpu-weight", "10001"],
         2,

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import TINY
-from tests.containers import cpu_limit, cpu_pin, cpu_weight, kernel_says, memory_guarantee, swap
+from tests.containers import (
+    cpu_limit,
+    cpu_pin,
+    cpu_weight,
+    io_write,
+    kernel_says,
+    memory_guarantee,
+    swap,
+)
 from tests.homes import HomeUnderTest
 
 from wirt.host import affinity
@@ -20,6 +28,13 @@ BURNS = (
     "timeout -s INT 2 sh -c 'trap \"echo \\$i; exit 0\" INT; i=0; while :; do i=$((i + 1)); done'"
 )
 """Says how far it came in two seconds."""
+WRITES_2_MIB = "dd if=/dev/zero of=/file bs=256k count=8 oflag=direct 2>/dev/null"
+READS_2_MIB = "dd if=/file of=/dev/null bs=256k count=8 iflag=direct 2>/dev/null"
+FILES = "ulimit -Hn; awk '/open files/ {print $4, $5}' /proc/1/limits"
+"""What a command may have open, then what init may."""
+OPENS_100 = (
+    "exec tail -f $(for n in $(seq 100); do : >/tmp/$n; echo /tmp/$n; done) & sleep 0.5; kill $!"
+)
 HOLDS_40_MIB = "exec head -c 40m /dev/zero | tail -c 40m >/dev/null"
 
 
@@ -207,6 +222,43 @@ def test_guest_out_of_memory_swaps_as_far_as_it_may_and_show_says_who_was_ended(
         in shown
     )
     assert json.loads(web.wirt("show", "--json", "web", status=0).stdout)["memory_kills"] == 1
+
+
+@pytest.mark.parametrize("pool", ["directory", "image"])
+def test_bandwidth_of_the_disk_is_bounded_and_given_back(home: HomeUnderTest, pool: str) -> None:
+    home.wirt("create", "-t", TINY, "--pool", pool, "--disk", "128M", "web", status=0)
+    said = home.wirt("set", "web", "--io-write", "1M", "--io-read", "1M", status=0).stdout
+    home.wirt("start", "web", status=0)
+    shown = home.wirt("show", "web", status=0).stdout
+
+    def seconds(command: str) -> float:
+        began = time.perf_counter()
+        home.wirt("exec", "web", "--", "sh", "-c", command, status=0)
+        return time.perf_counter() - began
+
+    written, read = seconds(WRITES_2_MIB), seconds(READS_2_MIB)
+    back = home.wirt("set", "web", "--io-write", "unlimited", "--io-read", "2M", status=0).stdout
+
+    assert said == "guest web has 1 MiB a second from disk, 1 MiB a second to disk now\n"
+    assert "disk io      1 MiB a second read, 1 MiB a second written\n" in shown
+    assert min(written, read) > 1.5
+    assert back == "guest web has 2 MiB a second from disk, any bandwidth to disk now\n"
+    assert io_write(home) is None
+    assert seconds(READS_2_MIB) < read
+
+
+def test_open_files_are_bounded_at_once_for_all_that_runs_and_kept(web: HomeUnderTest) -> None:
+    said = web.wirt("set", "web", "--files", "100", status=0).stdout
+    inside = web.wirt("exec", "web", "--", "sh", "-c", FILES).stdout
+    web.wirt("restart", "--force", "web", status=0)
+    kept = web.wirt("exec", "web", "--", "sh", "-c", FILES).stdout
+    opened = web.wirt("exec", "web", "--", "sh", "-c", OPENS_100)
+    web.wirt("set", "web", "--files", "unlimited", status=0)
+
+    assert said == "guest web has 100 open files for each process now\n"
+    assert inside == kept == "100\n100 100\n"
+    assert "Too many open files" in opened.stderr
+    assert web.wirt("exec", "web", "--", "sh", "-c", OPENS_100).stderr == ""
 
 
 def test_set_of_a_running_container_takes_about_as_long_as_show(web: HomeUnderTest) -> None:

@@ -40,6 +40,13 @@ def test_clone_makes_a_root_that_is_not_attached(made: Made) -> None:
     assert made.pool.list_guests() == [GUEST]
 
 
+def test_place_of_a_guest_is_where_its_root_is(made: Made) -> None:
+    made.clone()
+
+    assert made.attach().path.startswith(f"{made.pool.place(GUEST)}/")
+    assert made.pool.place(OTHER) != made.pool.place(GUEST)
+
+
 def test_clone_called_again_keeps_what_is_there(made: Made) -> None:
     made.clone()
     first = made.attach()

@@ -96,6 +96,7 @@ class Held(NamedTuple):
     cpu_pin: str
     swap: int | None
     memory_guarantee: int
+    io_write: int | None
 
 
 def kept(node: LxcNode) -> Held:
@@ -107,6 +108,7 @@ def kept(node: LxcNode) -> Held:
         cpu_pin=render_cpus(limits.cpu_pin or affinity.usable()),
         swap=None if limits.swap == UNBOUNDED else limits.swap,
         memory_guarantee=limits.memory_guarantee,
+        io_write=None if limits.io_write == UNBOUNDED else limits.io_write,
     )
 
 
@@ -119,12 +121,15 @@ def held(node: LxcNode) -> Held:
         cpu_pin=containers.cpu_pin(node.home),
         swap=containers.swap(node.home),
         memory_guarantee=containers.memory_guarantee(node.home),
+        io_write=containers.io_write(node.home),
     )
 
 
 def options(limits: Held) -> list[str]:
     """Return what to type to hold a guest to limits."""
-    values = limits._asdict() | {"swap": "unlimited" if limits.swap is None else limits.swap}
+    values = {
+        name: "unlimited" if value is None else value for name, value in limits._asdict().items()
+    }
     return [
         part
         for name, value in values.items()
@@ -136,8 +141,8 @@ def test_limits_of_a_container_killed_at_any_point_are_kept_and_the_kernels_alik
     tiny_templates: Path, tmp_path: Path
 ) -> None:
     cpus = affinity.usable()
-    before = Held(64 * MIB, 100, render_cpus(cpus), None, 0)
-    after = Held(96 * MIB, 300, str(cpus[0]), 0, 32 * MIB)
+    before = Held(64 * MIB, 100, render_cpus(cpus), None, 0, None)
+    after = Held(96 * MIB, 300, str(cpus[0]), 0, 32 * MIB, 2 * MIB)
     change = ["set", "web", *options(after)]
     problems = []
     with nodes.open_node("lxc", tiny_templates) as node:

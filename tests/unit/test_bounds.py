@@ -2,7 +2,7 @@
 
 import pytest
 
-from wirt.host.bounds import CONTROLLERS, Setting, build_bounds, build_shares
+from wirt.host.bounds import CONTROLLERS, Bandwidth, Setting, build_bounds, build_shares
 from wirt.units import MIB, UNBOUNDED
 
 
@@ -97,3 +97,30 @@ def test_processors_are_bounded_by_parts_of_one(cpus: float, quota: int) -> None
 
     assert [setting.value for setting in old] == ["100000", str(quota)]
     assert [setting.value for setting in new] == [f"{quota} 100000"]
+
+
+def test_bandwidth_is_bounded_on_every_disk_and_given_back() -> None:
+    bandwidth = Bandwidth(disks=["254:0", "7:1"], read=2 * MIB, write=UNBOUNDED)
+    found = {
+        version: [
+            f"{setting.file}={setting.value}"
+            for setting in build_bounds(
+                {"blkio" if version == 1 else "io": version},
+                memory=64 * MIB,
+                cpus=1,
+                processes=100,
+                bandwidth=bandwidth,
+            )
+        ]
+        for version in (1, 2)
+    }
+
+    assert found == {
+        1: [
+            "blkio.throttle.read_bps_device=254:0 2097152",
+            "blkio.throttle.write_bps_device=254:0 0",
+            "blkio.throttle.read_bps_device=7:1 2097152",
+            "blkio.throttle.write_bps_device=7:1 0",
+        ],
+        2: ["io.max=254:0 rbps=2097152 wbps=max", "io.max=7:1 rbps=2097152 wbps=max"],
+    }

@@ -3,13 +3,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from wirt.approaches.lxc.build import build_config
+from wirt.approaches.lxc.build import build_config, with_files
 from wirt.host.bounds import CONTROLLERS, Setting, build_bounds
 from wirt.model.home import Home
 from wirt.model.launch import Launch
 from wirt.model.limits import Limits
 from wirt.model.resources import Idmap, Nic, NicKind, RootTree
-from wirt.units import MIB
+from wirt.units import MIB, UNBOUNDED
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ROOT = RootTree(path="/d/pools/directory/12ab34/root", idmap=Idmap())
@@ -46,6 +46,14 @@ def test_config_of_an_unprivileged_container_is_the_golden_one(version: int) -> 
     text = build_config(LAUNCH, ROOT, settings=settings(version), init="/sbin/init")
 
     assert text == (GOLDEN / f"lxc-cgroup{version}.config").read_text()
+
+
+def test_config_that_bounds_open_files_has_one_line_for_it_or_none() -> None:
+    plain = build_config(LAUNCH, ROOT, settings=[], init="/sbin/init")
+    bounded = with_files(with_files(plain, 100), 200)
+
+    assert bounded == f"{plain}lxc.prlimit.nofile = 200\n"
+    assert with_files(bounded, UNBOUNDED) == plain
 
 
 def test_config_without_an_idmap_maps_nothing() -> None:

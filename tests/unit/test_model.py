@@ -226,6 +226,14 @@ def test_home_keeps_what_lasts_apart_from_what_may_vanish() -> None:
             "33 MiB of memory cannot be guaranteed to a guest that has 32 MiB; ask for less with "
             "--memory-guarantee, or give it more with --memory",
         ),
+        (
+            Limits(io_write=1),
+            "1 B a second are too little to work with; give at least 64 KiB, or unlimited",
+        ),
+        (
+            Limits(io_read=2 * 1024**4),
+            "2 TiB a second cannot be given; ask for at most 1 TiB, or unlimited",
+        ),
         (Limits(disk=0), "a disk of 0 B is too small; give at least 64 MiB"),
         (
             Limits(disk=1025 * 1024**4),

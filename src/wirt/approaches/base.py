@@ -4,6 +4,7 @@ A driver gets values and gives values back. It never sees the state, the pools o
 carries ``Place.name``, so that ``probe`` and ``kill`` work without knowing how far a start got.
 """
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -141,8 +142,13 @@ class Adjustable(Protocol):
         """Ask the node which limits guests can be held to, beside CPUs, memory and disk: by their names in ``Limits``."""
         ...
 
-    def adjust(self, place: Place, limits: Limits) -> None:
-        """Hold a running guest to other limits from now on; its disk is not meant.
+    def adjust(self, place: Place, limits: Limits, *, disks: Sequence[str] = ()) -> None:
+        """Hold a running guest to other limits from now on; the size of its disk is not meant.
+
+        Args:
+            place: where the guest's traces are.
+            limits: what it is to be held to.
+            disks: those of the node whose bandwidth is bounded, or was, as in ``Launch``.
 
         Raises:
             Failed: it does not run, or the kernel refused, as it may when a guest holds more memory than it is to have;

@@ -6,6 +6,7 @@ leaving the work half done. Commands run on the node itself.
 """
 
 import os
+from collections.abc import Sequence
 
 import msgspec
 
@@ -103,7 +104,7 @@ class FakeApproach:
         """Say yes to each."""
         return {name: yes(name, "it is written down") for name in Limits.__struct_fields__}
 
-    def adjust(self, place: Place, limits: Limits) -> None:
+    def adjust(self, place: Place, limits: Limits, *, disks: Sequence[str] = ()) -> None:
         """Write the limits down, in the place of the others."""
         self._check_running(place)
         self._count("adjust")

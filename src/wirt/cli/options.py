@@ -45,6 +45,22 @@ class BoundType(BytesType):
         return UNBOUNDED if value == self.unbounded else super().convert(value, param, ctx)
 
 
+class CountType(click.ParamType):
+    """A number of things, or the word for no bound."""
+
+    name = "integer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, UNBOUNDED for the word."""
+        if isinstance(value, int):
+            return value
+        if value == BoundType.unbounded:
+            return UNBOUNDED
+        if not (value.isascii() and value.isdigit()):
+            self.fail(f"{value!r} is no number; write one, or {BoundType.unbounded}", param, ctx)
+        return int(value)
+
+
 class SecondsType(click.ParamType):
     """A duration such as 30s."""
 
@@ -104,6 +120,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 BYTES = BytesType()
 BOUND = BoundType()
+COUNT = CountType()
 SECONDS = SecondsType()
 CPUS = CpusType()
 RATE = RateType()

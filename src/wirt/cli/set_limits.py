@@ -31,6 +31,9 @@ NONE = "none"
 @click.option("--memory-guarantee", type=options.BYTES, help="Memory that is taken from it last.")
 @click.option("--swap", type=options.BOUND, help="Swap beside its memory, or unlimited.")
 @click.option("--processes", type=int, help="Processes and threads, of a container.")
+@click.option("--io-read", type=options.BOUND, help="Bytes a second from disk, or unlimited.")
+@click.option("--io-write", type=options.BOUND, help="Bytes a second to disk, or unlimited.")
+@click.option("--files", type=options.COUNT, help="Open files of a process, or unlimited.")
 @click.option("--disk", type=options.BYTES, help="Disk.")
 @click.option("--rate-in", type=options.RATE, help="What it is sent, per second, or unlimited.")
 @click.option("--rate-out", type=options.RATE, help="What it sends, per second, or unlimited.")
@@ -109,6 +112,9 @@ def _described(limits: Limits) -> dict[str, str]:
         "memory_guarantee": f"{_size(limits.memory_guarantee)} memory guaranteed",
         "swap": f"{_size(limits.swap)} swap",
         "processes": f"{limits.processes} processes",
+        "io_read": f"{_bandwidth(limits.io_read)} from disk",
+        "io_write": f"{_bandwidth(limits.io_write)} to disk",
+        "files": f"{_count(limits.files)} open files for each process",
         "disk": f"a disk of {render_bytes(limits.disk)}",
     }
 
@@ -118,3 +124,11 @@ def _size(size: int) -> str:
     if size == UNBOUNDED:
         return "unlimited"
     return f"{render_bytes(size)} of" if size else "no"
+
+
+def _bandwidth(size: int) -> str:
+    return "any bandwidth" if size == UNBOUNDED else f"{render_bytes(size)} a second"
+
+
+def _count(number: int) -> str:
+    return "the node's limit of" if number == UNBOUNDED else str(number)

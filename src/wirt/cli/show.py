@@ -41,7 +41,9 @@ def show(name: str, as_json: bool) -> None:
         ("cpu pin", render_cpus(guest.limits.cpu_pin) or "all"),
         ("memory", _memory(guest.limits, kills)),
         ("processes", str(guest.limits.processes)),
+        *([] if guest.limits.files == UNBOUNDED else [("open files", str(guest.limits.files))]),
         ("disk", _disk(guest.limits.disk, usage)),
+        *([("disk io", _io(guest.limits))] if guest.limits.bounds_io else []),
         ("address", guest.address),
         ("mac", guest.mac),
         *((way, render_rate(rate)) for way, rate in _rates(guest) if rate is not None),
@@ -76,6 +78,15 @@ def _memory(limits: Limits, kills: int | None) -> str:
 
 def _rates(guest: Guest) -> list[tuple[str, int | None]]:
     return [("rate in", guest.rates.inward), ("rate out", guest.rates.outward)]
+
+
+def _io(limits: Limits) -> str:
+    bounds = {"read": limits.io_read, "written": limits.io_write}
+    return ", ".join(
+        f"{render_bytes(bound)} a second {verb}"
+        for verb, bound in bounds.items()
+        if bound != UNBOUNDED
+    )
 
 
 def _disk(size: int, usage: DiskUsage | None) -> str:

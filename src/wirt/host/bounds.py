@@ -21,8 +21,19 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     value: str
 
 
-CONTROLLERS = ("memory", "cpuset", "cpu", "pids")
-"""The controllers that limits are set by, the one that a kernel may refuse first."""
+class Bandwidth(msgspec.Struct, frozen=True, kw_only=True):
+    """How much may go to and from each of some disks in a second."""
+
+    disks: Sequence[str]
+    """MAJOR:MINOR of each."""
+    read: int
+    """Bytes, or UNBOUNDED."""
+    write: int
+    """Bytes, or UNBOUNDED."""
+
+
+CONTROLLERS = ("memory", "cpuset", "blkio", "io", "cpu", "pids")
+"""The controllers that limits are set by, the one that a kernel may refuse first; that of disks has two names."""
 
 _File = tuple[str, str]
 """A file's name and what is to be written to it."""
@@ -41,10 +52,12 @@ def build_bounds(
     cpu_pin: Sequence[int] = (),
     swap: int | None = None,
     memory_guarantee: int | None = None,
+    bandwidth: Bandwidth | None = None,
 ) -> list[Setting]:
     """Return what holds a group to these bounds, the one that a kernel may refuse first.
 
-    Source: the kernel's admin-guide/cgroup-v1 (memory, cpusets, pids), scheduler/sched-bwc and admin-guide/cgroup-v2.
+    Source: the kernel's admin-guide/cgroup-v1 (memory, cpusets, pids, blkio), scheduler/sched-bwc and
+    admin-guide/cgroup-v2.
 
     Args:
         versions: of the tree that each controller is in; what the node has no controller for is not bounded.
@@ -54,6 +67,8 @@ def build_bounds(
         cpu_pin: numbers of the node's processors that it runs on; none: those of the group above, as a fresh group.
         swap: bytes beside those of the memory; UNBOUNDED for all that there is; None: as a fresh group.
         memory_guarantee: bytes, part of the guarantee that ``build_shares`` gives to a group above; None: as that one.
+        bandwidth: of disks; None: as a fresh group. Version 1 counts what a process itself sends to the disk, and not
+            what the kernel writes for it later.
     """
     quota = round(cpus * _CPU_PERIOD)
     opened, closed, own = _build_swap(memory, swap)
@@ -64,6 +79,7 @@ def build_bounds(
         ("memory", 2): [("memory.max", str(memory)), *own, *low],
         ("cpuset", 1): pin,
         ("cpuset", 2): pin,
+        **_build_bandwidth(bandwidth),
         ("cpu", 1): [("cpu.cfs_period_us", str(_CPU_PERIOD)), ("cpu.cfs_quota_us", str(quota))],
         ("cpu", 2): [("cpu.max", f"{quota} {_CPU_PERIOD}")],
         ("pids", 1): [("pids.max", str(processes))],
@@ -82,6 +98,25 @@ def _build_swap(memory: int, swap: int | None) -> tuple[list[_File], list[_File]
         return opened, [], [("memory.swap.max", "max")]
     closed = [("memory.memsw.limit_in_bytes", str(memory + swap))]
     return opened, closed, [("memory.swap.max", str(swap))]
+
+
+def _build_bandwidth(bandwidth: Bandwidth | None) -> dict[tuple[str, int], list[_File]]:
+    if bandwidth is None:
+        return {}
+    read, write = bandwidth.read, bandwidth.write
+    first = [
+        (f"blkio.throttle.{name}_bps_device", f"{disk} {0 if bound == UNBOUNDED else bound}")
+        for disk in bandwidth.disks
+        for name, bound in (("read", read), ("write", write))
+    ]
+    second = " ".join(
+        f"{name}={'max' if bound == UNBOUNDED else bound}"
+        for name, bound in (("rbps", read), ("wbps", write))
+    )
+    return {
+        ("blkio", 1): first,
+        ("io", 2): [("io.max", f"{disk} {second}") for disk in bandwidth.disks],
+    }
 
 
 def build_shares(

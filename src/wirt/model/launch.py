@@ -28,3 +28,5 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     kernel: str | None = None
     """Kernel image of the template, for approaches that boot an unmodified one."""
     initrd: str | None = None
+    disks: tuple[str, ...] = ()
+    """MAJOR:MINOR of the node's disks whose bandwidth the guest is bounded in."""

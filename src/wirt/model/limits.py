@@ -5,7 +5,7 @@ import math
 import msgspec
 
 from wirt.errors import InvalidInput
-from wirt.units import GIB, MIB, UNBOUNDED, render_bytes, render_cpus
+from wirt.units import GIB, KIB, MIB, UNBOUNDED, render_bytes, render_cpus
 
 SMALLEST_DISK = 64 * MIB
 LARGEST_DISK = 1024**5
@@ -16,6 +16,11 @@ MOST_PROCESSES = 4_194_304
 """The most process ids that a Linux kernel has (pid_max on 64 bits)."""
 SMALLEST_CPU_LIMIT = 0.01
 """Of the kernel: a thousand microseconds in a tenth of a second."""
+SMALLEST_FILES = 64
+SMALLEST_BANDWIDTH = 64 * KIB
+"""Bytes a second: with less, the pages of a program take so long that it seems to hang."""
+LARGEST_BANDWIDTH = 1024**4
+"""Bytes a second: more than a disk has."""
 SMALLEST_WEIGHT, LARGEST_WEIGHT = 1, 10_000
 """Of cgroup v2."""
 
@@ -43,6 +48,17 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Processors' worth of time that it gets whenever it wants, whatever others want."""
     memory_guarantee: int = 0
     """Bytes of its memory that are taken last when the node's is short."""
+    io_read: int = UNBOUNDED
+    """Bytes a second from the node's disk that its root is on."""
+    io_write: int = UNBOUNDED
+    """Bytes a second to it."""
+    files: int = UNBOUNDED
+    """Files that each of its processes may have open; UNBOUNDED: as many as the node's own."""
+
+    @property
+    def bounds_io(self) -> bool:
+        """Return whether its bandwidth is bounded."""
+        return (self.io_read, self.io_write) != (UNBOUNDED, UNBOUNDED)
 
     @property
     def cpu_time(self) -> float:
@@ -58,6 +74,9 @@ HELD_BY_THE_NODE = {
     "swap": "swap",
     "cpu_guarantee": "CPU guarantee",
     "memory_guarantee": "memory guarantee",
+    "io_read": "reading from disk",
+    "io_write": "writing to disk",
+    "files": "number of open files",
 }
 """Limits that only the node's kernel can hold a guest to -> what they are called."""
 
@@ -115,6 +134,17 @@ def check_limits(
             f"a guest of {limits.cpus} CPUs cannot be held to {limits.cpu_limit:g}",
             hint=f"ask for {SMALLEST_CPU_LIMIT:g} to {limits.cpus}, or 0 for all of them",
         )
+    for bandwidth in (limits.io_read, limits.io_write):
+        if bandwidth != UNBOUNDED and bandwidth < SMALLEST_BANDWIDTH:
+            raise InvalidInput(
+                f"{render_bytes(bandwidth)} a second are too little to work with",
+                hint=f"give at least {render_bytes(SMALLEST_BANDWIDTH)}, or unlimited",
+            )
+        if bandwidth > LARGEST_BANDWIDTH:
+            raise InvalidInput(
+                f"{render_bytes(bandwidth)} a second cannot be given",
+                hint=f"ask for at most {render_bytes(LARGEST_BANDWIDTH)}, or unlimited",
+            )
     if not SMALLEST_WEIGHT <= limits.cpu_weight <= LARGEST_WEIGHT:
         raise InvalidInput(
             f"a guest cannot have the CPU weight {limits.cpu_weight}",
@@ -141,6 +171,19 @@ def effective_weight(limits: Limits, *, node_cpus: int) -> int:
     """
     needed = math.ceil(LARGEST_WEIGHT * limits.cpu_guarantee / node_cpus)
     return min(LARGEST_WEIGHT, max(limits.cpu_weight, needed))
+
+
+def check_files(files: int, node_files: int) -> None:
+    """Check that processes of a guest can be given this number of open files on a node that can give so many.
+
+    Raises:
+        InvalidInput: it is too small to work with, or more than can be given.
+    """
+    if files != UNBOUNDED and not SMALLEST_FILES <= files <= node_files:
+        raise InvalidInput(
+            f"a process cannot be held to {files} open files",
+            hint=f"ask for {SMALLEST_FILES} to {node_files}, or unlimited",
+        )
 
 
 def check_pin(pin: tuple[int, ...], node_cpus: tuple[int, ...]) -> None:

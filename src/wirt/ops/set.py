@@ -4,12 +4,12 @@ import msgspec
 
 from wirt.approaches.base import Adjustable, Approach
 from wirt.errors import InvalidInput, Unsupported
-from wirt.host import affinity
+from wirt.host import affinity, openfiles
 from wirt.model.capability import no
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
-from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits, check_pin
-from wirt.ops import admission, guests, journal, naming, rates
+from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_files, check_limits, check_pin
+from wirt.ops import admission, bandwidth, guests, journal, naming, rates
 from wirt.ops.context import Context
 from wirt.ops.naming import NamesRequest
 from wirt.ops.rates import RatesRequest
@@ -31,6 +31,12 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes."""
     swap: int | None = None
     """Bytes, or UNBOUNDED."""
+    io_read: int | None = None
+    """Bytes a second, or UNBOUNDED."""
+    io_write: int | None = None
+    """Bytes a second, or UNBOUNDED."""
+    files: int | None = None
+    """Open files of a process, or UNBOUNDED."""
     cpu_guarantee: float | None = None
     memory_guarantee: int | None = None
     """Bytes."""
@@ -130,6 +136,10 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
     for field in changes:
         if field in HELD_BY_THE_NODE:
             _check_held(approach, guest, field)
+    if request.io_read is not None or request.io_write is not None:
+        _check_disks(context, guest)
+    if request.files is not None:
+        check_files(request.files, openfiles.most())
     if request.cpu_pin is not None:
         check_pin(request.cpu_pin, affinity.usable())
     limits = msgspec.structs.replace(guest.limits, **changes)
@@ -159,6 +169,16 @@ def _check_held(approach: Approach, guest: Guest, limit: str) -> None:
         raise Unsupported(
             f"the {HELD_BY_THE_NODE[limit]} of guest {guest.name} cannot be set: {capability.reason}",
             hint=capability.hint,
+        )
+
+
+def _check_disks(context: Context, guest: Guest) -> None:
+    """Check that there is a disk below a guest's root whose bandwidth could be bounded."""
+    if not bandwidth.find_disks(context, guest):
+        raise Unsupported(
+            f"the bandwidth of guest {guest.name} cannot be bounded: pool {guest.pool} is on no disk "
+            "of this node",
+            hint="put the home on a disk",
         )
 
 

@@ -20,7 +20,7 @@ from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.model.rates import Rates
 from wirt.model.resources import Nic, Root, RootTree
-from wirt.ops import reach
+from wirt.ops import bandwidth, reach, rootfiles
 from wirt.ops.context import Context
 from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots
 
@@ -169,8 +169,10 @@ class Ladder:
         """Return the step that writes a running guest's names into its root; undone, the names of ``before``."""
         return Step(
             name="names",
-            do=lambda: self._write(self.attached_root(), self._guest.naming.files()),
-            undo=lambda: self._write(self.attached_root(), before.naming.files()),
+            do=lambda: rootfiles.write(
+                self._guest, self.attached_root(), self._guest.naming.files()
+            ),
+            undo=lambda: rootfiles.write(self._guest, self.attached_root(), before.naming.files()),
             probe=lambda: self._pool.probe_attached(self._guest.id),
         )
 
@@ -229,10 +231,15 @@ class Ladder:
                 "the limits of a running guest",
                 hint="stop it first",
             )
+        # One that was changed since its start may have been bounded then, and is again if it has rebooted by itself.
+        may_be_bounded = (
+            self._guest.limits.bounds_io or before.limits.bounds_io or before.is_adjusted
+        )
+        disks = bandwidth.find_disks(self._context, self._guest) if may_be_bounded else ()
         return Step(
             name="limits",
-            do=lambda: approach.adjust(self.place, self._guest.limits),
-            undo=lambda: approach.adjust(self.place, before.limits),
+            do=lambda: approach.adjust(self.place, self._guest.limits, disks=disks),
+            undo=lambda: approach.adjust(self.place, before.limits, disks=disks),
             probe=lambda: self._approach.probe(self.place),
         )
 
@@ -424,19 +431,7 @@ class Ladder:
         root = self.attached_root()
         # A guest with its own kernel is told its host name by that kernel's command line.
         if isinstance(root, RootTree) and (named := self._guest.naming.files()):
-            self._write(root, named)
-
-    def _write(self, root: Root, named: dict[str, str]) -> None:
-        """Write files in the guest's root, owned by its root user."""
-        # Loaded here: most guests have none.
-        from wirt.host import inside
-
-        assert isinstance(root, RootTree)
-        for path, content in named.items():
-            with files.translated(f"write {path} of guest {self._guest.name}"):
-                inside.replace(
-                    root.path, path, content, owner=root.idmap.first if root.idmap else 0
-                )
+            rootfiles.write(self._guest, root, named)
 
     def attached_root(self) -> Root:
         """Return the guest's root, made usable if it is not yet."""
@@ -460,6 +455,7 @@ class Ladder:
                 self._guest.template, "boot", sha256=self._guest.template_sha256
             )
             kernel, initrd = f"{boot}/vmlinuz", f"{boot}/initrd.img"
+        bounds_io = self._guest.limits.bounds_io
         launch = Launch(
             place=self.place,
             hostname=self._guest.naming.hostname or self._guest.name,
@@ -468,6 +464,7 @@ class Ladder:
             nic=self.nic(),
             kernel=kernel,
             initrd=initrd,
+            disks=bandwidth.find_disks(self._context, self._guest) if bounds_io else (),
         )
         self.handle = self._approach.start(launch)
 

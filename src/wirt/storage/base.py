@@ -61,6 +61,10 @@ class Pool(Protocol):
         """Ask the kernel whether the guest's root is mounted."""
         ...
 
+    def place(self, guest_id: str) -> str:
+        """Return the directory that all there is of the guest's root is below, mounted or not."""
+        ...
+
     def list_guests(self) -> list[str]:
         """Return the ids of all guests with a root here."""
         ...

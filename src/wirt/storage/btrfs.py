@@ -110,6 +110,10 @@ class BtrfsPool:
         """Ask the kernel whether the root is mounted."""
         return Presence.PRESENT if self._attached(guest_id) else Presence.ABSENT
 
+    def place(self, guest_id: str) -> str:
+        """Return the guest's directory."""
+        return self._path(guest_id)
+
     def list_guests(self) -> list[str]:
         """Return the ids of the guests that have a directory here."""
         try:

@@ -116,6 +116,10 @@ class DirectoryPool:
             return Presence.PRESENT
         return Presence.PARTIAL if found else Presence.ABSENT
 
+    def place(self, guest_id: str) -> str:
+        """Return the guest's directory."""
+        return self._path(guest_id)
+
     def list_guests(self) -> list[str]:
         """Return the ids of the guests that have a directory here."""
         try:

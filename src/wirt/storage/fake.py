@@ -94,6 +94,10 @@ class FakePool:
         there = os.path.exists(self._path(guest_id, "attached"))
         return Presence.PRESENT if there else Presence.ABSENT
 
+    def place(self, guest_id: str) -> str:
+        """Return the guest's directory."""
+        return self._path(guest_id)
+
     def list_guests(self) -> list[str]:
         """Return the ids of the guests that have a directory here."""
         try:

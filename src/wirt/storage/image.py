@@ -143,6 +143,10 @@ class ImagePool:
         """Ask a tree's file system; what an image holds only its guest knows."""
         return self._trees.measure(guest_id) if self._is_tree(guest_id) else None
 
+    def place(self, guest_id: str) -> str:
+        """Return the guest's directory."""
+        return self._path(guest_id)
+
     def list_guests(self) -> list[str]:
         """Return the ids of the guests that have a directory here."""
         try:

@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from wirt.host.bounds import Setting
 from wirt.model.launch import Launch
 from wirt.model.resources import RootTree
+from wirt.units import UNBOUNDED
 
 _VERSIONS = {1: "", 2: "2"}
 """Cgroup version -> how LXC's keys name it."""
 
 DROPPED = ("mac_admin", "mac_override", "sys_module", "sys_rawio", "sys_time")
 """Rights of the kernel that root in a container does not have even over what is the container's own."""
+
+
+_FILES = "lxc.prlimit.nofile"
 
 
 def build_config(launch: Launch, root: RootTree, *, settings: Sequence[Setting], init: str) -> str:
@@ -59,4 +63,15 @@ def build_config(launch: Launch, root: RootTree, *, settings: Sequence[Setting],
         lines += [
             f"lxc.idmap = {kind} 0 {root.idmap.first} {root.idmap.size}" for kind in ("u", "g")
         ]
+    return with_files("\n".join(lines) + "\n", launch.limits.files)
+
+
+def with_files(config: str, files: int) -> str:
+    """Return a configuration that holds each process to this number of open files, UNBOUNDED to that of the node's own.
+
+    LXC's programs read it anew for every command that is run in the container.
+    """
+    lines = [line for line in config.splitlines() if not line.startswith(_FILES)]
+    if files != UNBOUNDED:
+        lines.append(f"{_FILES} = {files}")
     return "\n".join(lines) + "\n"

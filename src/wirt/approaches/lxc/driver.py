@@ -5,6 +5,7 @@ and its interface carry the guest's kernel name.
 """
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 
 from wirt.approaches.base import Needs
@@ -62,9 +63,9 @@ class Lxc:
             self.probe(place) is Presence.PRESENT
         ):  # lxc-start would say so in its log, and end with 0
             raise Failed(f"container {place.name} is started already")
-        config = os.path.join(place.run_dir, place.name, "config")
+        config = _config(place)
         os.makedirs(os.path.dirname(config), mode=0o711, exist_ok=True)
-        bounds, shares = holding.of_fresh(launch.limits)
+        bounds, shares = holding.of_fresh(launch.limits, launch.disks)
         text = build.build_config(launch, launch.root, settings=bounds, init="/sbin/init")
         # The configuration is made anew at every start: it need not survive a power cut.
         files.write(config, text)
@@ -135,10 +136,11 @@ class Lxc:
         """Ask the kernel for its controllers."""
         return holding.probe()
 
-    def adjust(self, place: Place, limits: Limits) -> None:
+    def adjust(self, place: Place, limits: Limits, *, disks: Sequence[str] = ()) -> None:
         """Write the limits to the cgroups of the container."""
         try:
-            holding.hold(place.name, limits)
+            holding.hold(place.name, limits, disks)
+            holding.bound_files(place.name, _config(place), limits.files)
         except Failed as error:
             raise Failed(
                 f"the kernel does not hold {place.name} to these limits: {error.message}",
@@ -180,6 +182,11 @@ class Lxc:
         files.remove_tree(control.lock_directory(place.run_dir))
         with suppress(FileNotFoundError):
             os.unlink(_starting(place))
+
+
+def _config(place: Place) -> str:
+    """Return the path of the container's configuration, where LXC's programs look for it."""
+    return os.path.join(place.run_dir, place.name, "config")
 
 
 def _starting(place: Place) -> str:

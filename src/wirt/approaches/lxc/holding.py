@@ -5,34 +5,42 @@ inner one, where LXC itself sets them before the first process runs. Shares are 
 other guests beside it; the inner one has nobody to share with.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from wirt.approaches.lxc import control
-from wirt.host import affinity, cgroup
-from wirt.host.bounds import Setting, build_bounds, build_shares
+from wirt.approaches.lxc import build, control
+from wirt.host import affinity, cgroup, files, openfiles
+from wirt.host.bounds import Bandwidth, Setting, build_bounds, build_shares
 from wirt.model.capability import Capability, no, yes
 from wirt.model.limits import Limits, effective_weight
 from wirt.units import UNBOUNDED
 
 _HELD_BY = {
-    "processes": ("pids", {1: "pids.max", 2: "pids.max"}),
-    "cpu_weight": ("cpu", {1: "cpu.shares", 2: "cpu.weight"}),
-    "cpu_guarantee": ("cpu", {1: "cpu.shares", 2: "cpu.weight"}),
-    "cpu_pin": ("cpuset", {1: "cpuset.cpus", 2: "cpuset.cpus"}),
-    "cpu_limit": ("cpu", {1: "cpu.cfs_quota_us", 2: "cpu.max"}),
-    "swap": ("memory", {1: "memory.memsw.limit_in_bytes", 2: "memory.swap.max"}),
-    "memory_guarantee": ("memory", {1: "memory.soft_limit_in_bytes", 2: "memory.low"}),
+    "processes": {1: ("pids", "pids.max"), 2: ("pids", "pids.max")},
+    "cpu_weight": {1: ("cpu", "cpu.shares"), 2: ("cpu", "cpu.weight")},
+    "cpu_guarantee": {1: ("cpu", "cpu.shares"), 2: ("cpu", "cpu.weight")},
+    "cpu_pin": {1: ("cpuset", "cpuset.cpus"), 2: ("cpuset", "cpuset.cpus")},
+    "cpu_limit": {1: ("cpu", "cpu.cfs_quota_us"), 2: ("cpu", "cpu.max")},
+    "swap": {1: ("memory", "memory.memsw.limit_in_bytes"), 2: ("memory", "memory.swap.max")},
+    "memory_guarantee": {1: ("memory", "memory.soft_limit_in_bytes"), 2: ("memory", "memory.low")},
+    "io_read": {1: ("blkio", "blkio.throttle.read_bps_device"), 2: ("io", "io.max")},
+    "io_write": {1: ("blkio", "blkio.throttle.write_bps_device"), 2: ("io", "io.max")},
 }
-"""Limit -> its controller, and the file of either version."""
+"""Limit -> version -> its controller, and the file."""
 
 
 def probe() -> dict[str, Capability]:
     """Ask the kernel which limits it can hold a container to, beside those that every approach has."""
-    return _probe(cgroup.find_hierarchies())
+    answers = _probe(cgroup.find_hierarchies())
+    return {**answers, "files": yes("files", "RLIMIT_NOFILE of each process")}
 
 
-def of_fresh(limits: Limits) -> tuple[list[Setting], list[Setting]]:
-    """Return the bounds that a container is to be started with, and the shares that a fresh one lacks."""
+def of_fresh(limits: Limits, disks: Sequence[str]) -> tuple[list[Setting], list[Setting]]:
+    """Return the bounds that a container is to be started with, and the shares that a fresh one lacks.
+
+    Args:
+        limits: what it is to be held to.
+        disks: MAJOR:MINOR of those whose bandwidth is bounded.
+    """
     versions = cgroup.find_versions(cgroup.find_hierarchies())
     bounds = build_bounds(
         versions,
@@ -42,6 +50,7 @@ def of_fresh(limits: Limits) -> tuple[list[Setting], list[Setting]]:
         cpu_pin=limits.cpu_pin,
         swap=None if limits.swap == UNBOUNDED else limits.swap,
         memory_guarantee=limits.memory_guarantee or None,
+        bandwidth=_bandwidth(limits, disks),
     )
     weight = _weight(limits)
     shares = build_shares(
@@ -52,8 +61,13 @@ def of_fresh(limits: Limits) -> tuple[list[Setting], list[Setting]]:
     return bounds, shares
 
 
-def hold(name: str, limits: Limits) -> None:
+def hold(name: str, limits: Limits, disks: Sequence[str]) -> None:
     """Hold a running container to limits, whatever it was held to before.
+
+    Args:
+        name: the guest's name in the kernel.
+        limits: what it is to be held to.
+        disks: MAJOR:MINOR of those whose bandwidth is bounded, or was.
 
     Raises:
         NotPermitted, Failed: the kernel refused one; some may have been changed.
@@ -71,6 +85,7 @@ def hold(name: str, limits: Limits) -> None:
         cpu_pin=limits.cpu_pin or affinity.usable(),
         swap=limits.swap if "swap" in can else None,
         memory_guarantee=guarantee,
+        bandwidth=_bandwidth(limits, disks),
     )
     shares = build_shares(versions, cpu_weight=_weight(limits), memory_guarantee=guarantee)
     cgroup.Cgroup(control.payload_group(name), hierarchies).apply(bounds)
@@ -81,22 +96,46 @@ def _weight(limits: Limits) -> int:
     return effective_weight(limits, node_cpus=len(affinity.usable()))
 
 
+def bound_files(name: str, config: str, number: int) -> None:
+    """Hold the processes of a running container, and those to come, to a number of open files.
+
+    Those that run are not given more than they have: they may have been bounded by whoever started them in the container.
+
+    Args:
+        name: the guest's name in the kernel.
+        config: path of the configuration that the container was started with.
+        number: of each process; UNBOUNDED for that of the node's own.
+    """
+    with open(config) as file:
+        text = file.read()
+    files.replace(config, build.with_files(text, number))
+    if number != UNBOUNDED:
+        openfiles.bound(cgroup.Cgroup(control.payload_group(name)).pids, number)
+
+
+def _bandwidth(limits: Limits, disks: Sequence[str]) -> Bandwidth | None:
+    if not disks:
+        return None
+    return Bandwidth(disks=disks, read=limits.io_read, write=limits.io_write)
+
+
 def _probe(hierarchies: Sequence[cgroup.Hierarchy]) -> dict[str, Capability]:
     versions = cgroup.find_versions(hierarchies)
-    answers = {}
-    for limit, (controller, files) in _HELD_BY.items():
-        name = limit.replace("_", "-")
-        version = versions.get(controller)
-        if version is None:
-            answers[limit] = no(
-                name,
-                f"the node has no cgroup controller {controller}",
-                "see cgroup_disable= in /proc/cmdline, or mount the controller",
-            )
-        elif not cgroup.has_file(controller, files[version], hierarchies):
-            answers[limit] = no(
-                name, f"the kernel's controller {controller} has no {files[version]}"
-            )
-        else:
-            answers[limit] = yes(name, f"{files[version]} of cgroup v{version}")
-    return answers
+    return {limit: _answer(limit, versions, hierarchies) for limit in _HELD_BY}
+
+
+def _answer(
+    limit: str, versions: Mapping[str, int], hierarchies: Sequence[cgroup.Hierarchy]
+) -> Capability:
+    name = limit.replace("_", "-")
+    for version, (controller, file) in _HELD_BY[limit].items():
+        if versions.get(controller) == version:
+            if cgroup.has_file(controller, file, hierarchies):
+                return yes(name, f"{file} of cgroup v{version}")
+            return no(name, f"the kernel's controller {controller} has no {file}")
+    controller, _ = _HELD_BY[limit][2]
+    return no(
+        name,
+        f"the node has no cgroup controller {controller}",
+        "see cgroup_disable= in /proc/cmdline, or mount the controller",
+    )

@@ -1,0 +1,45 @@
+"""Which disks a directory lies on, by the numbers that the kernel's block layer has for them."""
+
+import os
+
+from wirt.host import facts
+from wirt.host.kerneltree import KernelTree
+from wirt.host.mountinfo import parse_mounts
+
+
+def find_disks(directory: str, tree: KernelTree | None = None) -> tuple[str, ...]:
+    """Return MAJOR:MINOR of the disks below a directory and below what is mounted in it; none if it is on none.
+
+    A partition counts as its disk: what is bounded is the disk's queue. A device that is made of others, as by LVM, is a
+    disk of its own, and so is a loop device. Of a file system on several it is the first.
+    """
+    tree = tree or KernelTree()
+    numbers = [_number_of(directory, tree)]
+    numbers += [
+        mount.device_number
+        for mount in parse_mounts(tree.lines("/proc/self/mountinfo"))
+        if mount.mount_point.startswith(f"{directory}/")
+    ]
+    disks = [disk for number in numbers if (disk := _disk(number, tree)) is not None]
+    return tuple(dict.fromkeys(disks))
+
+
+def _number_of(directory: str, tree: KernelTree) -> str:
+    number = _written(os.stat(directory).st_dev)
+    if not tree.exists(f"/sys/dev/block/{number}"):
+        # Some file systems have numbers of their own, btrfs one for each subvolume.
+        found = facts.probe_filesystem(directory, tree)
+        if found is not None and found.device.startswith("/dev/"):
+            return _written(os.stat(found.device).st_rdev)
+    return number
+
+
+def _disk(number: str, tree: KernelTree) -> str | None:
+    device = f"/sys/dev/block/{number}"
+    if tree.exists(f"{device}/partition"):
+        return tree.text(f"{device}/../dev")
+    return number if tree.exists(device) else None
+
+
+def _written(device: int) -> str:
+    return f"{os.major(device)}:{os.minor(device)}"
