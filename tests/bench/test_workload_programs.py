@@ -128,17 +128,15 @@ def test_copy_goes_over_files_of_unixbench_5s_size(
 ) -> None:
     process = subprocess.Popen(build_argv(test, 30, str(bundle), str(tmp_path)))
     deadline = time.monotonic() + 10
-    sizes: set[int] = set()
-    # The first file is whole before the second one grows, so that they are of one size only when both are whole.
-    while time.monotonic() < deadline:
-        sizes = {path.stat().st_size for path in tmp_path.glob("wirt-*/*")}
-        if len(sizes) == 1 and sizes != {0} and len(list(tmp_path.glob("wirt-*/*"))) == 2:
-            break
+    sizes: list[int] = []
+    # The first file is whole before the second one grows: two larger ones never have this size together.
+    while time.monotonic() < deadline and sizes != [kib * 1024] * 2:
+        sizes = [path.stat().st_size for path in tmp_path.glob("wirt-*/*")]
         os.sched_yield()
     process.send_signal(signal.SIGTERM)
     process.wait(timeout=10)
 
-    assert sizes == {kib * 1024}
+    assert sizes == [kib * 1024] * 2
 
 
 def processes_in(directory: Path) -> list[str]:
