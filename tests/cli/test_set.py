@@ -35,7 +35,10 @@ FILES = "ulimit -Hn; awk '/open files/ {print $4, $5}' /proc/1/limits"
 OPENS_100 = (
     "exec tail -f $(for n in $(seq 100); do : >/tmp/$n; echo /tmp/$n; done) & sleep 0.5; kill $!"
 )
-HOLDS_40_MIB = "exec head -c 40m /dev/zero | tail -c 40m >/dev/null"
+HOLDS_40_MIB = (
+    "echo 1000 >/proc/self/oom_score_adj; exec head -c 40m /dev/zero | tail -c 40m >/dev/null"
+)
+"""Lets the kernel end these processes and not the guest's init, should it look for one more."""
 
 
 @pytest.fixture
@@ -217,11 +220,13 @@ def test_guest_out_of_memory_swaps_as_far_as_it_may_and_show_says_who_was_ended(
     assert swapping.returncode == 0
     assert "memory       32 MiB, 64 MiB of swap\n" in unharmed
     assert short.returncode == 128 + 9
+    # One process is ended, or another too before the memory of the first is there again.
+    kills = json.loads(web.wirt("show", "--json", "web", status=0).stdout)["memory_kills"]
+    ended = "a process was" if kills == 1 else f"{kills} processes were"
+    assert kills in (1, 2)
     assert (
-        "memory       32 MiB, 0 B of swap; ran out of it since its start: a process was ended\n"
-        in shown
+        f"memory       32 MiB, 0 B of swap; ran out of it since its start: {ended} ended\n" in shown
     )
-    assert json.loads(web.wirt("show", "--json", "web", status=0).stdout)["memory_kills"] == 1
 
 
 @pytest.mark.parametrize("pool", ["directory", "image"])

@@ -19,7 +19,10 @@ from wirt.host.cgroup import Cgroup, version_of
 from wirt.model.counter import PAGE, UNITS, Counter, Standing
 
 FORKS = "n=0; while [ $n -lt 64 ]; do sleep 60 >/dev/null 2>&1 & n=$((n + 1)); done"
-HOLDS_40_MIB = "exec head -c 40m /dev/zero | tail -c 40m >/dev/null"
+HOLDS_40_MIB = (
+    "echo 1000 >/proc/self/oom_score_adj; exec head -c 40m /dev/zero | tail -c 40m >/dev/null"
+)
+"""Lets the kernel end these processes and not the guest's init, should it look for one more."""
 IN_ADVANCE = 64 * (os.cpu_count() or 1)
 """Pages that the kernel may charge before they are used, or count late: a batch for each processor."""
 
