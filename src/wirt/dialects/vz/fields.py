@@ -128,6 +128,9 @@ def _number_from_file(key: str, row: Row) -> int | None:
 
 
 def _counter(parameter: str, part: str, row: Row) -> int | None:
+    # Of one that does not run nothing is counted: its file, which has the bounds, need not be read.
+    if not row.is_running and part not in ("barrier", "limit"):
+        return None
     value: int | None = getattr(row.account[parameter], part)
     return value
 
