@@ -162,7 +162,8 @@ class BridgeNetwork:
             return Presence.PRESENT if self._has_alias(nic) else Presence.ABSENT
         if links.is_up(nic.interface):
             return Presence.PRESENT
-        if self._is_open(nic) or links.exists(nic.interface):
+        # The card first: to ask about it takes no program.
+        if links.exists(nic.interface) or self._is_open(nic):
             return Presence.PARTIAL
         return Presence.ABSENT
 

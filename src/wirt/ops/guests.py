@@ -1,7 +1,7 @@
 """Finding a guest and holding on to it: what every verb on an existing guest begins with."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from wirt.approaches.base import Adjustable
@@ -76,14 +76,15 @@ def clean_up(context: Context) -> None:
     for intent in context.store.intents():
         with suppress(Error), context.guest_lock(intent.guest, wait=0):
             journal.recover(context, intent.guest)
-    for guest in context.store.guests():
+    guests = context.store.guests()
+    for guest in guests:
         if _has_ended(context, guest):
             with suppress(Error), held(context, guest.name, wait=0):
                 pass  # to hold it is to bury it
         elif guest.is_adjusted:
             with suppress(Error), held(context, guest.name, wait=0) as found:
                 _hold_again(context, found)
-    _destroy_orphans(context)
+    _destroy_orphans(context, [guest for guest in guests if guest.lives_with is not None])
     with suppress(Error):
         context.templates.clean_up()
     with suppress(Error):
@@ -96,9 +97,8 @@ def clean_up(context: Context) -> None:
     journal.remove_idle_network(context)
 
 
-def _destroy_orphans(context: Context) -> None:
+def _destroy_orphans(context: Context, orphans: Sequence[Guest]) -> None:
     """Destroy the guests of commands that were killed; those of living ones are held by their lock."""
-    orphans = [guest for guest in context.store.guests() if guest.lives_with is not None]
     if not orphans:
         return
     from wirt.ops.destroy import destroy

@@ -342,15 +342,8 @@ class Ladder:
         """
         steps = []
         # One that a person has frozen stays so.
-        if self._guest.state is State.RUNNING and isinstance(approach := self._approach, Freezable):
-            steps.append(
-                Step(
-                    name="freeze",
-                    do=lambda: approach.freeze(self.place),
-                    undo=lambda: approach.thaw(self.place),
-                    probe=lambda: _is(approach.is_frozen(self.place)),
-                )
-            )
+        if self._guest.state is State.RUNNING and isinstance(self._approach, Freezable):
+            steps.append(self._freezing(self._approach))
         steps.append(
             Step(
                 name="view",
