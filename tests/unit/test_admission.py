@@ -7,6 +7,8 @@ import pytest
 from tests import fakes
 
 from wirt.errors import Conflict, InvalidInput
+from wirt.host import facts
+from wirt.host.facts import CpuTimes
 from wirt.ops.clone import clone
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
@@ -110,3 +112,25 @@ def test_report_adds_up_what_guests_have(context: Context) -> None:
     assert 0 < report.disk.used < report.disk.has
     assert report.cpus.used is not None
     assert 0 <= report.cpus.used <= 2
+
+
+@pytest.mark.parametrize(
+    ("idle", "used"),
+    [(100.0 + 0.4 + 1e-11, 0.0), (100.0, 2.0), (99.9, 2.0), (100.3, 0.5)],
+    ids=["nothing", "all", "count that went back", "a quarter"],
+)
+def test_use_of_processors_is_between_none_and_all(
+    context: Context, monkeypatch: pytest.MonkeyPatch, idle: float, used: float
+) -> None:
+    looks = iter(
+        [
+            CpuTimes(total=1000.0, idle=100.0, steal=0.0),
+            CpuTimes(total=1000.4, idle=idle, steal=0.0),
+        ]
+    )
+    monkeypatch.setattr(facts, "probe_cpu_times", lambda: next(looks))
+    found = report_node(context).cpus.used
+
+    assert found == pytest.approx(used)
+    assert found is not None
+    assert 0 <= found <= 2

@@ -98,4 +98,6 @@ def _busy_cpus(cpus: int) -> float | None:
     after = facts.probe_cpu_times()
     if before is None or after is None or after.total <= before.total:
         return None
-    return cpus * (1 - (after.idle - before.idle) / (after.total - before.total))
+    busy = 1 - (after.idle - before.idle) / (after.total - before.total)
+    # The kernel's count of waiting for disks may go back, and a fraction of nothing is not quite nothing.
+    return cpus * min(1.0, max(0.0, busy))
