@@ -32,9 +32,9 @@ class Terminal:
         """Type."""
         os.write(self._master, text.encode())
 
-    def expect(self, text: str) -> None:
+    def expect(self, text: str, *, seconds: float = SECONDS) -> None:
         """Read until ``text`` has been shown, and forget everything up to it."""
-        deadline = time.monotonic() + SECONDS
+        deadline = time.monotonic() + seconds
         while text not in self.seen:
             more = self._read(deadline)
             assert more, f"the terminal ended without {text!r}: {self.seen!r}"

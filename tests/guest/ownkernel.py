@@ -13,9 +13,15 @@ from typing import Protocol
 
 import pytest
 from tests import homes
-from tests.contract.approach_contract import ApproachContract, Prepared, Started, ended
+from tests.contract.approach_contract import (
+    READY_SECONDS,
+    ApproachContract,
+    Prepared,
+    Started,
+    ended,
+)
 
-from wirt.approaches.base import HasFiles
+from wirt.approaches.base import HasConsole, HasFiles
 from wirt.approaches.registry import load_approach
 from wirt.host import links, process
 from wirt.model.home import Home
@@ -73,6 +79,14 @@ def prepared_guest(name: str, template: BootableTemplate) -> Iterator[Prepared]:
             yield prepared
 
 
+def wait_for_words(prepared: Prepared, words: str) -> None:
+    """Wait until a guest has said something on its console."""
+    deadline = time.monotonic() + READY_SECONDS
+    while words not in Path(prepared.launch.place.log).read_text(errors="replace"):
+        assert time.monotonic() < deadline, f"the console did not say {words!r}"
+        time.sleep(0.05)
+
+
 class OwnKernelContract(ApproachContract):
     """What guests with a kernel of their own promise beyond the contract of all."""
 
@@ -103,6 +117,19 @@ class OwnKernelContract(ApproachContract):
 
     def test_systemd_is_up_without_a_failed_unit(self, started: Started) -> None:
         assert started.exec("systemctl", "is-system-running", "--wait")[1] == "running\n"
+
+    def test_console_answers_to_what_is_typed(self, started: Started) -> None:
+        prepared = started.prepared
+        assert isinstance(prepared.approach, HasConsole)
+        # What is typed before, the login throws away.
+        wait_for_words(prepared, "web-1 login: ")
+        typed = prepared.approach.open_console(prepared.launch.place)
+        try:
+            os.write(typed, b"nobody\r")
+        finally:
+            os.close(typed)
+
+        wait_for_words(prepared, "login: nobody")
 
     def test_exec_bound_to_one_cpu_binds_the_engine_for_that_time(self, started: Started) -> None:
         allowed = frozenset(os.sched_getaffinity(0))

@@ -25,6 +25,7 @@ VERBS = [
     "set",
     "count",
     "clone",
+    "console",
     "mount",
     "unmount",
     "template",
@@ -90,6 +91,12 @@ OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.MOUNTED, "thaw"): "guest web is not running; there is nothing to thaw",
     (State.MOUNTED, "freeze"): "guest web is not running; start it first",
     (State.MOUNTED, "count"): "guest web is not running; start it first",
+    (State.STOPPED, "console"): (
+        "guest web is not running; start it first; pass --log to see what it said"
+    ),
+    (State.RUNNING, "console"): State.RUNNING,
+    (State.FROZEN, "console"): State.FROZEN,
+    (State.MOUNTED, "console"): "guest web is mounted; unmount it first",
 }
 
 

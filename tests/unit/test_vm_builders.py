@@ -73,6 +73,7 @@ def uml_argv(launch: Launch) -> list[str]:
         to_agent=5,
         from_agent=6,
         signals=7,
+        to_console=8,
         shared="/run/wirt/guests/12ab34/engine/shared",
     )
 

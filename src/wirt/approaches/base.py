@@ -36,6 +36,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """The template's kernel and an initial ramdisk must be handed over."""
     terminal: bool = True
     """A command in the guest can have the terminal of whoever runs it."""
+    logins: bool = False
+    """In the place of a console, its system takes logins on a terminal that is made for one."""
 
 
 class Approach(Protocol):
@@ -189,5 +191,18 @@ class HasFiles(Protocol):
 
         Raises:
             Failed: the guest could not take it.
+        """
+        ...
+
+
+@runtime_checkable
+class HasConsole(Protocol):
+    """A power of approaches whose guests have a console: the place's log is what it says, and it can be typed at."""
+
+    def open_console(self, place: Place) -> int:
+        """Return a descriptor, which does not wait, for what is typed at it; the caller closes it.
+
+        Raises:
+            Failed: the guest has ended, or has none that can be typed at.
         """
         ...

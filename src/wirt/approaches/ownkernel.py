@@ -26,6 +26,9 @@ from wirt.model.launch import Launch, Place
 TO_AGENT, FROM_AGENT, SIGNALS = "agent.in", "agent.out", "signals"
 """Names in the private directory: the pipes, and the file that the second serial line is appended to."""
 
+TO_CONSOLE, FROM_CONSOLE = "console.in", "console.out"
+"""Likewise: the pipe that the console reads, and what takes the place of one to read from: the log has it all."""
+
 _ENGINE_SECONDS = 20.0
 _GONE_SECONDS = 10.0
 _LOOK_SECONDS = 0.004
@@ -46,8 +49,10 @@ def make_channel(place: Place) -> str:
     directory = private_directory(place)
     files.remove_tree(directory)
     os.mkdir(directory, 0o700)
-    for name in (TO_AGENT, FROM_AGENT):
+    for name in (TO_AGENT, FROM_AGENT, TO_CONSOLE):
         os.mkfifo(os.path.join(directory, name), 0o600)
+    # A pipe that nobody reads fills, and then the guest waits at its first line too many.
+    os.symlink(os.devnull, os.path.join(directory, FROM_CONSOLE))
     os.close(_open(os.path.join(directory, SIGNALS), os.O_WRONLY | os.O_CREAT))
     return directory
 
@@ -67,6 +72,7 @@ class Ends(msgspec.Struct, frozen=True, kw_only=True):
     to_agent: int
     from_agent: int
     signals: int
+    to_console: int
 
 
 @contextmanager
@@ -78,10 +84,12 @@ def open_channel(directory: str) -> Iterator[Ends]:
             (TO_AGENT, os.O_RDWR),
             (FROM_AGENT, os.O_RDWR),
             (SIGNALS, os.O_WRONLY | os.O_APPEND),
+            (TO_CONSOLE, os.O_RDWR),
         ):
             opened.append(_open(os.path.join(directory, name), flags))
             stack.callback(os.close, opened[-1])
-        yield Ends(to_agent=opened[0], from_agent=opened[1], signals=opened[2])
+        to_agent, from_agent, signals, to_console = opened
+        yield Ends(to_agent=to_agent, from_agent=from_agent, signals=signals, to_console=to_console)
 
 
 def start_engine(
@@ -158,6 +166,32 @@ def network_argument(launch: Launch, interface: str) -> str:
     mask = ((1 << 32) - 1) ^ ((1 << (32 - nic.prefix)) - 1)
     netmask = ".".join(str(mask >> shift & 255) for shift in (24, 16, 8, 0))
     return f"ip={nic.address}::{nic.gateway}:{netmask}:{launch.hostname}:{interface}:off"
+
+
+def open_console(place: Place) -> int:
+    """Return a descriptor, not waiting, for what is typed at the guest's console; the caller closes it.
+
+    Raises:
+        Failed: there is no console: the guest has ended, or was started by a Wirt that gave it none.
+    """
+    try:
+        return _open(os.path.join(private_directory(place), TO_CONSOLE), os.O_RDWR)
+    except FileNotFoundError:
+        raise Failed(
+            f"{place.name} has no console that can be typed at",
+            hint="it gets one when it is started the next time",
+        ) from None
+
+
+def console_arguments(launch: Launch, terminal: str) -> list[str]:
+    """Return the kernel arguments that make a guest talk on its console.
+
+    Args:
+        launch: the guest.
+        terminal: the console as the guest's system names it, where somebody may log in.
+    """
+    login = f"systemd.wants=getty@{terminal}.service"
+    return [login] if launch.talks else [login, "quiet"]
 
 
 def wait_ready(place: Place, handle: Handle, timeout: float) -> None:

@@ -16,6 +16,7 @@ COMMANDS = {
     "boot": "wirt.cli.boot:boot",
     "clone": "wirt.cli.clone:clone",
     "compare": "wirt.cli.compare:compare",
+    "console": "wirt.cli.console:console",
     "copy": "wirt.cli.copy:copy",
     "counters": "wirt.cli.counters:counters",
     "create": "wirt.cli.create:create",

@@ -19,8 +19,27 @@ from wirt.ops.start import start as start_guest
     show_default=True,
     help="How long to wait for that.",
 )
-def start(name: str, no_wait: bool, timeout: float) -> None:
+@click.option(
+    "-c", "--console", is_flag=True, help="Watch on its console how it starts; implies --no-wait."
+)
+def start(name: str, no_wait: bool, timeout: float, console: bool) -> None:
     """Start the guest NAME."""
+    if console:
+        _start_watched(name)
+        return
     with app.open_context() as context:
         guest = start_guest(context, name, ready_seconds=None if no_wait else timeout)
     output.say(f"guest {guest.name} started: {guest.address}")
+
+
+def _start_watched(name: str) -> None:
+    """Start a guest whose kernel says all that it does, and show that from its first word on."""
+    from wirt.cli.console import watch
+    from wirt.ops.console import check_console, log_size
+
+    with app.open_context() as context:
+        check_console(context, name, keyboard=0)
+        begin = log_size(context, name)
+        guest = start_guest(context, name, ready_seconds=None, talks=True)
+        output.say(f"guest {guest.name} started: {guest.address}")
+        watch(context, name, begin=begin)

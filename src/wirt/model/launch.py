@@ -28,5 +28,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     kernel: str | None = None
     """Kernel image of the template, for approaches that boot an unmodified one."""
     initrd: str | None = None
+    talks: bool = False
+    """Its kernel says on the console all that it does while it starts, for somebody who watches; that takes it longer."""
     disks: tuple[str, ...] = ()
     """MAJOR:MINOR of the node's disks whose bandwidth the guest is bounded in."""

@@ -33,6 +33,8 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
     (State.MOUNTED, "unmount"): State.STOPPED,
     (State.RUNNING, "count"): State.RUNNING,
     (State.FROZEN, "count"): State.FROZEN,
+    (State.RUNNING, "console"): State.RUNNING,
+    (State.FROZEN, "console"): State.FROZEN,
     (State.STOPPED, "clone"): State.STOPPED,
     (State.RUNNING, "clone"): State.RUNNING,
     (State.FROZEN, "clone"): State.FROZEN,
@@ -59,6 +61,10 @@ _UNMOUNT_FIRST = ("is mounted", "unmount it first")
 _REFUSALS = {
     (State.STOPPED, "stop"): ("is not running", "there is nothing to stop"),
     (State.STOPPED, "exec"): ("is not running", "start it first"),
+    (State.STOPPED, "console"): (
+        "is not running",
+        "start it first; pass --log to see what it said",
+    ),
     (State.STOPPED, "freeze"): ("is not running", "start it first"),
     (State.STOPPED, "count"): ("is not running", "start it first"),
     (State.STOPPED, "thaw"): ("is not running", "there is nothing to thaw"),
@@ -79,6 +85,7 @@ _REFUSALS = {
     (State.FROZEN, "unmount"): ("is frozen", "its root is in use until it is stopped"),
     (State.MOUNTED, "start"): _UNMOUNT_FIRST,
     (State.MOUNTED, "exec"): _UNMOUNT_FIRST,
+    (State.MOUNTED, "console"): _UNMOUNT_FIRST,
     (State.MOUNTED, "snapshot"): _UNMOUNT_FIRST,
     (State.MOUNTED, "clone"): _UNMOUNT_FIRST,
     (State.MOUNTED, "template"): _UNMOUNT_FIRST,

@@ -11,13 +11,20 @@ from wirt.ops.steps import Ladder
 READY_SECONDS = 120.0
 
 
-def start(context: Context, name: str, *, ready_seconds: float | None = READY_SECONDS) -> Guest:
+def start(
+    context: Context,
+    name: str,
+    *,
+    ready_seconds: float | None = READY_SECONDS,
+    talks: bool = False,
+) -> Guest:
     """Start a guest and return when a command can be run in it.
 
     Args:
         context: the home.
         name: the guest.
         ready_seconds: how long to wait for that; None to return as soon as its first process runs.
+        talks: True to have its kernel say on the console all that it does.
 
     Raises:
         NotFound, WrongState, Busy: nothing was changed.
@@ -28,6 +35,7 @@ def start(context: Context, name: str, *, ready_seconds: float | None = READY_SE
         next_state(guest.state, "start", guest.name)
         journal.begin(context, guest, "start")
         ladder = Ladder(context, guest)
+        ladder.talks = talks
         journal.build(context, "start", guest, ladder.to_run(), otherwise=guest)
         running = as_running(context, guest, ladder)
         journal.settle(context, "start", guest, running)

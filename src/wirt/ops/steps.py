@@ -44,6 +44,8 @@ class Ladder:
         self._home = context.home
         self._approach = context.approach(guest.approach)
         self._pool = context.pool(guest.pool)
+        self.talks = False
+        """Its kernel is to say all that it does while it starts."""
         self.place = context.home.place(guest.id)
         self.handle: Handle | None = None
         """What the engine gave back, once the ``engine`` step is done."""
@@ -457,6 +459,7 @@ class Ladder:
             nic=self.nic(),
             kernel=kernel,
             initrd=initrd,
+            talks=self.talks,
             disks=bandwidth.find_disks(self._context, self._guest) if bounds_io else (),
         )
         self.handle = self._approach.start(launch)

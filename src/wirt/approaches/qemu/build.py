@@ -11,6 +11,7 @@ from wirt.units import MIB
 
 PROGRAM = "qemu-system-x86_64"
 INTERFACE = "eth0"
+CONSOLE = "ttyS0"
 SIGNAL_DEVICE = "/dev/ttyS1"
 FILES_DEVICE = "/dev/virtio-ports/wirt.files.0"
 
@@ -62,14 +63,14 @@ def build_kernel_arguments(launch: Launch, *, emulated: bool, grow: bool) -> str
     arguments = [
         "root=/dev/vda",
         "rw",
-        "console=ttyS0",
-        "quiet",
+        f"console={CONSOLE}",
         "panic=-1",
         "net.ifnames=0",
         ownkernel.network_argument(launch, INTERFACE),
         f"systemd.hostname={launch.hostname}",
-        # No login prompt on a console that is only a log.
+        # Nobody logs in on the line that says when commands end.
         "systemd.getty_auto=0",
+        *ownkernel.console_arguments(launch, CONSOLE),
     ]
     if grow:
         # For the ramdisk (see storage/boot.py).
@@ -118,11 +119,14 @@ def _network(launch: Launch) -> list[str]:
 
 
 def _channels(launch: Launch) -> list[str]:
-    """Return the console's log, the agent's pipes, the second serial line, the port for files and QEMU's monitor."""
+    """Return the console with its log, the agent's pipes, the second serial line, the port for files and QEMU's monitor."""
     log = _quote(launch.place.log)
     agent = ownkernel.TO_AGENT.removesuffix(".in")
+    console = ownkernel.TO_CONSOLE.removesuffix(".in")
     return [
-        *("-chardev", f"file,id=console,path={log},append=on", "-serial", "chardev:console"),
+        # Its output goes to the log alone: see ``ownkernel.make_channel``.
+        *("-chardev", f"pipe,id=console,path={console},logfile={log},logappend=on"),
+        *("-serial", "chardev:console"),
         *("-chardev", f"file,id=signals,path={ownkernel.SIGNALS},append=on"),
         *("-serial", "chardev:signals"),
         *("-device", "virtio-serial-pci"),

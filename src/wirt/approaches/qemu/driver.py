@@ -149,6 +149,10 @@ class Qemu:
         ownkernel.stop(place, handle, timeout, otherwise=lambda: control.power_down(directory))
         self.kill(place)
 
+    def open_console(self, place: Place) -> int:
+        """Open the pipe that the guest's first serial line reads."""
+        return ownkernel.open_console(place)
+
     def freeze(self, place: Place) -> None:
         """Let the machine's processors stand still; its disk's file holds then all that the guest has had written."""
         control.pause(ownkernel.private_directory(place))

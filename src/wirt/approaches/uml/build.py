@@ -12,6 +12,7 @@ from wirt.units import MIB
 INTERFACE = "vec0"
 """The guest's network card: the vector driver, built into the kernel, on a tap device."""
 
+CONSOLE = "tty0"
 AGENT_DEVICE, SIGNAL_DEVICE = "/dev/ttyS1", "/dev/ttyS2"
 
 
@@ -28,6 +29,7 @@ def build_argv(
     to_agent: int,
     from_agent: int,
     signals: int,
+    to_console: int,
     shared: str,
 ) -> list[str]:
     """Return the command line; it is run in the guest's private directory.
@@ -39,6 +41,7 @@ def build_argv(
         to_agent: inherited descriptor that the agent's requests come from.
         from_agent: inherited descriptor that its answers go to.
         signals: inherited descriptor that the second serial line's output goes to.
+        to_console: inherited descriptor that what is typed at the console comes from.
         shared: the only directory of the node that the guest may mount (through hostfs).
 
     Raises:
@@ -58,9 +61,9 @@ def build_argv(
         f"ubd0={root.path},{root.backing}",
         "root=/dev/ubda",
         "rw",
-        # The console is a log: written, never read. The second line is the agent's, the third says when commands end.
+        # What the console says goes to the log. The second line is the agent's, the third says when commands end.
         "con=null",
-        "con0=null,fd:1",
+        f"con0=fd:{to_console},fd:1",
         "ssl=null",
         f"ssl1=fd:{to_agent},fd:{from_agent}",
         f"ssl2=null,fd:{signals}",
@@ -69,10 +72,10 @@ def build_argv(
         f"hostfs={shared}",
         # A guest that restarts is a guest that has ended: its engine goes, and Wirt sees it.
         "noreboot",
-        "quiet",
         "net.ifnames=0",
         ownkernel.network_argument(launch, INTERFACE),
         f"systemd.hostname={launch.hostname}",
-        # No login prompt on a console that is only a log.
+        # Of all terminals only the console leads anywhere.
         "systemd.getty_auto=0",
+        *ownkernel.console_arguments(launch, CONSOLE),
     ]

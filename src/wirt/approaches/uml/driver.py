@@ -99,6 +99,7 @@ class Uml:
                 to_agent=ends.to_agent,
                 from_agent=ends.from_agent,
                 signals=ends.signals,
+                to_console=ends.to_console,
                 shared=shared,
             )
             try:
@@ -107,7 +108,7 @@ class Uml:
                     build.identity(place.name),
                     directory=directory,
                     log=place.log,
-                    keep=[ends.to_agent, ends.from_agent, ends.signals],
+                    keep=[ends.to_agent, ends.from_agent, ends.signals, ends.to_console],
                 )
             except BaseException:
                 self.kill(place)
@@ -170,6 +171,10 @@ class Uml:
         """Ask the guest's system to power down and wait until its kernel has ended."""
         ownkernel.stop(place, handle, timeout)
         self.kill(place)
+
+    def open_console(self, place: Place) -> int:
+        """Open the pipe that the guest's console reads."""
+        return ownkernel.open_console(place)
 
     def kill(self, place: Place) -> None:
         """End all processes of the guest at once, and remove its channel."""

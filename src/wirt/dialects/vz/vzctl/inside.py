@@ -1,4 +1,4 @@
-"""``vzctl exec``, ``exec2``, ``enter`` and ``runscript``: what runs in a container."""
+"""``vzctl exec``, ``exec2``, ``enter``, ``console`` and ``runscript``: what runs in a container."""
 
 from wirt import app
 from wirt.dialects.vz import ctid
@@ -6,6 +6,7 @@ from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.errors import NotFound, WrongState
 from wirt.model.lifecycle import next_state
+from wirt.ops.console import console as join_console
 from wirt.ops.context import Context
 from wirt.ops.enter import enter as enter_guest
 from wirt.ops.execute import execute as execute_in_guest
@@ -14,6 +15,9 @@ from wirt.ops.script import run_script as run_script_in_guest
 
 _SHELL = 'if [ -x /bin/bash ]; then exec /bin/bash "$@"; else exec /bin/sh "$@"; fi'
 """vzctl gives a command to the container's bash, or to the shell that it has."""
+
+_MOST_TERMINALS = 12
+"""As many as vzctl has numbers for."""
 
 
 def execute(call: Call) -> int:
@@ -51,6 +55,17 @@ def enter(call: Call) -> int:
         status = enter_guest(context, name)
         call.tell(f"exited from {short} {number}")
     return status
+
+
+def console(call: Call) -> int:
+    """Open a login in a container: each has a terminal of its own, whatever number was asked for."""
+    if len(call.arguments) > 1 or not all(
+        number.isdecimal() and 1 <= int(number) <= _MOST_TERMINALS for number in call.arguments
+    ):
+        raise Refused(Code.SYNTAX, f"Invalid tty number: {' '.join(call.arguments)}")
+    with app.open_context() as context, ends_with(Code.NOT_RUNNING, WrongState):
+        join_console(context, _name(context, call), joined=lambda: None)
+    return Code.OK
 
 
 def run_script(call: Call) -> int:

@@ -28,6 +28,7 @@ COMMANDS = {
     "exec2": f"{_HERE}.inside:execute",
     "exec3": f"{_HERE}.inside:execute",
     "enter": f"{_HERE}.inside:enter",
+    "console": f"{_HERE}.inside:console",
     "runscript": f"{_HERE}.inside:run_script",
     "snapshot": f"{_HERE}.snapshot:create",
     "snapshot-delete": f"{_HERE}.snapshot:delete",
@@ -36,7 +37,7 @@ COMMANDS = {
     **dict.fromkeys(("snapshot-mount", "snapshot-umount"), f"{_HERE}.missing:refuse"),
     **dict.fromkeys(("chkpnt", "suspend", "restore", "resume"), f"{_HERE}.missing:checkpoint"),
     **dict.fromkeys(
-        ("console", "convert", "compact", "quotaon", "quotaoff", "quotainit"),
+        ("convert", "compact", "quotaon", "quotaoff", "quotainit"),
         f"{_HERE}.missing:refuse",
     ),
 }
@@ -51,6 +52,7 @@ vzctl stop <ctid> [--fast]
 vzctl restart <ctid> [--force] [--wait] [--fast]
 vzctl destroy | mount | umount | status <ctid>
 vzctl enter <ctid> [--exec <command> [arg ...]]
+vzctl console <ctid> [<tty>]
 vzctl exec | exec2 <ctid> <command> [arg ...]
 vzctl runscript <ctid> <script>
 vzctl set <ctid> [--save] [--force] [--setmode restart|ignore] [--applyconfig <name>]

@@ -8,7 +8,6 @@ from wirt.dialects.vz.vzctl.call import Call
 _WHY = {
     "compact": (Code.PLOOP, "a container's root is no ploop image"),
     "convert": (Code.PLOOP, "a container's root cannot become a ploop image"),
-    "console": (Code.SYSTEM, "a container has no console that can be attached"),
     "snapshot-mount": (Code.SNAPSHOT_MOUNT, "wirt snapshot mount shows it where Wirt keeps it"),
     "snapshot-umount": (Code.SNAPSHOT_UNMOUNT, "wirt snapshot unmount does it"),
     "quotaon": (Code.QUOTA_ON, "a disk quota is part of the pool and always on"),
