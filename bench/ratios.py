@@ -29,6 +29,7 @@ from timing import summarise, take_pairs
 
 from wirt.bench import compare, results
 from wirt.bench.environment import describe_environment
+from wirt.bench.spending import harness_of
 
 ROWS = (*SPEED_ROWS, *AGREEMENT_ROWS)
 HEAD = (
@@ -116,7 +117,7 @@ def from_results(path: Path) -> dict[str, Any]:
         "run": run.header.run,
         "profile": run.header.profile,
         "containers": cells,
-        "harness": run.finish.harness if run.finish else {},
+        "harness": harness_of(run),
     }
 
 

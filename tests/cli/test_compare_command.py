@@ -331,6 +331,23 @@ BAD = {
         2,
         "a pass of 0 s measures nothing; ask for 100ms or more",
     ),
+    "tests-without-their-suite": (
+        ["compare", "--suite", "http", "--test", "pipe"],
+        2,
+        "test pipe is of suite unix, which is not asked for; leave --test or --suite out, or add --suite unix",
+    ),
+    "resume-with-another-profile": (
+        ["compare", "--resume", "short", "-p", "standard"],
+        2,
+        "--profile cannot be changed in run short: a resumed run goes on as it was begun; "
+        "leave it out, or begin a new run without --resume",
+    ),
+    "resume-with-other-approaches": (
+        ["compare", "--resume", "short", "--json", "--approach", "lxc"],
+        2,
+        "--approach cannot be changed in run short: a resumed run goes on as it was begun; "
+        "leave it out, or begin a new run without --resume",
+    ),
     "resume-of-an-unknown-run": (["compare", "--resume", "nosuch"], 3, NO_SUCH_RUN),
     "show-of-an-unknown-run": (["results", "show", "nosuch"], 3, NO_SUCH_RUN),
     "report-of-an-unknown-run": (["report", "nosuch"], 3, NO_SUCH_RUN),
@@ -354,19 +371,19 @@ BAD = {
     "show-of-a-run-of-a-newer-version": (
         ["results", "show", "newer"],
         9,
-        "results/newer/run.jsonl was written by a newer Wirt (format 99, this one reads 1); "
+        "results/newer/run.jsonl was written by a newer Wirt (format 99, this one reads 2); "
         "upgrade Wirt",
     ),
     "report-of-a-run-of-a-newer-version": (
         ["report", "newer"],
         9,
-        "results/newer/run.jsonl was written by a newer Wirt (format 99, this one reads 1); "
+        "results/newer/run.jsonl was written by a newer Wirt (format 99, this one reads 2); "
         "upgrade Wirt",
     ),
     "resume-of-a-run-of-a-newer-version": (
         ["compare", "--resume", "newer"],
         9,
-        "results/newer/run.jsonl was written by a newer Wirt (format 99, this one reads 1); "
+        "results/newer/run.jsonl was written by a newer Wirt (format 99, this one reads 2); "
         "upgrade Wirt",
     ),
     "resume-of-a-damaged-run": (

@@ -1,10 +1,11 @@
 from typing import Any
 
+import msgspec
 import pytest
 from tests.unit.measured import header, run, sample, series, web
 
 from wirt.bench import caveats, compare
-from wirt.bench.sample import HOST, HOST_AGAIN, Failure, Finish, Run
+from wirt.bench.sample import HOST, HOST_AGAIN, BlockEnd, Failure, Finish, Meanwhile, Run
 
 CALM = [*series(HOST, [100, 100, 100, 100, 100]), *series("lxc", [98, 98, 98, 98, 98])]
 
@@ -45,6 +46,45 @@ def test_calm_run_in_a_calm_place_warns_of_nothing() -> None:
 )
 def test_environment_that_disturbs_is_named(environment: dict[str, Any], sentence: str) -> None:
     assert caveats.of_environment(environment) == [sentence]
+
+
+def end(block: int, **node: float) -> BlockEnd:
+    return BlockEnd(block=block, command=0.0, harness={}, node=msgspec.convert(node, Meanwhile))
+
+
+def test_other_programs_are_judged_right_before_blocks_and_not_by_the_load() -> None:
+    environment = {"cpu": {"count": 2}, "load_before": 9.0}
+    calm = [end(0, others_percent=3.0), end(1, others_percent=9.9)]
+    busy = [end(0, others_percent=30.0), end(1), end(2, others_percent=55.4)]
+
+    assert caveats.of_environment(environment, calm) == []
+    assert caveats.of_environment(environment, busy) == [
+        "Other programs used up to 55 % of the node's CPU time right before blocks 1 and 3; "
+        "stop them and measure again for figures to rely on."
+    ]
+
+
+def test_quota_that_stopped_the_command_and_heat_are_named() -> None:
+    ends = [
+        end(0, throttled=2, throttled_seconds=0.5, overheated=0),
+        end(1, throttled=3, throttled_seconds=1.0, overheated=1),
+    ]
+
+    assert caveats.of_environment({}, ends) == [
+        "The CPU quota of the cgroup that wirt compare ran in stopped it 5 times, for 1.5 s in all; "
+        "run it where there is none, for the host's figures are too low.",
+        "The processors slowed down 1 time because they were hot; cool the machine for steady figures.",
+    ]
+
+
+def test_quota_below_the_processors_is_named() -> None:
+    environment = {"cpu": {"usable": 2}, "cgroup_limits": {"cpus": 1.5}}
+
+    assert caveats.of_environment(environment) == [
+        "The cgroup that wirt compare ran in may use 1.5 CPUs, which holds for the host's passes and "
+        "not for the guests'; run it where there is no such limit."
+    ]
+    assert caveats.of_environment({**environment, "cpu": {"usable": 1}}) == []
 
 
 @pytest.mark.parametrize(

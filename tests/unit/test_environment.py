@@ -1,10 +1,14 @@
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+from wirt import __version__
 from wirt.bench import caveats
-from wirt.bench.environment import StealMeter, describe_environment, steal_percent
-from wirt.host.facts import CpuTimes
+from wirt.bench import environment as module
+from wirt.bench.environment import describe_environment, describe_program
+from wirt.host import run
 from wirt.model.capability import no, yes
 
 
@@ -30,6 +34,8 @@ def test_describe_environment_is_json_with_the_keys_of_the_format() -> None:
         "ksm",
         "transparent_hugepages",
         "aslr",
+        "cgroup_limits",
+        "wirt",
     } <= environment.keys()
     assert environment["cpu"]["count"] >= 1
     assert environment["approaches"]["kvm"] == {"available": False, "reason": "no CPU"}
@@ -49,18 +55,35 @@ def test_describe_environment_is_understood_by_the_caveats() -> None:
     assert any("firecracker" in line for line in lines)
 
 
-def test_steal_percent_between_two_readings_is_the_share_taken() -> None:
-    begin, end = CpuTimes(total=100, idle=0, steal=1), CpuTimes(total=200, idle=0, steal=3)
+def make_checkout(directory: Path) -> Path:
+    """Make a git checkout with a package in src, and return the package's own file."""
+    program = directory / "src" / "wirt" / "bench" / "environment.py"
+    program.parent.mkdir(parents=True)
+    program.write_text("first\n")
+    identity = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+    for argv in (["init", "-q"], ["add", "."], [*identity, "commit", "-q", "-m", "first"]):
+        run.check(["git", "-C", str(directory), *argv])
+    return program
 
-    assert steal_percent(begin, end) == pytest.approx(2.0)
+
+def test_program_in_a_checkout_is_named_by_its_commit_and_whether_files_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = make_checkout(tmp_path)
+    monkeypatch.setattr(module, "__file__", str(program))
+    clean = describe_program()
+    program.write_text("second\n")
+    dirty = describe_program()
+
+    assert re.fullmatch(r"[0-9a-f]{40}", clean["commit"])
+    assert (clean["version"], clean["dirty"]) == (__version__, False)
+    assert dirty == {**clean, "dirty": True}
 
 
-@pytest.mark.parametrize("end", [None, CpuTimes(total=100, idle=0, steal=1)])
-def test_steal_percent_without_time_passed_is_unknown(end: CpuTimes | None) -> None:
-    assert steal_percent(CpuTimes(total=100, idle=0, steal=1), end) is None
+def test_program_that_is_installed_has_a_version_and_no_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "lib" / "site-packages" / "wirt" / "bench" / "environment.py"
+    monkeypatch.setattr(module, "__file__", str(place))
 
-
-def test_steal_meter_on_this_machine_stays_within_a_share() -> None:
-    percent = StealMeter().percent()
-
-    assert percent is None or 0 <= percent <= 100
+    assert describe_program() == {"version": __version__, "commit": None, "dirty": None}

@@ -160,3 +160,13 @@ def test_order_of_a_block_spreads_a_subject_over_it() -> None:
     half = len(order) // 2
 
     assert all(0 < order[:half].count(name) < order.count(name) for name in WANTED)
+
+
+def test_tests_beside_a_suite_that_has_none_are_refused() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        cells("quick", suites=("http",), tests=("pipe",))
+
+    assert str(caught.value) == (
+        "test pipe is of suite unix, which is not asked for; "
+        "leave --test or --suite out, or add --suite unix"
+    )

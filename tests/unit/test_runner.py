@@ -21,6 +21,7 @@ from tests.unit.world import (
 
 from wirt.bench.compare import analyse
 from wirt.bench.sample import HOST, HOST_AGAIN, Planned
+from wirt.bench.spending import commands_of, harness_of, steal_percent_of
 from wirt.errors import Failed
 
 EVERYONE = (HOST, HOST_AGAIN, "lxc", "uml")
@@ -303,8 +304,7 @@ def test_harness_tells_what_was_spent_inside_programs_on_guests_and_in_all(tmp_p
     began = bench.world.time
     run = bench.go()
 
-    assert run.finish is not None
-    spent = run.finish.harness
+    spent = harness_of(run)
     inside = sum(sample.seconds for sample in run.samples)
     # The first look at each server is no sample, but Siege is at work.
     looks = [requests for _, requests in bench.world.loads if requests[0] == 10]
@@ -314,6 +314,34 @@ def test_harness_tells_what_was_spent_inside_programs_on_guests_and_in_all(tmp_p
     passes = 2 * len(of(run)) - 2 * len([s for s in of(run) if s.suite == "http"])
     rest = spent["total"] - spent["workloads"] - spent["guests"]
     assert rest == pytest.approx(2 * WAY * passes)
+
+
+def test_resumed_run_sums_what_all_its_commands_spent_and_lost(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, PLAN)
+    bench.world.stolen = 3.0
+    began = bench.world.time
+    first = bench.interrupt_at(5)
+    pause = 1000.0
+    bench.world.time += pause
+    bench.world.stolen = 1.0
+    run = bench.go()
+    spent = harness_of(run)
+
+    assert spent["total"] == pytest.approx(bench.world.time - began - pause)
+    assert spent["workloads"] == pytest.approx(sum(sample.seconds for sample in run.samples))
+    assert harness_of(first)["total"] < spent["total"]
+    assert commands_of(run) == 2
+    assert [end.block for end in run.ends] == [0, 1, 2]
+    assert steal_percent_of(run) == pytest.approx((3.0 + 1.0 + 1.0) / 3)
+    assert analyse(run).commands == 2
+
+
+def test_node_is_looked_at_before_every_block(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, PLAN)
+    run = bench.go()
+
+    assert bench.world.looks == len(run.ends) == 2
+    assert {end.node.others_percent for end in run.ends} == {1.0}
 
 
 def test_progress_grows_from_nothing_to_all_and_the_time_left_is_believable(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tests.unit import measured
 from wirt.bench import results
 from wirt.bench.importers.siege import sum_servers
 from wirt.bench.runner import Progress, Runner
-from wirt.bench.sample import HOST, HOST_AGAIN, Effort, Planned, Run, Sample
+from wirt.bench.sample import HOST, HOST_AGAIN, Effort, Meanwhile, Planned, Run, Sample
 from wirt.bench.sample import Subject as Listed
 from wirt.bench.subject import Note
 from wirt.bench.suites import http
@@ -43,7 +43,18 @@ class World:
         self.path: Path | None = None
         self.on_disk: list[int] = []
         """Samples that the file had when each pass began."""
+        self.looks = 0
+        self.stolen = 0.0
+        """Seconds of each block that the layer below takes away."""
         self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Look at the node before a block: a meter's."""
+        self.looks += 1
+
+    def end(self) -> Meanwhile:
+        """Say how the node was during a block."""
+        return Meanwhile(others_percent=1.0, cpu_seconds=100.0, stolen_seconds=self.stolen)
 
     def make_subject(self, name: str, number: int) -> "FakeSubject":
         return FakeSubject(self, name, number)
@@ -186,6 +197,7 @@ class Bench:
                 load=self.world.load,
                 show=self.shown.append,
                 now=lambda: self.world.time,
+                meter=self.world,
             )
             told = runner.measure()
         found = results.read_run(self.path)

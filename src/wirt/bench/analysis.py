@@ -120,3 +120,6 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
     complete: bool
     harness: dict[str, float]
+    """Seconds by what they were spent on, over all commands that measured the run (see ``BlockEnd``)."""
+    commands: int = 1
+    """How many there were: 0 if nobody counted them."""

@@ -6,16 +6,19 @@ warns of nothing:
 - ``cpu``: ``model``, ``count``, ``governor`` (such as "performance")
 - ``kernel``: its release
 - ``load_before``: load average of one minute when the run began
+- ``cgroup_limits``: ``cpus``, what the cgroup that the command ran in may use
 - ``steal_percent``: CPU time taken away by the layer below, percent, where the end of the run does
   not say it
 - ``node_is_guest``: None, or what the node is a guest of ("kvm", "microsoft", ...)
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from wirt.bench import spending
 from wirt.bench.analysis import Clock, Result, Verdict
-from wirt.bench.sample import HOST, HOST_AGAIN, Header, Run
+from wirt.bench.sample import HOST, HOST_AGAIN, BlockEnd, Header, Run
 
 CLOCK_LIMIT = 0.01
 FEW_BLOCKS = 5
@@ -26,15 +29,29 @@ STEAL_LIMIT = 1.0
 """Percent."""
 
 
-def of_environment(environment: Mapping[str, Any]) -> list[str]:
-    """Return the caveats that lie in the node, not in the figures."""
+def of_environment(environment: Mapping[str, Any], ends: Sequence[BlockEnd] = ()) -> list[str]:
+    """Return the caveats that lie in the node, not in the figures.
+
+    Args:
+        environment: facts of the node.
+        ends: how it was while each block was measured; without them the load average before the run has to do, which
+            counts what was done to set the node up as well.
+    """
     found = []
     cpu = environment.get("cpu") or {}
     load, count = environment.get("load_before"), cpu.get("count")
-    if load is not None and count and load > LOAD_LIMIT * count:
+    if ends:
+        found += _of_blocks(ends)
+    elif load is not None and count and load > LOAD_LIMIT * count:
         found.append(
             f"The node was busy before the run began: load {load:.2f} on {count} CPUs; "
             "stop other work and measure again for figures to rely on."
+        )
+    quota, usable = (environment.get("cgroup_limits") or {}).get("cpus"), cpu.get("usable")
+    if quota is not None and usable and quota < usable:
+        found.append(
+            f"The cgroup that wirt compare ran in may use {quota:.4g} CPUs, which holds for the host's passes and not for "
+            "the guests'; run it where there is no such limit."
         )
     if cpu.get("governor") not in (None, "performance"):
         found.append(
@@ -45,6 +62,33 @@ def of_environment(environment: Mapping[str, Any]) -> list[str]:
         found.append(
             f"The node is itself a guest ({environment['node_is_guest']}), so other guests of its "
             "host may disturb the figures, and emulation below it costs more than on bare metal."
+        )
+    return found
+
+
+def _of_blocks(ends: Sequence[BlockEnd]) -> list[str]:
+    """Return the caveats that lie in the node while the blocks were measured."""
+    found = []
+    others = {end.block: end.node.others_percent or 0.0 for end in ends}
+    busy = {block: share for block, share in others.items() if share > 100 * LOAD_LIMIT}
+    if busy:
+        blocks = _listed([str(block + 1) for block in busy])
+        found.append(
+            f"Other programs used up to {max(busy.values()):.0f} % of the node's CPU time right before "
+            f"block{'' if len(busy) == 1 else 's'} {blocks}; stop them and measure again for figures to rely on."
+        )
+    times = sum(end.node.throttled or 0 for end in ends)
+    if times:
+        seconds = math.fsum(end.node.throttled_seconds or 0.0 for end in ends)
+        found.append(
+            f"The CPU quota of the cgroup that wirt compare ran in stopped it {times} times, for {seconds:.1f} s in all; "
+            "run it where there is none, for the host's figures are too low."
+        )
+    hot = sum(end.node.overheated or 0 for end in ends)
+    if hot:
+        found.append(
+            f"The processors slowed down {_count(range(hot), 'time')} because they were hot; cool the machine for steady "
+            "figures."
         )
     return found
 
@@ -107,9 +151,7 @@ def of_figures(
         for clock in clocks
         if clock.worst > CLOCK_LIMIT and clock.subject not in (HOST, HOST_AGAIN)
     ]
-    steal = run.finish.steal_percent if run.finish else None
-    if steal is None:
-        steal = run.header.environment.get("steal_percent")
+    steal = spending.steal_percent_of(run)
     if steal is not None and steal > STEAL_LIMIT:
         found.append(f"The node's own host took away {steal:.1f} % of its CPU time during the run.")
     capped = run.finish.capped if run.finish else []

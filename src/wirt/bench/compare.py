@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from wirt.bench import caveats, stats, unixbench
+from wirt.bench import caveats, spending, stats, unixbench
 from wirt.bench.analysis import Analysis, Clock, Index, NetworkRow, Result, Verdict
 from wirt.bench.sample import HOST, HOST_AGAIN, Header, Run, Sample
 from wirt.bench.workloads import INDEX_5, WORKLOADS, Group
@@ -122,7 +122,7 @@ def analyse(run: Run) -> Analysis:
         efforts=run.efforts,
         failures=run.failures,
         warnings=[
-            *caveats.of_environment(header.environment),
+            *caveats.of_environment(header.environment, run.ends),
             *caveats.of_figures(
                 run,
                 results=guests,
@@ -133,7 +133,8 @@ def analyse(run: Run) -> Analysis:
             ),
         ],
         complete=run.finish is not None,
-        harness=run.finish.harness if run.finish else {},
+        harness=spending.harness_of(run),
+        commands=spending.commands_of(run),
     )
 
 

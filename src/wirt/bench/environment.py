@@ -6,9 +6,12 @@ it is asked for: results files are passed on, and a name says nothing about a fi
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-from wirt.host import facts
+from wirt import __version__
+from wirt.errors import Error
+from wirt.host import facts, owngroup, run
 from wirt.model.capability import Capability
 
 PACKAGES = {
@@ -21,6 +24,7 @@ PACKAGES = {
     "criu": "criu",
 }
 """Program that figures may depend on -> the Debian package whose version is recorded."""
+_GIT_SECONDS = 20.0
 
 
 def describe_environment(
@@ -38,7 +42,9 @@ def describe_environment(
     """
     node = facts.probe_node()
     cpu, memory, kernel = node.cpu, node.memory, node.kernel
+    limits = owngroup.probe_limits()
     environment: dict[str, Any] = {
+        "wirt": describe_program(),
         "cpu": {
             "model": cpu.model,
             "count": cpu.count,
@@ -65,6 +71,11 @@ def describe_environment(
         "aslr": kernel.aslr,
         "distribution": node.distribution,
         "cgroup": node.cgroups.mode,
+        "cgroup_limits": {
+            "cpus": limits.cpus,
+            "cpuset": limits.cpuset,
+            "memory_bytes": limits.memory,
+        },
         "missing_capabilities": node.missing_capabilities,
         "filesystem": _filesystem(path),
         "programs": _programs(),
@@ -78,22 +89,29 @@ def describe_environment(
     return environment
 
 
-class StealMeter:
-    """Measures the share of CPU time that the layer below took away, from its making to each ``percent``."""
+def describe_program() -> dict[str, Any]:
+    """Return Wirt's version and, if it runs from a checkout, the commit, and whether files differ from it."""
+    source = Path(__file__).resolve().parents[2]
+    commit = status = None
+    if source.name == "src" and (source.parent / ".git").exists():
+        commit = _git(source.parent, "rev-parse", "HEAD")
+        status = _git(source.parent, "status", "--porcelain", "--untracked-files=no")
+    return {
+        "version": __version__,
+        "commit": commit,
+        "dirty": None if commit is None or status is None else status != "",
+    }
 
-    def __init__(self) -> None:
-        self._begin = facts.probe_cpu_times()
 
-    def percent(self) -> float | None:
-        """Return the share taken since the beginning, percent; None if the kernel does not count it."""
-        return steal_percent(self._begin, facts.probe_cpu_times())
-
-
-def steal_percent(begin: facts.CpuTimes | None, end: facts.CpuTimes | None) -> float | None:
-    """Return the share of CPU time taken away between two readings, percent; None if it is not known."""
-    if begin is None or end is None or end.total <= begin.total:
+def _git(checkout: Path, *argv: str) -> str | None:
+    """Return what git says of a checkout; None if there is no git, or it has nothing to say."""
+    # The checkout is often another person's than root's, who measures; its code runs as root all the same.
+    settings = ("-c", f"safe.directory={checkout}", "-c", "core.fsmonitor=false")
+    try:
+        done = run.run(["git", *settings, "-C", str(checkout), *argv], timeout=_GIT_SECONDS)
+    except Error:
         return None
-    return 100 * max(0.0, end.steal - begin.steal) / (end.total - begin.total)
+    return done.stdout.strip() if done.status == 0 else None
 
 
 def _filesystem(path: str) -> dict[str, Any] | None:

@@ -107,7 +107,8 @@ def build_cells(
         seconds: overrides the length of a pass.
 
     Raises:
-        InvalidInput: there is no such suite or test, or a pass would be no pass.
+        InvalidInput: there is no such suite or test, tests are named and their suite is left out, or a pass would be
+            no pass.
     """
     for suite in suites:
         if suite not in SUITES:
@@ -116,6 +117,11 @@ def build_cells(
             )
     for test in tests:
         find_workload(test)
+    if tests and "unix" not in suites:
+        raise InvalidInput(
+            f"test {tests[0]} is of suite unix, which is not asked for",
+            hint="leave --test or --suite out, or add --suite unix",
+        )
     if seconds is not None and seconds <= 0:
         raise InvalidInput("a pass of 0 s measures nothing", hint="ask for 100ms or more")
     cells: list[Planned] = []

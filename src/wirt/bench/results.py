@@ -17,8 +17,18 @@ from typing import Any, Self
 
 import msgspec
 
-from wirt.bench.importers.siege import FIELDS as SIEGE_FIELDS
-from wirt.bench.sample import FORMAT_VERSION, Effort, Failure, Finish, Header, Record, Run, Sample
+from wirt.bench.doubts import find_wrong
+from wirt.bench.sample import (
+    FORMAT_VERSION,
+    BlockEnd,
+    Effort,
+    Failure,
+    Finish,
+    Header,
+    Record,
+    Run,
+    Sample,
+)
 from wirt.errors import (
     Busy,
     Conflict,
@@ -36,8 +46,6 @@ from wirt.host.files import sync_directory
 FILE_NAME = "run.jsonl"
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_LARGEST = 1e18
-"""No machine does as much in a second, and what figures are multiplied into stays a number."""
 _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
@@ -228,7 +236,7 @@ def write_run(path: Path, run: Run) -> None:
         Failed: it cannot be written.
     """
     with RunWriter.create(path, run.header) as writer:
-        writer.append(*run.samples, *run.efforts, *run.failures)
+        writer.append(*run.samples, *run.efforts, *run.failures, *run.ends)
         if run.finish is not None:
             writer.append(run.finish)
 
@@ -279,7 +287,7 @@ def _parse(path: Path, content: bytes) -> tuple[Run, int]:
             hint=_start_again(path),
         )
     header = _parse_header(path, lines[0])
-    run = Run(header=header, samples=[], efforts=[], failures=[], finish=None)
+    run = Run(header=header, samples=[], efforts=[], failures=[], finish=None, ends=[])
     finish: Finish | None = None
     for number, line in enumerate(lines[1:], start=2):
         try:
@@ -288,40 +296,22 @@ def _parse(path: Path, content: bytes) -> tuple[Run, int]:
             raise _damaged(path, number, str(error)) from error
         if finish is not None:
             raise _damaged(path, number, "the run ended on the line before")
+        if wrong := find_wrong(record, header):
+            raise _damaged(path, number, wrong)
         match record:
             case Sample():
-                if wrong := _find_wrong(record, header):
-                    raise _damaged(path, number, wrong)
                 run.samples.append(record)
             case Effort():
                 run.efforts.append(record)
             case Failure():
                 run.failures.append(record)
+            case BlockEnd():
+                run.ends.append(record)
             case Finish():
                 finish = record
             case Header():
                 raise _damaged(path, number, "a second header")
     return msgspec.structs.replace(run, finish=finish), len(last)
-
-
-def _find_wrong(sample: Sample, header: Header) -> str | None:
-    """Return what no run can have written of a pass, though it has the form of one; None if there is nothing."""
-    if sample.subject not in {subject.name for subject in header.subjects}:
-        return f"the header knows no subject {sample.subject!r}"
-    for name, value in (("value", sample.value), ("seconds", sample.seconds)):
-        if not 0 <= value <= _LARGEST:
-            return f"{name} is {value:g}"
-    total = sample.detail.get("sum")
-    if total is not None:
-        lacking = [name for name in SIEGE_FIELDS if not _is_figure(total, name)]
-        if lacking:
-            return f"Siege's {lacking[0]} is no number, or is missing"
-    return None
-
-
-def _is_figure(figures: Any, name: str) -> bool:
-    value = figures.get(name) if isinstance(figures, dict) else None
-    return isinstance(value, int | float) and 0 <= value <= _LARGEST
 
 
 def _parse_header(path: Path, line: bytes) -> Header:
@@ -340,13 +330,17 @@ def _parse_header(path: Path, line: bytes) -> Header:
             hint="upgrade Wirt",
         )
     try:
-        return msgspec.convert(raw, Header)
+        header = msgspec.convert(raw, Header)
     except msgspec.ValidationError as error:
         raise _damaged(path, 1, str(error)) from error
+    if wrong := find_wrong(header, header):
+        raise _damaged(path, 1, wrong)
+    return header
 
 
 def _cut_short(path: Path, run: Run) -> Corrupt:
-    kept = 1 + len(run.samples) + len(run.efforts) + len(run.failures) + (run.finish is not None)
+    records = len(run.samples) + len(run.efforts) + len(run.failures) + len(run.ends)
+    kept = 1 + records + (run.finish is not None)
     name = run.header.run
     if run.finish is not None:
         return _damaged(path, kept + 1, "the run ended on the line before")

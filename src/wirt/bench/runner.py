@@ -13,12 +13,12 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from wirt.bench.clock import ClockCheck
-from wirt.bench.environment import StealMeter
+from wirt.bench.meter import Meter, NodeMeter
 from wirt.bench.parallel import side_by_side
 from wirt.bench.plan import order_block
 from wirt.bench.remaining import Remaining, pass_seconds
 from wirt.bench.results import RunWriter
-from wirt.bench.sample import Effort, Failure, Finish, Planned, Run, Sample
+from wirt.bench.sample import BlockEnd, Effort, Failure, Finish, Planned, Run, Sample
 from wirt.bench.subject import Note, Subject, close_all
 from wirt.bench.suites import http
 from wirt.errors import Error
@@ -47,6 +47,7 @@ class Runner:
         load: http.Load,
         show: Callable[[Progress], None],
         now: Callable[[], float] = time.monotonic,
+        meter: Meter | None = None,
     ) -> None:
         """Take up a run where its file ends.
 
@@ -57,6 +58,7 @@ class Runner:
             load: loads web servers.
             show: told how far it is.
             now: the node's clock, seconds.
+            meter: watches the node during each block.
         """
         self._writer = writer
         self._run = run
@@ -67,8 +69,10 @@ class Runner:
         self._one_cpu = None if run.header.cpu is None else frozenset({run.header.cpu})
         self._clocks: dict[str, ClockCheck] = {}
         self._spent = {"workloads": 0.0, "guests": 0.0}
-        self._began = now()
-        self._steal = StealMeter()
+        """Seconds of the block, by what they were spent on."""
+        self._began = self._block_began = now()
+        self._command = time.time()
+        self._meter = meter or NodeMeter()
         self._block = 0
         self._before = sum(sample.seconds for sample in run.samples)
         """Seconds of passes that the run had when it was taken up."""
@@ -87,17 +91,34 @@ class Runner:
         self._block = self._first_block()
         while wanted := Remaining(self._run).wanted():
             self._left = Remaining(self._run).seconds()
-            self._measure_block(wanted)
+            self._meter.begin()
+            try:
+                self._measure_block(wanted)
+            finally:
+                # Of an interrupted block too: its passes count, and it took its time.
+                self._end_block()
             self._block += 1
         self._record(
             Finish(
                 at=time.time(),
                 capped=Remaining(self._run).capped(),
-                steal_percent=self._steal.percent(),
-                harness={**self._spent, "total": self._now() - self._began},
             )
         )
         return self._run
+
+    def _end_block(self) -> None:
+        """Record what the block took."""
+        now = self._now()
+        self._record(
+            BlockEnd(
+                block=self._block,
+                command=self._command,
+                harness={**self._spent, "total": now - self._block_began},
+                node=self._meter.end(),
+            )
+        )
+        self._spent = dict.fromkeys(self._spent, 0.0)
+        self._block_began = now
 
     def _first_block(self) -> int:
         """Return the number of the block to begin with; one that was interrupted is not gone on with.
@@ -108,6 +129,7 @@ class Runner:
         blocks = [sample.block for sample in run.samples]
         blocks += [failure.block for failure in run.failures]
         blocks += [effort.block for effort in run.efforts]
+        blocks += [end.block for end in run.ends]
         return max(blocks, default=-1) + 1
 
     def _measure_block(self, wanted: dict[str, list[Planned]]) -> None:
@@ -306,7 +328,7 @@ class Runner:
             )
         )
 
-    def _record(self, record: Sample | Effort | Failure | Finish) -> None:
+    def _record(self, record: Sample | Effort | Failure | BlockEnd | Finish) -> None:
         """Put a record on the disk, then in memory."""
         self._writer.append(record)
         run, replace = self._run, msgspec.structs.replace
@@ -317,6 +339,8 @@ class Runner:
                 self._run = replace(run, efforts=[*run.efforts, record])
             case Failure():
                 self._run = replace(run, failures=[*run.failures, record])
+            case BlockEnd():
+                self._run = replace(run, ends=[*run.ends, record])
             case Finish():
                 self._run = replace(run, finish=record)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: a line at the end of each block, and what was prepared before the run."""
 
 HOST = "host"
 HOST_AGAIN = "host-again"
@@ -42,6 +43,13 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True):
     """Half-width of the 95 % interval of guest/host at which it has had enough."""
 
 
+class Preparation(msgspec.Struct, frozen=True, kw_only=True):
+    """A step of setting the node up that is done once for all subjects, and the seconds it took when it was done."""
+
+    step: str
+    seconds: float
+
+
 class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field="kind"):
     """The first line: what was to be measured, with what, on what."""
 
@@ -72,6 +80,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field=
     """What is measured: a resumed run goes on with the same. Empty in a run that was imported."""
     cpu: int | None = None
     """The processor that single copies were bound to."""
+    prepared: list[Preparation] = []
+    """What was set up once, before any guest could be made, as far as it was timed."""
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample", tag_field="kind"):
@@ -124,6 +134,42 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, tag="failure", tag_fiel
     at: float
 
 
+class Meanwhile(msgspec.Struct, frozen=True, kw_only=True):
+    """How the node was while a block was measured; None: it does not say."""
+
+    others_percent: float | None = None
+    """Share of all processors' time that other processes used in the moment before the block."""
+    cpu_seconds: float | None = None
+    """Time of all processors."""
+    stolen_seconds: float | None = None
+    """How much of it the layer below took away."""
+    throttled: int | None = None
+    """How often the CPU quota of the cgroup that the command ran in made it wait."""
+    throttled_seconds: float | None = None
+    overheated: int | None = None
+    """How often processors slowed down because they were hot."""
+    temperature_c: float | None = None
+    """At the end of the block."""
+    mhz: float | None = None
+    """Mean over the processors at the end of the block."""
+
+
+class BlockEnd(msgspec.Struct, frozen=True, kw_only=True, tag="block-end", tag_field="kind"):
+    """What a block took; also one that was interrupted, unless the command was killed in it."""
+
+    block: int
+    command: float
+    """Unix time at which the command that measured it began: a run that is resumed has several."""
+    harness: dict[str, float]
+    """Seconds by what they were spent on.
+
+    ``workloads``: inside the programs, as they and Siege themselves say, warm-up passes too; ``guests``: making, starting
+    and destroying guests; ``total``: since the block before. What is left over is Wirt's own: getting a program into a
+    guest and its output back, and what a program does before and after its pass.
+    """
+    node: Meanwhile
+
+
 class Finish(msgspec.Struct, frozen=True, kw_only=True, tag="finish", tag_field="kind"):
     """The last line of a run that came to its end; without it the run was interrupted."""
 
@@ -131,17 +177,12 @@ class Finish(msgspec.Struct, frozen=True, kw_only=True, tag="finish", tag_field=
     capped: list[str]
     """``suite/test/subject/copies`` of the cells that hit the cap before their interval was small enough."""
     harness: dict[str, float] = {}
-    """Seconds by what they were spent on, by the command that came to the end of the run.
-
-    ``workloads``: inside the programs, as they and Siege themselves say, warm-up passes too; ``guests``: making, starting
-    and destroying guests; ``total``: all of the command's measuring. What is left over is Wirt's own: getting a program
-    into a guest and its output back, and what a program does before and after its pass.
-    """
+    """As of ``BlockEnd``, in files of format 1, which has none: by the last command alone."""
     steal_percent: float | None = None
-    """CPU time that the layer below the node took away during the run, percent; None if unknown."""
+    """CPU time that the layer below the node took away, percent; in files of format 1, by the last command."""
 
 
-Record = Header | Sample | Effort | Failure | Finish
+Record = Header | Sample | Effort | Failure | BlockEnd | Finish
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,3 +193,4 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     efforts: list[Effort]
     failures: list[Failure]
     finish: Finish | None
+    ends: list[BlockEnd] = []

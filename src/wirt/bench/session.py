@@ -118,7 +118,7 @@ def _measure(
         writer,
         run,
         make_subject=partial(make_subject, context, definition),
-        load=partial(http.load_with_siege, directory=str(writer.path.parent)),
+        load=http.load_with_siege,
         show=show,
     )
     try:

@@ -4,6 +4,7 @@ import textwrap
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from wirt import app
 from wirt.bench import session
@@ -18,6 +19,7 @@ from wirt.bench.sample import Run
 from wirt.cli import options
 from wirt.console import output
 from wirt.console.progress import progress
+from wirt.errors import InvalidInput
 from wirt.host import files
 
 FAILURES = 1
@@ -65,7 +67,7 @@ _WIDTH = 80
 @click.option(
     "--resume",
     metavar="RUN",
-    help="Go on with an interrupted run, as it was begun: other options do not count.",
+    help="Go on with an interrupted run, as it was begun; goes with --json only.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the results as JSON, and nothing else."
@@ -87,6 +89,8 @@ def compare(
 
     Makes guests for the purpose and destroys them. The exit status is 1 if one of them failed.
     """
+    if resume is not None:
+        _refuse_changes(resume)
     request = session.CompareRequest(
         profile=profile,
         approaches=approaches,
@@ -117,6 +121,23 @@ def compare(
         test = f", {failure.test}" if failure.test else ""
         output.note(f"failed: {failure.subject}{test}: {failure.message}")
     return FAILURES if run.failures else 0
+
+
+def _refuse_changes(run: str) -> None:
+    """Refuse options beside --resume that would have to change what the run was begun with.
+
+    Raises:
+        InvalidInput: one was given.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in ("resume", "as_json"):
+            raise InvalidInput(
+                f"{parameter.opts[-1]} cannot be changed in run {run}: a resumed run goes on as it was begun",
+                hint="leave it out, or begin a new run without --resume",
+            )
 
 
 def _measure(

@@ -237,6 +237,26 @@ def probe_temperature(tree: KernelTree | None = None) -> float | None:
     return max((value / 1000 for value in values if value is not None), default=None)
 
 
+def probe_overheating(tree: KernelTree | None = None) -> int | None:
+    """Return how often processors have slowed down because they were hot, since boot; None if nobody counts."""
+    tree = tree or KernelTree()
+    counts = tree.texts(f"{_CPUS}/cpu[0-9]*/thermal_throttle/core_throttle_count").values()
+    return sum(int(text) for text in counts) if counts else None
+
+
+def probe_mhz(tree: KernelTree | None = None) -> float | None:
+    """Return the mean frequency of the processors now, MHz."""
+    tree = tree or KernelTree()
+    now = tree.texts(f"{_CPUS}/cpu[0-9]*/cpufreq/scaling_cur_freq").values()
+    values = [_float(text) for text in now]
+    known = [value / 1000 for value in values if value is not None]
+    if not known:
+        lines = [line for line in tree.lines("/proc/cpuinfo") if line.startswith("cpu MHz")]
+        said = [_float(line.partition(":")[2]) for line in lines]
+        known = [value for value in said if value is not None]
+    return sum(known) / len(known) if known else None
+
+
 def probe_package_versions(packages: Sequence[str]) -> dict[str, str | None]:
     """Return package -> installed version; None for one that is not installed, or a node without dpkg."""
     versions: dict[str, str | None] = dict.fromkeys(packages)

@@ -63,7 +63,7 @@ def describe_method(analysis: Analysis) -> list[str]:
             "host's one server is what both are measured against."
         )
     if total := analysis.harness.get("total"):
-        lines.append(_describe_time(analysis.harness, total))
+        lines.append(_describe_time(analysis.harness, total, analysis.commands))
     return lines
 
 
@@ -79,11 +79,14 @@ def _describe_import(analysis: Analysis) -> list[str]:
     ]
 
 
-def _describe_time(spent: Mapping[str, float], total: float) -> str:
+def _describe_time(spent: Mapping[str, float], total: float, commands: int) -> str:
     names = {"workloads": "in the workloads", "guests": "starting and stopping guests"}
     parts = [
         f"{render_seconds(seconds)} ({100 * seconds / total:.0f} %) {names.get(name, name)}"
         for name, seconds in spent.items()
         if name != "total"
     ]
-    return f"The run took {render_seconds(total)}: {', '.join(parts)}, the rest in Wirt itself."
+    times = f" in {commands} commands, for it was resumed" if commands > 1 else ""
+    return (
+        f"The run took {render_seconds(total)}{times}: {', '.join(parts)}, the rest in Wirt itself."
+    )

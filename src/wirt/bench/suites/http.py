@@ -9,6 +9,7 @@ maintainer advises the same). How many requests a time holds is found out while 
 """
 
 import math
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ _FIRST_REQUESTS = 10
 """Requests of each user in the first look at a server."""
 _MOST_LOOKS = 6
 _GRACE_SECONDS = 120.0
+_CONFIGURATION = "logging = false\nverbose = false\nshow-logfile = false\n"
 
 Figures = dict[str, Any]
 """``{"servers": [figures of each], "sum": their sum}``; the names are Siege's own."""
@@ -57,35 +59,34 @@ def requests_for(figures: Figures, seconds: float) -> list[int]:
     ]
 
 
-def load_with_siege(urls: Sequence[str], requests: Sequence[int], *, directory: str) -> Figures:
+def load_with_siege(urls: Sequence[str], requests: Sequence[int]) -> Figures:
     """Load the servers side by side and return Siege's figures.
 
     Args:
         urls: a page of each server.
         requests: how many requests each of its users makes.
-        directory: where Siege's configuration is written, and what it takes for a person's home.
 
     Raises:
         Failed: Siege failed, or a server answered nothing.
         TimedOut: Siege did not end.
     """
-    configuration = f"{directory}/siegerc"
-    with files.translated("configure siege"):
-        files.write(configuration, "logging = false\nverbose = false\nshow-logfile = false\n")
-    servers = side_by_side(
-        [
-            partial(_load_one, url, number, configuration, directory)
-            for url, number in zip(urls, requests, strict=True)
-        ]
-    )
+    with files.translated("configure siege"), tempfile.TemporaryDirectory(prefix="wirt-") as home:
+        # Siege makes a directory of its own in what it takes for a person's home, so that is a place that goes away.
+        files.write(f"{home}/siegerc", _CONFIGURATION)
+        servers = side_by_side(
+            [
+                partial(_load_one, url, number, home)
+                for url, number in zip(urls, requests, strict=True)
+            ]
+        )
     return {"servers": servers, "sum": sum_servers(servers)}
 
 
-def _load_one(url: str, requests: int, configuration: str, home: str) -> dict[str, float]:
+def _load_one(url: str, requests: int, home: str) -> dict[str, float]:
     done = run.run(
         [
             "siege",
-            f"--rc={configuration}",
+            f"--rc={home}/siegerc",
             "--benchmark",
             f"--concurrent={USERS}",
             f"--reps={requests}",
