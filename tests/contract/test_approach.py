@@ -27,6 +27,7 @@ from wirt.host import links
 from wirt.host.run import SILENT
 from wirt.model.guest import Handle
 from wirt.model.home import Home
+from wirt.model.ids import SHARED
 from wirt.model.launch import Launch
 from wirt.model.limits import Limits
 from wirt.model.names import new_guest_id
@@ -60,7 +61,9 @@ def prepared_guest(name: str, templates: Path) -> Iterator[Prepared]:
         form_path = TemplateCache(str(templates)).path_of_form(TINY, "tree")
         pool.clone(form_path, guest_id, root="tree", size=GIB)
         stack.callback(pool.remove, guest_id)
-        root = pool.attach(form_path, guest_id, root="tree", idmap=approach.needs.idmap)
+        root = pool.attach(
+            form_path, guest_id, root="tree", idmap=SHARED if approach.needs.shifted else None
+        )
         subnet: IPv4Network = addresses.choose_subnet(home.tag, links.routed_networks())
         network = BridgeNetwork(home.tag, subnet)
         network.ensure_up()

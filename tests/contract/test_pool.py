@@ -10,6 +10,7 @@ from tests.contract.pools import GUEST, KINDS, OTHER, SHIFTING, TREES, Made, onl
 
 from wirt.errors import Failed, NotPermitted, OutOfSpace
 from wirt.host import ext4, mount
+from wirt.model.ids import SHARED
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, Idmap, RootTree
 from wirt.storage.base import MeasuresRoots, Resizable, Showing
@@ -208,7 +209,7 @@ def readable_by_nobody(directory: Path) -> list[str]:
 
 
 @only([name for name in KINDS if name != "fake"])
-@pytest.mark.parametrize("idmap", [None, Idmap()])
+@pytest.mark.parametrize("idmap", [None, SHARED])
 def test_root_is_closed_to_other_users_of_the_node(made: Made, idmap: Idmap | None) -> None:
     made.clone()
     root = made.attach(idmap=idmap if made.root == "tree" else None)
@@ -224,7 +225,7 @@ def test_root_is_closed_to_other_users_of_the_node(made: Made, idmap: Idmap | No
 
 @only(SHIFTING)
 def test_root_of_an_unprivileged_guest_is_open_to_its_own_root(made: Made) -> None:
-    idmap = Idmap()
+    idmap = SHARED
     made.clone()
     root = made.attach_tree(idmap=idmap)
     as_its_root = ["setpriv", f"--reuid={idmap.first}", f"--regid={idmap.first}", "--clear-groups"]
@@ -271,7 +272,7 @@ def test_tree_on_a_disk_of_its_own_is_bounded_in_bytes_and_inodes(made: Made) ->
     assert isinstance(made.pool, MeasuresRoots)
     made.pool.clone(made.form_path, GUEST, root="tree", size=64 * MIB)
     unknown = made.pool.measure(GUEST)
-    root = Path(made.attach_tree(idmap=Idmap()).path)
+    root = Path(made.attach_tree(idmap=SHARED).path)
     before = made.pool.measure(GUEST)
     assert before is not None
     assert before.inodes is not None

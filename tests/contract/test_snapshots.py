@@ -12,8 +12,9 @@ from tests.homes import BUSYBOX
 
 from wirt.errors import Failed, OutOfSpace, Unsupported
 from wirt.host import ext4, mount
+from wirt.model.ids import SHARED
 from wirt.model.presence import Presence
-from wirt.model.resources import BlockImage, Idmap
+from wirt.model.resources import BlockImage
 from wirt.storage.base import HasSnapshots, Snapshots
 from wirt.storage.fake import FakePool
 from wirt.storage.loopdisk import DISK
@@ -205,7 +206,7 @@ def test_snapshot_that_is_shown_outlasts_a_stop_and_nobody_can_write_there(
 @only([name for name in WITH_SNAPSHOTS if name != "fake"])
 def test_restore_keeps_all_that_a_file_can_be(made: Made, keeper: Snapshots) -> None:
     """Deleted files and replaced directories of the template, owners, modes, links, attributes, rights, holes."""
-    idmap = Idmap()
+    idmap = SHARED
     root = Path(made.attach_tree(idmap=idmap).path)
     (root / "etc/passwd").unlink()
     subprocess.run(["rm", "-r", root / "usr"], check=True)

@@ -39,11 +39,12 @@ def test_guests_of_a_new_store_are_none(store: Store) -> None:
 
 
 def test_begin_of_create_hides_the_guest_but_takes_its_name_and_address(store: Store) -> None:
-    store.begin(intent("create"))
+    store.begin(intent("create", ids=7))
 
     assert store.guests() == []
-    assert store.find("web-1") == make_guest(1)
+    assert store.find("web-1") == make_guest(1, ids=7)
     assert store.addresses() == {"10.64.0.1"}
+    assert store.ids() == {7}
     assert not store.is_empty()
 
 

@@ -6,13 +6,14 @@ import pytest
 from wirt.approaches.lxc.build import build_config, with_files
 from wirt.host.bounds import CONTROLLERS, Setting, build_bounds
 from wirt.model.home import Home
+from wirt.model.ids import SHARED
 from wirt.model.launch import Launch
 from wirt.model.limits import Limits
-from wirt.model.resources import Idmap, Nic, NicKind, RootTree
+from wirt.model.resources import Nic, NicKind, RootTree
 from wirt.units import MIB, UNBOUNDED
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-ROOT = RootTree(path="/d/pools/directory/12ab34/root", idmap=Idmap())
+ROOT = RootTree(path="/d/pools/directory/12ab34/root", idmap=SHARED)
 LAUNCH = Launch(
     place=Home(data="/d", run="/r").place("12ab34"),
     hostname="web-1",

@@ -16,7 +16,7 @@ from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.model.resources import Idmap, NicKind
+from wirt.model.resources import NicKind
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,8 +24,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
 
     root: str
     """"tree", "qcow2" or "ubd": the form of the root."""
-    idmap: Idmap | None
-    """The shift of ids a tree must show."""
+    shifted: bool
+    """A tree must show its files under other ids, those of the guest's range."""
     nic: NicKind
     smallest_memory: int
     """Bytes below which the template's system does not boot."""

@@ -28,7 +28,7 @@ class Chroot:
     name = "chroot"
     needs = Needs(
         root="tree",
-        idmap=None,
+        shifted=False,
         nic=NicKind.ALIAS,
         smallest_memory=MIB,
         own_kernel=False,

@@ -38,7 +38,7 @@ class FakeApproach:
 
     name = "fake"
     needs = Needs(
-        root="tree", idmap=None, nic=NicKind.TAP, smallest_memory=16 * MIB, own_kernel=False
+        root="tree", shifted=False, nic=NicKind.TAP, smallest_memory=16 * MIB, own_kernel=False
     )
 
     def __init__(self, directory: str, *, fail_at: int | None = None) -> None:

@@ -49,6 +49,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Ports of the node that lead to it while it runs."""
     boot_order: int | None = None
     """Place among the guests that are started with the node, the lowest first; None: it is not."""
+    ids: int | None = None
+    """Number of its range of the node's ids (``model.ids``); None: it was made when all had the same."""
     number: int | None = None
     """A number that it is found by besides its name, as OpenVZ's CTID is; None: it was given none."""
     lives_with: str | None = None

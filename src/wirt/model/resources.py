@@ -8,8 +8,8 @@ import msgspec
 class Idmap(msgspec.Struct, frozen=True, kw_only=True):
     """Ids 0..size-1 inside a guest stand for first..first+size-1 on the node."""
 
-    first: int = 1_000_000
-    size: int = 65_536
+    first: int
+    size: int
 
 
 class RootTree(msgspec.Struct, frozen=True, kw_only=True, tag="tree", tag_field="kind"):

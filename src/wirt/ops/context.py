@@ -71,6 +71,15 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             yield
 
     @contextmanager
+    def ids_lock(self) -> Iterator[None]:
+        """Hold the lock between choosing a range of ids for a guest and writing down that it has it."""
+        with (
+            interrupts.held_back(),
+            lock.hold(self.home.lock("ids"), "the ranges of ids", wait=LOCK_SECONDS),
+        ):
+            yield
+
+    @contextmanager
     def guarantees_lock(self) -> Iterator[None]:
         """Hold the lock between adding up what guests are guaranteed and guaranteeing more."""
         with (

@@ -7,6 +7,7 @@ import msgspec
 
 from wirt.errors import Conflict, NotPermitted, Unsupported
 from wirt.model.guest import Guest
+from wirt.model.ids import free_range
 from wirt.model.limits import Limits, check_limits
 from wirt.model.names import check_name, new_guest_id
 from wirt.ops import journal
@@ -123,7 +124,10 @@ def take_place(context: Context, guest: Guest, verb: str, *, is_asked_for: bool)
     """
     while True:
         try:
-            journal.begin(context, guest, verb)
+            with context.ids_lock():
+                ids = free_range(guest.id, context.store.ids())
+                guest = msgspec.structs.replace(guest, ids=ids)
+                journal.begin(context, guest, verb)
         except Conflict:
             taken = context.store.addresses()
             if is_asked_for or guest.address not in taken:

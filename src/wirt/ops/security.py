@@ -158,17 +158,15 @@ _RULES = (
 )
 
 
-def judge(facts: Security, *, idmap: Idmap | None, dropped: tuple[str, ...]) -> list[Finding]:
+def judge(facts: Security, *, idmap: Idmap, dropped: tuple[str, ...]) -> list[Finding]:
     """Return every finding.
 
     Args:
         facts: what the node says.
-        idmap: the shift of ids of a container, None if it is not shifted.
+        idmap: all ids that containers may have.
         dropped: the capabilities that a container's root does without.
     """
-    findings = [_user_namespaces(facts)]
-    if idmap is not None:
-        findings += [_id_ranges(facts, idmap), _shared_ids(idmap)]
+    findings = [_user_namespaces(facts), _id_ranges(facts, idmap)]
     findings += [_seccomp(facts), _capabilities(dropped), _mandatory_access(facts)]
     findings += [_forwarding(facts), *_sysctls(facts), _core_dumps(facts)]
     findings += [_places(facts), _guest_places(facts), _mount(facts), _devices(facts)]
@@ -209,17 +207,6 @@ def _id_ranges(facts: Security, idmap: Idmap) -> Finding:
 
 def _overlaps(found: IdRange, idmap: Idmap) -> bool:
     return found.first < idmap.first + idmap.size and idmap.first < found.first + found.size
-
-
-def _shared_ids(idmap: Idmap) -> Finding:
-    return Finding(
-        name="ids of containers",
-        state=State.KNOW,
-        found=f"all containers of this node share one range, from {idmap.first}",
-        why="a process that got out of one container could signal and trace those of the others, and what the kernel "
-        "counts by user (keys) is counted for all of them together",
-        change="put guests that must not trust each other's kernel users under qemu, kvm or uml",
-    )
 
 
 def _seccomp(facts: Security) -> Finding:

@@ -15,6 +15,7 @@ from wirt.host import files, mount
 from wirt.model.capability import no
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest, Handle
+from wirt.model.ids import idmap_of
 from wirt.model.launch import Launch
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
@@ -431,7 +432,8 @@ class Ladder:
     def attached_root(self) -> Root:
         """Return the guest's root, made usable if it is not yet."""
         needs = self._approach.needs
-        return self._pool.attach(self.form(), self._guest.id, root=needs.root, idmap=needs.idmap)
+        idmap = idmap_of(self._guest.ids) if needs.shifted else None
+        return self._pool.attach(self.form(), self._guest.id, root=needs.root, idmap=idmap)
 
     def _reach_root(self) -> None:
         self.reached_root()

@@ -69,6 +69,10 @@ class Store(Protocol):
         """Return every address that is taken, by guests under way too."""
         ...
 
+    def ids(self) -> set[int]:
+        """Return the number of every range of ids that is taken, by guests under way too."""
+        ...
+
     def made_from(self, template: str) -> list[str]:
         """Return the names of the guests of a template, those under way too."""
         ...

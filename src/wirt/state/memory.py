@@ -93,6 +93,10 @@ class MemoryStore:
         """Return every address that is taken."""
         return {guest.address for guest in self._guests.values()}
 
+    def ids(self) -> set[int]:
+        """Return the number of every range of ids that is taken."""
+        return {guest.ids for guest in self._guests.values() if guest.ids is not None}
+
     def made_from(self, template: str) -> list[str]:
         """Return the names of the guests of a template, those under way too."""
         found = [guest.name for guest in self._guests.values() if guest.template == template]

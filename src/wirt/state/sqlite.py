@@ -196,6 +196,12 @@ class SqliteStore:
         with self._translated():
             return {row[0] for row in self._db.execute("SELECT address FROM guests")}
 
+    def ids(self) -> set[int]:
+        """Return the number of every range of ids that is taken, by guests under way too."""
+        with self._translated():
+            rows = self._db.execute("SELECT json_extract(body, '$.ids') FROM guests").fetchall()
+        return {row[0] for row in rows if row[0] is not None}
+
     def made_from(self, template: str) -> list[str]:
         """Return the names of the guests of a template, those under way too."""
         with self._translated():

@@ -19,7 +19,7 @@ from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.model.resources import Idmap, NicKind, RootTree
+from wirt.model.resources import NicKind, RootTree
 from wirt.units import MIB
 
 _MONITOR_SECONDS = 10.0
@@ -31,7 +31,7 @@ class Lxc:
     name = "lxc"
     needs = Needs(
         root="tree",
-        idmap=Idmap(),
+        shifted=True,
         nic=NicKind.VETH,
         smallest_memory=32 * MIB,
         own_kernel=False,

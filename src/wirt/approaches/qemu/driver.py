@@ -43,7 +43,7 @@ class Qemu:
     accelerator = "tcg"
     needs = Needs(
         root="qcow2",
-        idmap=None,
+        shifted=False,
         nic=NicKind.TAP,
         smallest_memory=128 * MIB,
         own_kernel=True,

@@ -49,7 +49,7 @@ class Uml:
     name = "uml"
     needs = Needs(
         root="ubd",
-        idmap=None,
+        shifted=False,
         nic=NicKind.TAP,
         smallest_memory=64 * MIB,
         own_kernel=True,
