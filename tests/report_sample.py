@@ -5,7 +5,7 @@ import math
 import msgspec
 
 from wirt.bench.analysis import Analysis, Clock, Index, NetworkRow, Result, Verdict
-from wirt.bench.sample import HOST, HOST_AGAIN, Effort, Failure, Header, Subject
+from wirt.bench.sample import HOST, HOST_AGAIN, Effort, Failure, Header, Preparation, Subject
 
 SUBJECTS = (HOST, HOST_AGAIN, "chroot", "lxc", "uml", "qemu")
 GUESTS = ("chroot", "lxc", "uml", "qemu")
@@ -255,6 +255,12 @@ def make_header() -> Header:
         template_sha256="5f" * 32,
         workloads={"dhry2reg": "ab" * 32},
         compiler={"version": "gcc 12.2.0", "flags": "-O2 -static"},
+        prepared=[
+            Preparation(step="packages", seconds=83.0),
+            Preparation(step="venv", seconds=41.5),
+            Preparation(step="workloads", seconds=9.0),
+            Preparation(step="template", seconds=112.0),
+        ],
         environment={
             "cpu": {
                 "model": "Example CPU 2.5 GHz",

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from wirt.ops.security import Finding
     from wirt.storage.base import Ground, Packages
 
+_CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
 
 def find_home() -> Home:
     """Return the home that the environment names; see ``Home`` for the defaults.
@@ -177,5 +179,9 @@ def _boot_id() -> str:
 
 def find_workloads() -> str:
     """Return the directory of the built workloads: WIRT_WORKLOADS, or where ``make`` in a checkout puts them."""
-    checkout = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    return os.environ.get("WIRT_WORKLOADS") or os.path.join(checkout, "build", "workloads")
+    return os.environ.get("WIRT_WORKLOADS") or os.path.join(_CHECKOUT, "build", "workloads")
+
+
+def find_set_up_times() -> str:
+    """Return the file in which a checkout's ``scripts/set-up`` writes how long its steps took."""
+    return os.path.join(_CHECKOUT, "build", "log", "seconds")

@@ -60,7 +60,7 @@ def has_sample(text: str) -> bool:
 
 @pytest.fixture(scope="module")
 def told(module_home: HomeUnderTest) -> subprocess.CompletedProcess[str]:
-    """Give what ``compare --json`` of a chroot, a container, and an emulated guest that has no kernel says."""
+    """Give what ``compare --json`` of a chroot, a container, and an emulated guest whose kernel is none says."""
     approaches = ["-a", "chroot", "-a", "lxc", "-a", "qemu"]
     return module_home.wirt(*SMALL, *approaches, "--blocks", "2", "--json")
 
@@ -77,7 +77,7 @@ def test_compare_with_an_approach_that_fails_measures_the_others_and_ends_with_o
     assert told.stderr.splitlines() == [
         f"failed: qemu: {failure.message}" for failure in run.failures
     ]
-    assert "has no kernel to boot" in told.stderr
+    assert "kernel has no driver" in told.stderr
 
 
 def test_compare_with_json_prints_an_object_and_nothing_else(

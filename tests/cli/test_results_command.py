@@ -82,3 +82,14 @@ def test_file_that_cannot_be_written_is_named(home: HomeUnderTest, tmp_path: Pat
 
     assert done.returncode == 10
     assert done.stderr.startswith(f"wirt: cannot write {target}: No such file or directory")
+
+
+def test_report_without_a_place_of_ones_own_says_nothing_of_it(
+    home: HomeUnderTest, tmp_path: Path
+) -> None:
+    run = bring_in(home, "unixbench-5.1.3.txt", "unixbench")
+    nowhere = {"HOME": "/proc/nowhere", "TMPDIR": str(tmp_path)}
+    done = home.wirt("report", run, environment=nowhere)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(tmp_path.iterdir()) == []

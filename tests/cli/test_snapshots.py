@@ -91,7 +91,7 @@ def test_list_tells_name_age_size_and_place(home: HomeUnderTest) -> None:
     assert [(one["name"], one["mounted"]) for one in as_json] == [(made, None), ("two", where)]
     assert as_json[0]["bytes"] == 0
     assert 4096 <= as_json[1]["bytes"] <= 32768
-    assert looked_at == ["bin", "dev"]
+    assert looked_at == ["bin", "boot"]
     assert hidden == "snapshot two of guest web unmounted\n"
     assert list(Path(where).parent.parent.glob("mounted/*")) == []
 

@@ -99,3 +99,15 @@ def test_list_says_which_template_is_not_what_its_metadata_says(
 
     assert re.search(r"^own +built ", imported, re.M)
     assert re.search(r"^own +changed ", changed, re.M)
+
+
+def test_import_of_what_is_no_file_says_so(home: HomeUnderTest, tmp_path: Path) -> None:
+    pipe = tmp_path / "root.tar"
+    os.mkfifo(pipe)
+    done = home.wirt("template", "import", str(pipe), "web")
+
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"wirt: {pipe} is neither a file nor a directory; "
+        "write what comes from there into a file first, and give the path of that\n",
+    )

@@ -7,7 +7,7 @@ import pytest
 from tests.report_sample import make_analysis, make_result, replace
 
 from wirt.bench.properties import APPROACHES, describe_approaches
-from wirt.bench.report import method, tables
+from wirt.bench.report import effort, method, tables
 from wirt.bench.report.figures import draw_figures
 from wirt.bench.report.wording import (
     count,
@@ -180,9 +180,12 @@ def test_index_table_marks_a_partial_index_and_says_what_is_missing() -> None:
 
 
 def test_effort_table_sums_the_medians_of_the_steps() -> None:
-    totals, steps = tables.build_effort(make_analysis())
+    totals, once, steps = effort.build_effort(make_analysis())
 
-    assert totals.rows[2] == ["lxc", "3", "410 ms"]
+    assert totals.rows[0] == ["once, before all", "4", "4 min 06 s"]
+    assert totals.rows[3] == ["lxc", "3", "410 ms"]
+    assert once.rows[0] == ["install the Debian packages", "1 min 23 s"]
+    assert once.rows[3] == ["build the template", "1 min 52 s"]
     assert ["uml", "boot", "9.40 s", "3"] in steps.rows
 
 
@@ -238,7 +241,8 @@ def test_effort_is_told_in_the_order_of_the_run_without_the_second_host() -> Non
         for subject in (HOST_AGAIN, "lxc", HOST)
         for step in ("create", "own step")
     ]
-    totals, steps = tables.build_effort(replace(analysis, efforts=efforts))
+    header = msgspec.structs.replace(analysis.header, prepared=[])
+    totals, steps = effort.build_effort(replace(analysis, header=header, efforts=efforts))
 
     assert [row[0] for row in totals.rows] == [HOST, "lxc"]
     assert [row[:2] for row in steps.rows] == [

@@ -60,6 +60,18 @@ def test_guest_of_virtual_machine_is_named(
     assert probe_virtualization(tree).guest_of == expected
 
 
+def test_machine_whose_tables_are_for_root_only_is_known_by_its_clock_and_says_so(
+    tmp_path: Path,
+) -> None:
+    table = "/sys/firmware/acpi/tables/DSDT"
+    files = {"/proc/cpuinfo": GUEST_CPU, CLOCKS: "kvm-clock", table: ""}
+    shut = probe_virtualization(make_tree(tmp_path / "user", files))
+    read = probe_virtualization(make_tree(tmp_path / "root", files | {table: "DSDT FIRECKVM"}))
+
+    assert (shut.guest_of, shut.closed) == ("kvm", True)
+    assert (read.guest_of, read.closed) == ("firecracker", False)
+
+
 def test_guest_of_qemu_with_kvm_clock_is_kvm(tmp_path: Path) -> None:
     tree = make_tree(
         tmp_path,

@@ -34,6 +34,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """The guest has a host name of its own."""
     kernel_image: bool = False
     """The template's kernel and an initial ramdisk must be handed over."""
+    init: bool = False
+    """The guest's first program is the template's ``/sbin/init``."""
     terminal: bool = True
     """A command in the guest can have the terminal of whoever runs it."""
     logins: bool = False

@@ -14,6 +14,7 @@ from wirt import __version__
 from wirt.approaches.registry import APPROACHES
 from wirt.bench.environment import describe_environment
 from wirt.bench.plan import PROFILES, SUITES, build_cells
+from wirt.bench.preparation import read_preparation
 from wirt.bench.results import RunWriter, find_run, new_run_id, open_resume, run_path
 from wirt.bench.runner import Progress, Runner
 from wirt.bench.sample import HOST, HOST_AGAIN, Header, Run, Subject
@@ -26,6 +27,7 @@ from wirt.model.capability import Capability
 from wirt.model.limits import Limits
 from wirt.ops.context import Context
 from wirt.ops.create import DEFAULT_TEMPLATE
+from wirt.ops.fitness import judge_template
 from wirt.units import MIB
 
 MEMORY = 512 * MIB
@@ -56,7 +58,12 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(
-    context: Context, request: CompareRequest, *, bundle: str, show: Callable[[Progress], None]
+    context: Context,
+    request: CompareRequest,
+    *,
+    bundle: str,
+    set_up_times: str,
+    show: Callable[[Progress], None],
 ) -> Run:
     """Measure a new run and return it.
 
@@ -64,6 +71,7 @@ def compare(
         context: the home.
         request: what is to be compared.
         bundle: directory of the built workloads.
+        set_up_times: file that says how long setting the node up took (see ``preparation``).
         show: told how far it is.
 
     Raises:
@@ -71,7 +79,7 @@ def compare(
         Busy: another comparison runs in this home.
     """
     with _alone(context):
-        header = _header(context, request, bundle)
+        header = _header(context, request, bundle, set_up_times)
         path = run_path(Path(context.home.results), header.run)
         with RunWriter.create(path, header) as writer:
             run = Run(header=header, samples=[], efforts=[], failures=[], finish=None)
@@ -127,7 +135,7 @@ def _measure(
         raise Interrupted(header.run) from interrupt
 
 
-def _header(context: Context, request: CompareRequest, bundle: str) -> Header:
+def _header(context: Context, request: CompareRequest, bundle: str, set_up_times: str) -> Header:
     profile = PROFILES.get(request.profile)
     if profile is None:
         raise InvalidInput(
@@ -152,7 +160,13 @@ def _header(context: Context, request: CompareRequest, bundle: str) -> Header:
     manifest = load_manifest(Path(bundle))
     template = context.templates.get(request.template)
     capabilities = {name: context.approach(name).probe_capability() for name in APPROACHES}
-    approaches = _choose_approaches(request.approaches, capabilities)
+    usable = {
+        name: one
+        if not one.available
+        else judge_template(template, name, context.approach(name).needs)
+        for name, one in capabilities.items()
+    }
+    approaches = _choose_approaches(request.approaches, usable)
     started = time.time()
     environment = describe_environment(context.home.data, approaches=capabilities.values())
     return Header(
@@ -174,9 +188,10 @@ def _header(context: Context, request: CompareRequest, bundle: str) -> Header:
         workloads=manifest.files,
         compiler={"version": manifest.compiler.version, "flags": manifest.compiler.flags},
         environment=environment,
-        unavailable={name: c.reason for name, c in capabilities.items() if not c.available},
+        unavailable={name: one.reason for name, one in usable.items() if not one.available},
         planned=cells,
         cpu=max(os.sched_getaffinity(0)),
+        prepared=read_preparation(set_up_times, template),
     )
 
 

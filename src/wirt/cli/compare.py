@@ -151,7 +151,9 @@ def _measure(
 
         bundle = app.find_workloads()
         if resume is None:
-            run = session.compare(context, request, bundle=bundle, show=show)
+            run = session.compare(
+                context, request, bundle=bundle, set_up_times=app.find_set_up_times(), show=show
+            )
         else:
             run = session.resume(context, resume, bundle=bundle, show=show)
         return run, Path(context.home.results) / run.header.run

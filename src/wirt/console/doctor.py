@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterable
 
 from wirt.host.facts import Cpu, Memory, Node
+from wirt.host.virtualization import Virtualization
 from wirt.model.capability import Capability
 from wirt.ops.doctor import Diagnosis
 from wirt.units import render_bytes
@@ -35,7 +36,7 @@ def _section(title: str, lines: Iterable[str]) -> str:
 
 def _node(node: Node) -> list[str]:
     facts = [
-        ("guest of", node.virtualization.guest_of or "nothing, the machine is its own"),
+        ("guest of", _guest_of(node.virtualization)),
         ("processor", _cpu(node.cpu)),
         ("memory", _memory(node.memory)),
         ("kernel", node.kernel.release),
@@ -45,6 +46,12 @@ def _node(node: Node) -> list[str]:
         ("rights", _rights(node)),
     ]
     return [line for name, text in facts for line in _entry(name, text)]
+
+
+def _guest_of(below: Virtualization) -> str:
+    if below.guest_of is None:
+        return "nothing, the machine is its own"
+    return f"{below.guest_of}; root may learn which kind" if below.closed else below.guest_of
 
 
 def _cpu(cpu: Cpu) -> str:

@@ -10,6 +10,7 @@ from wirt.errors import Error
 from wirt.host import run
 from wirt.host.kerneltree import KernelTree
 
+_DSDT = "/sys/firmware/acpi/tables/DSDT"
 UNNAMED = "unknown"
 """There is a hypervisor, but it does not say which."""
 
@@ -48,6 +49,8 @@ class Virtualization(msgspec.Struct, frozen=True, kw_only=True):
     """The hypervisor or emulator whose virtual machine the node is."""
     container: str | None
     """The container that this process sees as the node."""
+    closed: bool = False
+    """The machine's tables, which might name it more closely, are for root only, and were not read."""
 
     @property
     def guest_of(self) -> str | None:
@@ -57,7 +60,13 @@ class Virtualization(msgspec.Struct, frozen=True, kw_only=True):
 
 def probe_virtualization(tree: KernelTree) -> Virtualization:
     """Ask the kernel and the firmware what the node is a guest of."""
-    return Virtualization(machine=_machine(tree), container=_container(tree))
+    machine = _machine(tree)
+    return Virtualization(
+        machine=machine,
+        container=_container(tree),
+        # Firecracker's machines have KVM's clock, which everybody may see.
+        closed=machine == "kvm" and tree.exists(_DSDT) and tree.text(_DSDT) is None,
+    )
 
 
 def _machine(tree: KernelTree) -> str | None:
@@ -89,7 +98,7 @@ def _flag_says_no(tree: KernelTree) -> bool:
 
 def _from_acpi(tree: KernelTree) -> str | None:
     # Firecracker has no DMI; it signs its ACPI tables, which only root may read.
-    table = tree.text("/sys/firmware/acpi/tables/DSDT") or ""
+    table = tree.text(_DSDT) or ""
     return "firecracker" if "FIRECK" in table[:64] else None
 
 

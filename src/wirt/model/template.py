@@ -35,3 +35,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     imported: bool = False
     spec_sha256: str | None = None
     """Of the metadata that it was built from, scripts and all; None if that is not known."""
+    has_init: bool | None = None
+    """It has a first program, ``/sbin/init``; None: nobody looked, as Wirt did not always."""
+    has_kernel: bool | None = None
+    """It has a kernel with its modules; None as before."""

@@ -12,6 +12,7 @@ from wirt.model.limits import Limits, check_limits
 from wirt.model.names import check_name, new_guest_id
 from wirt.ops import journal
 from wirt.ops.context import Context
+from wirt.ops.fitness import judge_template
 from wirt.ops.steps import Ladder
 
 DEFAULT_APPROACH = "lxc"
@@ -65,6 +66,11 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         raise Unsupported(
             f"approach {request.approach} cannot run here: {capability.reason}",
             hint=capability.hint or "see wirt doctor for those that can",
+        )
+    fit = judge_template(template, request.approach, approach.needs)
+    if not fit.available:
+        raise Unsupported(
+            f"approach {request.approach} cannot be used: {fit.reason}", hint=fit.hint
         )
     check_limits(
         request.limits,

@@ -11,6 +11,7 @@ import os
 import re
 import tarfile
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
@@ -20,6 +21,7 @@ import msgspec
 from wirt.errors import Failed, InvalidInput
 from wirt.host.files import sync_directory
 from wirt.host.run import Streams, check, exit_status, spawn
+from wirt.model.template import Template
 from wirt.storage.ownthings import OwnThings
 from wirt.storage.tarcheck import MemberCheck, inner_name
 from wirt.storage.tarread import (
@@ -40,6 +42,9 @@ _KEEP = (
 )
 """What tar keeps beside the content. Not ``trusted.*``: overlayfs would take those for its own orders."""
 
+_INIT = ("sbin/init", "usr/sbin/init")
+_KERNEL = re.compile(r"boot/vmlinuz-([^/]+)")
+_MODULES = re.compile(r"(?:usr/)?lib/modules/([^/]+)")
 _OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
 
 
@@ -50,6 +55,8 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     suite: str
     unpacked_bytes: int
     devices_left_out: int = 0
+    has_init: bool = False
+    has_kernel: bool = False
 
 
 def pack(tree: str, out: str) -> None:
@@ -189,6 +196,25 @@ def pack_anew(tree: str, out: str, *, origin: str, room: int) -> tuple[Contents,
     return copier.contents(), owned.said()
 
 
+def describe(name: str, description: str, contents: Contents) -> Template:
+    """Return what is known of a template that was not built from metadata, before it is sealed."""
+    return Template(
+        name=name,
+        description=description,
+        distribution=contents.distribution,
+        suite=contents.suite,
+        packages=[],
+        unpacked_bytes=contents.unpacked_bytes,
+        sha256="",
+        packed_bytes=0,
+        built=time.time(),
+        build_seconds=0.0,
+        imported=True,
+        has_init=contents.has_init,
+        has_kernel=contents.has_kernel,
+    )
+
+
 class Copier:
     """Writes the checked members of foreign archives to a fresh one, and knows afterwards what it holds.
 
@@ -203,6 +229,9 @@ class Copier:
         self._archive = archive
         self._room = room
         self._release: dict[str, str] = {}
+        self._has_init = False
+        self._kernels: set[str] = set()
+        self._modules: set[str] = set()
         self._total = 0
         self.devices_left_out = 0
 
@@ -212,6 +241,11 @@ class Copier:
         Raises:
             OutOfSpace: the unpacked root would not fit.
         """
+        self._has_init |= name in _INIT
+        if member.isreg() and (kernel := _KERNEL.fullmatch(name)):
+            self._kernels.add(kernel[1])
+        if modules := _MODULES.match(name):
+            self._modules.add(modules[1])
         self._total += size_on_disk(member)
         check_room(self._archive, self._total, self._room)
         body: IO[bytes] | None = tar.extractfile(member) if member.isreg() else None
@@ -241,6 +275,8 @@ class Copier:
             suite=release.get("VERSION_CODENAME") or release.get("VERSION_ID") or "unknown",
             unpacked_bytes=self._total,
             devices_left_out=self.devices_left_out,
+            has_init=self._has_init,
+            has_kernel=not self._kernels.isdisjoint(self._modules),
         )
 
 

@@ -86,6 +86,15 @@ def find_kernel(tree: str) -> str:
     return os.path.join(boot, max(found, key=_version_key))
 
 
+def has_kernel(tree: str) -> bool:
+    """Say whether a tree has a kernel that can be booted."""
+    try:
+        find_kernel(tree)
+    except Unsupported:
+        return False
+    return True
+
+
 def copy_kernel(tree: str, out: str) -> None:
     """Write a tree's newest kernel to ``out``, whole or not at all.
 

@@ -116,11 +116,13 @@ class TemplateCache:
 
     def _build_in(self, work: WorkDir, spec: TemplateSpec, progress: Progress) -> Template:
         """Build the root of a template in a work directory and return what is known of it."""
+        from wirt.storage.boot import has_kernel
         from wirt.storage.builder import build_root
         from wirt.storage.specs import sha256_of_spec
 
         root = build_root(spec, work.path, lock=work.lock, progress=progress)
-        os.rename(root, f"{work.path}/{FORMS['tree']}")
+        tree = f"{work.path}/{FORMS['tree']}"
+        os.rename(root, tree)
         progress("packing the root")
         return Template(
             name=spec.name,
@@ -128,12 +130,14 @@ class TemplateCache:
             distribution=spec.distribution,
             suite=spec.suite,
             packages=spec.packages,
-            unpacked_bytes=disk_usage(f"{work.path}/{FORMS['tree']}"),
+            unpacked_bytes=disk_usage(tree),
             sha256="",
             packed_bytes=0,
             built=time.time(),
             build_seconds=0.0,
             spec_sha256=sha256_of_spec(spec),
+            has_init=os.path.lexists(f"{tree}/sbin/init"),
+            has_kernel=has_kernel(tree),
         )
 
     def import_root(
@@ -160,10 +164,15 @@ class TemplateCache:
             InvalidInput: it is neither, or one that is refused; names the member and the reason.
         """
         from wirt.storage import oci
-        from wirt.storage.archive import check_beside, normalise
+        from wirt.storage.archive import check_beside, describe, normalise
 
         started = time.monotonic()
-        if not (os.path.isfile(path) or os.path.isdir(path)):
+        if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+            raise InvalidInput(
+                f"{path} is neither a file nor a directory",
+                hint="write what comes from there into a file first, and give the path of that",
+            )
+        if not os.path.exists(path):
             raise NotFound(
                 f"there is no file {path}", hint="give the path of a tar or of an OCI image layout"
             )
@@ -189,23 +198,7 @@ class TemplateCache:
                 contents = normalise(path, packed, room=room, skip_devices=skip_devices)
             if contents.devices_left_out:
                 progress(f"device nodes left out: {contents.devices_left_out}")
-            return self._seal(
-                work,
-                Template(
-                    name=name,
-                    description=f"imported from {label}",
-                    distribution=contents.distribution,
-                    suite=contents.suite,
-                    packages=[],
-                    unpacked_bytes=contents.unpacked_bytes,
-                    sha256="",
-                    packed_bytes=0,
-                    built=time.time(),
-                    build_seconds=0.0,
-                    imported=True,
-                ),
-                started,
-            )
+            return self._seal(work, describe(name, f"imported from {label}", contents), started)
 
     def take_tree(self, tree: str, name: str, *, origin: str, progress: Progress) -> Template:
         """Make a template of what a guest's root holds, without what is that one guest's, and return it.
@@ -220,7 +213,7 @@ class TemplateCache:
             Conflict, Busy, OutOfSpace: as ``build``.
             InvalidInput: something in it cannot be part of a template.
         """
-        from wirt.storage.archive import pack_anew
+        from wirt.storage.archive import describe, pack_anew
 
         started = time.monotonic()
         with self._making(name, f"make template {name}") as work:
@@ -229,23 +222,7 @@ class TemplateCache:
             )
             for line in put_right:
                 progress(line)
-            return self._seal(
-                work,
-                Template(
-                    name=name,
-                    description=f"made of {origin}",
-                    distribution=contents.distribution,
-                    suite=contents.suite,
-                    packages=[],
-                    unpacked_bytes=contents.unpacked_bytes,
-                    sha256="",
-                    packed_bytes=0,
-                    built=time.time(),
-                    build_seconds=0.0,
-                    imported=True,
-                ),
-                started,
-            )
+            return self._seal(work, describe(name, f"made of {origin}", contents), started)
 
     def get(self, name: str) -> Template:
         """Return a template.

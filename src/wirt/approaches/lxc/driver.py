@@ -35,6 +35,7 @@ class Lxc:
         nic=NicKind.VETH,
         smallest_memory=32 * MIB,
         own_kernel=False,
+        init=True,
         logins=True,
     )
 

@@ -47,6 +47,7 @@ class Qemu:
         nic=NicKind.TAP,
         smallest_memory=128 * MIB,
         own_kernel=True,
+        init=True,
         kernel_image=True,
         terminal=False,
     )

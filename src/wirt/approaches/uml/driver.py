@@ -53,6 +53,7 @@ class Uml:
         nic=NicKind.TAP,
         smallest_memory=64 * MIB,
         own_kernel=True,
+        init=True,
         terminal=False,
     )
 

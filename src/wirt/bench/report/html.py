@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from wirt.bench.analysis import Analysis
 from wirt.bench.properties import ProbedApproach
-from wirt.bench.report import method, tables, text
+from wirt.bench.report import effort, method, tables, text
 from wirt.bench.report.figures import draw_figures
 
 
@@ -35,7 +35,7 @@ def render_html(analysis: Analysis, approaches: Sequence[ProbedApproach]) -> str
         indices=tables.build_indices(analysis),
         sections=tables.build_sections(analysis),
         approaches=tables.build_approaches(approaches),
-        effort=tables.build_effort(analysis),
+        effort=effort.build_effort(analysis),
         method=method.describe_method(analysis),
         noise=tables.build_noise(analysis),
         clocks=tables.build_clocks(analysis),

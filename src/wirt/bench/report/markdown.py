@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from wirt.bench.analysis import Analysis
 from wirt.bench.properties import ProbedApproach
-from wirt.bench.report import method, tables, text
+from wirt.bench.report import effort, method, tables, text
 from wirt.bench.report.tables import Table
 from wirt.bench.report.wording import index
 from wirt.bench.sample import HOST
@@ -55,7 +55,7 @@ def _lines(analysis: Analysis, approaches: Sequence[ProbedApproach]) -> Iterator
     yield from _heading("The approaches")
     yield from _table(_turn(tables.build_approaches(approaches)))
     yield from _heading("Set-up effort")
-    yield from _tables(tables.build_effort(analysis), "The run recorded no set-up steps.")
+    yield from _tables(effort.build_effort(analysis), "The run recorded no set-up steps.")
     yield from _heading("What was measured how")
     for paragraph in method.describe_method(analysis):
         yield _escape(paragraph)

@@ -1,6 +1,5 @@
 """The tables of the report as plain values: every format draws the same cells."""
 
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -20,7 +19,7 @@ from wirt.bench.report.wording import (
 )
 from wirt.bench.sample import HOST, HOST_AGAIN
 from wirt.bench.workloads import WORKLOADS, Group
-from wirt.units import render_bytes, render_seconds
+from wirt.units import render_bytes
 
 NONE = "-"
 """What a cell without a figure shows."""
@@ -314,64 +313,6 @@ def _name_capability(one: ProbedApproach) -> str:
     if one.available and not one.measured:
         state = "yes, but not measured in this run"
     return f"{state}: {one.reason}" if one.reason else state
-
-
-_STEPS = {
-    "create": "clone the template",
-    "start": "start its first process",
-    "ready": "wait until it takes a command",
-    "settle": "wait until its services are up",
-    "copy workloads": "copy the programs in",
-}
-"""The runner's steps in a reader's words."""
-
-
-def build_effort(analysis: Analysis) -> list[Table]:
-    """Return what it took to set up each subject: in sum, and step by step (medians over the blocks)."""
-    seconds: dict[tuple[str, str], list[float]] = {}
-    for effort in analysis.efforts:
-        seconds.setdefault((effort.subject, effort.step), []).append(effort.seconds)
-    medians = {key: statistics.median(values) for key, values in seconds.items()}
-    made = {subject for subject, _ in medians} - {HOST_AGAIN}
-    subjects = [subject.name for subject in analysis.header.subjects if subject.name in made]
-    if not subjects:
-        return []
-    totals = []
-    for subject in subjects:
-        steps = [value for (owner, _), value in medians.items() if owner == subject]
-        totals.append([subject, str(len(steps)), render_seconds(sum(steps))])
-    return [
-        Table(
-            caption="Set-up effort in sum",
-            columns=[
-                Column(title="Where"),
-                Column(title="Steps", numeric=True),
-                Column(title="Time", numeric=True),
-            ],
-            rows=totals,
-            note="Steps that Wirt took for one of each. Guests were started together, so one waited for another.",
-        ),
-        Table(
-            caption="Set-up effort step by step",
-            columns=[
-                Column(title="Where"),
-                Column(title="Step"),
-                Column(title="Median time", numeric=True),
-                Column(title="Times done", numeric=True),
-            ],
-            rows=[
-                [
-                    owner,
-                    _STEPS.get(step, step),
-                    render_seconds(value),
-                    str(len(seconds[owner, step])),
-                ]
-                for subject in subjects
-                for (owner, step), value in medians.items()
-                if owner == subject
-            ],
-        ),
-    ]
 
 
 def build_noise(analysis: Analysis) -> Table | None:

@@ -1,0 +1,105 @@
+"""What it took to make the host and the guests ready, as tables: once for all of them, in sum, and step by step."""
+
+import math
+import statistics
+from collections.abc import Sequence
+
+from wirt.bench import preparation
+from wirt.bench.analysis import Analysis
+from wirt.bench.report.tables import Column, Table
+from wirt.bench.sample import HOST_AGAIN
+from wirt.units import render_seconds
+
+_PREPARED = {
+    preparation.PACKAGES: "install the Debian packages",
+    preparation.PROGRAMS: "install Wirt",
+    preparation.WORKLOADS: "compile the test programs",
+    preparation.TEMPLATE: "build the template",
+}
+_STEPS = {
+    "create": "clone the template",
+    "start": "start its first process",
+    "ready": "wait until it takes a command",
+    "settle": "wait until its services are up",
+    "copy workloads": "copy the programs in",
+}
+"""The steps of the file in a reader's words."""
+
+
+def build_effort(analysis: Analysis) -> list[Table]:
+    """Return what it took to set up the node and each subject (medians over the blocks)."""
+    prepared = analysis.header.prepared
+    medians = _medians(analysis)
+    made = {subject for subject, _ in medians} - {HOST_AGAIN}
+    subjects = [subject.name for subject in analysis.header.subjects if subject.name in made]
+    sums = [
+        [subject, str(len(steps)), render_seconds(math.fsum(steps))]
+        for subject in subjects
+        if (steps := [value for (owner, _), value in medians.items() if owner == subject])
+    ]
+    if prepared:
+        total = math.fsum(one.seconds for one in prepared)
+        sums.insert(0, ["once, before all", str(len(prepared)), render_seconds(total)])
+    tables = [_in_sum(sums), _once(analysis), _step_by_step(analysis, subjects)]
+    return [table for table in tables if table.rows]
+
+
+def _medians(analysis: Analysis) -> dict[tuple[str, str], float]:
+    """Return the seconds of each step of each subject."""
+    return {key: statistics.median(values) for key, values in _seconds(analysis).items()}
+
+
+def _seconds(analysis: Analysis) -> dict[tuple[str, str], list[float]]:
+    seconds: dict[tuple[str, str], list[float]] = {}
+    for effort in analysis.efforts:
+        seconds.setdefault((effort.subject, effort.step), []).append(effort.seconds)
+    return seconds
+
+
+def _in_sum(rows: Sequence[list[str]]) -> Table:
+    return Table(
+        caption="Set-up effort in sum",
+        columns=[
+            Column(title="Where"),
+            Column(title="Steps", numeric=True),
+            Column(title="Time", numeric=True),
+        ],
+        rows=list(rows),
+        note="Steps that Wirt took for one of each. Guests were started together, so one waited for another.",
+    )
+
+
+def _once(analysis: Analysis) -> Table:
+    return Table(
+        caption="Set up once, before all guests",
+        columns=[Column(title="Step"), Column(title="Time", numeric=True)],
+        rows=[
+            [_PREPARED.get(one.step, one.step), render_seconds(one.seconds)]
+            for one in analysis.header.prepared
+        ],
+        note="As timed when it was done, downloads included; what was set up by other means is not in it.",
+    )
+
+
+def _step_by_step(analysis: Analysis, subjects: Sequence[str]) -> Table:
+    seconds, medians = _seconds(analysis), _medians(analysis)
+    return Table(
+        caption="Set-up effort step by step",
+        columns=[
+            Column(title="Where"),
+            Column(title="Step"),
+            Column(title="Median time", numeric=True),
+            Column(title="Times done", numeric=True),
+        ],
+        rows=[
+            [
+                owner,
+                _STEPS.get(step, step),
+                render_seconds(value),
+                str(len(seconds[owner, step])),
+            ]
+            for subject in subjects
+            for (owner, step), value in medians.items()
+            if owner == subject
+        ],
+    )
