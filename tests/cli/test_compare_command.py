@@ -109,6 +109,21 @@ def test_compare_with_json_prints_an_object_and_nothing_else(
     assert (host["ratio"], host["index"], host["n"]) == (1.0, 10.0, 2)
 
 
+def test_compare_of_lives_measures_the_verbs_of_guests_and_leaves_none(
+    home: HomeUnderTest,
+) -> None:
+    lives = ["compare", "-t", TINY, "--suite", "lifecycle", "-a", "chroot", "-a", "lxc"]
+    told = home.wirt(*lives, "--blocks", "1", "--json", status=0)
+    rows = {(row["verb"], row["subject"]): row for row in json.loads(told.stdout)["lifecycle"]}
+    verbs = ("create", "start", "ready", "stop", "clone", "destroy", "life")
+
+    assert rows.keys() == {(verb, name) for verb in verbs for name in ("chroot", "lxc")}
+    assert all(0 < row["seconds"] < 60 for row in rows.values())
+    assert home.guests() == []
+    assert left_of(home) == []
+    assert "The life of a guest" in only_run(home).with_name("report.html").read_text()
+
+
 def test_compare_leaves_a_report_and_no_guest(
     module_home: HomeUnderTest, told: subprocess.CompletedProcess[str]
 ) -> None:

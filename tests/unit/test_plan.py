@@ -96,7 +96,7 @@ def test_cells_with_tests_blocks_and_seconds_of_their_own_take_these() -> None:
 @pytest.mark.parametrize(
     ("wish", "message"),
     [
-        ({"suites": ("disk",)}, "there is no suite 'disk'; choose one of unix, http"),
+        ({"suites": ("disk",)}, "there is no suite 'disk'; choose one of unix, http, lifecycle"),
         ({"tests": ("pope",)}, f"there is no test 'pope'; choose one of {', '.join(WORKLOADS)}"),
         ({"seconds": 0.0}, "a pass of 0 s measures nothing; ask for 100ms or more"),
     ],

@@ -39,7 +39,7 @@ def test_answer_without_figures_says_so_five_times() -> None:
         "This run says nothing about inter-process communication and file system work: no guest "
         "has a figure to set against the host's.",
         "This run says nothing about web serving: the suite http was not measured.",
-        "Nothing can be said about what suits whom, for no guest was measured.",
+        "Nothing can be said about what suits whom, for no guest was set against the host.",
         "There is nothing to trust or doubt, for nothing was compared.",
     ]
 

@@ -43,6 +43,8 @@ class World:
         self.path: Path | None = None
         self.on_disk: list[int] = []
         """Samples that the file had when each pass began."""
+        self.lives: list[str] = []
+        """Whose guests were taken through a life, in order."""
         self.looks = 0
         self.stolen = 0.0
         """Seconds of each block that the layer below takes away."""
@@ -130,6 +132,12 @@ class FakeSubject:
     def measure(self, test: str, seconds: float, cpus: frozenset[int] | None) -> Measurement:
         assert self._key in self._world.alive
         return self._world.run_pass(self.subject, test, seconds, cpus)
+
+    def live(self) -> dict[str, float]:
+        self._world.meet(self.subject, "life")
+        self._world.time += 3.5
+        self._world.lives.append(self.subject)
+        return {"create": 0.5, "start": 1.0, "stop": 2.0}
 
     def serve(self) -> str:
         assert self._key in self._world.alive

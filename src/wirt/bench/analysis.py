@@ -94,6 +94,19 @@ class NetworkRow(msgspec.Struct, frozen=True, kw_only=True):
     n: int
 
 
+class LifecycleRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a verb takes on a guest of an approach (see ``lifecycle``)."""
+
+    verb: str
+    subject: str
+    seconds: float
+    """Geometric mean over ``n`` blocks."""
+    ci_low: float | None
+    """95 % interval of ``seconds``; None with fewer than three blocks."""
+    ci_high: float | None
+    n: int
+
+
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
     """The guest's clock against the host's, over stretches of one pass or some (see ``ClockCheck``)."""
 
@@ -123,3 +136,4 @@ class Analysis(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds by what they were spent on, over all commands that measured the run (see ``BlockEnd``)."""
     commands: int = 1
     """How many there were: 0 if nobody counted them."""
+    lifecycle: list[LifecycleRow] = []

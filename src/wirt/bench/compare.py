@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from wirt.bench import caveats, spending, stats, unixbench
+from wirt.bench import caveats, lifecycle, spending, stats, unixbench
 from wirt.bench.analysis import Analysis, Clock, Index, NetworkRow, Result, Verdict
 from wirt.bench.sample import HOST, HOST_AGAIN, Header, Run, Sample
 from wirt.bench.workloads import INDEX_5, WORKLOADS, Group
@@ -85,18 +85,25 @@ def cell_of(sample: Sample) -> Cell:
     return Cell(sample.suite, sample.test, sample.subject, sample.copies)
 
 
-def baseline_of(cell: Cell) -> Cell:
-    """Return the host's cell that ``cell`` is measured against.
+def baseline_of(cell: Cell) -> Cell | None:
+    """Return the host's cell that ``cell`` is measured against; None: the host cannot do such a thing.
 
     One server on the bare host is the baseline for any number of guests in parallel, as in the
     source's table 3.1.
     """
+    if cell.suite == lifecycle.SUITE:
+        return None
     return cell._replace(subject=HOST, copies=1 if cell.suite == HTTP else cell.copies)
 
 
 def block_ratios(series: Series, cell: Cell) -> dict[int, float]:
     """Return guest / host of ``cell`` for each block that has both, for the stopping rule too."""
-    return stats.pair_ratios(series.get(cell, {}), series.get(baseline_of(cell), {}))
+    baseline = baseline_of(cell)
+    return (
+        {}
+        if baseline is None
+        else stats.pair_ratios(series.get(cell, {}), series.get(baseline, {}))
+    )
 
 
 def analyse(run: Run) -> Analysis:
@@ -135,6 +142,7 @@ def analyse(run: Run) -> Analysis:
         complete=run.finish is not None,
         harness=spending.harness_of(run),
         commands=spending.commands_of(run),
+        lifecycle=lifecycle.rows_of(header, run.samples),
     )
 
 
@@ -182,11 +190,12 @@ def _result(series: Series, cell: Cell, unit: str, *, capped: bool, seed: int) -
     ratios = block_ratios(series, cell)
     blocks = list(ratios or series[cell])
     values = [series[cell][block] for block in blocks]
-    host = [series[baseline_of(cell)][block] for block in ratios]
+    baseline = baseline_of(cell)
+    host = [] if baseline is None else [series[baseline][block] for block in ratios]
     ratio = stats.geometric_mean(list(ratios.values())) if ratios else None
     interval = stats.ratio_interval(ratios, seed=seed)
     verdict = stats.judge(ratio, interval)
-    if cell == baseline_of(cell):
+    if cell == baseline:
         interval = stats.Interval(low=1.0, high=1.0)
         verdict = Verdict.BASELINE
     return Result(

@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from wirt.bench import stats
+from wirt.bench import lifecycle, stats
 from wirt.bench.importers.siege import HTTP_TEST
 from wirt.bench.sample import Planned
 from wirt.bench.workloads import INDEX_4_1, INDEX_5, WORKLOADS, Group, find_workload
 from wirt.errors import InvalidInput
 
-SUITES = ("unix", "http")
+SUITES = ("unix", "http", lifecycle.SUITE)
+"""All that there are; what a profile takes of itself is the profile's."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +33,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     http_blocks: int
     http_parallel_blocks: int
     """The same with several servers at once: their guests take long to start."""
+    suites: tuple[str, ...] = ("unix", "http")
+    """What is measured if nobody says."""
 
 
 _INDEX_TESTS = tuple(test for test in WORKLOADS if test in INDEX_4_1 or test in INDEX_5)
@@ -66,6 +69,7 @@ PROFILES = {
             http_warmup_seconds=2,
             http_blocks=5,
             http_parallel_blocks=5,
+            suites=SUITES,
         ),
         Profile(
             name="thesis",
@@ -134,7 +138,22 @@ def build_cells(
         ]
     if "http" in suites:
         cells += [_web_cell(profile, servers, blocks, seconds) for servers in sorted({1, guests})]
+    if lifecycle.SUITE in suites:
+        cells.append(_life_cell(profile, blocks))
     return cells
+
+
+def _life_cell(profile: Profile, blocks: int | None) -> Planned:
+    least = blocks or max(profile.blocks, stats.MIN_INTERVAL)
+    return Planned(
+        suite=lifecycle.SUITE,
+        test=lifecycle.WHOLE,
+        copies=1,
+        seconds=lifecycle.SECONDS,
+        warmup_seconds=0.0,
+        blocks=least,
+        most_blocks=least,
+    )
 
 
 def _unix_cell(

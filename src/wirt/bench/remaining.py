@@ -1,6 +1,6 @@
 """What a run still wants, told from its records alone: so that one that was interrupted goes on where it was."""
 
-from wirt.bench import compare, stats
+from wirt.bench import compare, lifecycle, stats
 from wirt.bench.compare import Cell
 from wirt.bench.plan import is_wanted
 from wirt.bench.sample import HOST, HOST_AGAIN, Planned, Run
@@ -31,7 +31,7 @@ class Remaining:
             compare.baseline_of(cell_of(name, planned))
             for name, cells in wanted.items()
             for planned in cells
-        }
+        } - {None}
         wanted[HOST] = [planned for planned in self._planned if cell_of(HOST, planned) in needed]
         return {name: wanted[name] for name in subjects if wanted.get(name)}
 
@@ -77,7 +77,8 @@ class Remaining:
         block, because a figure of another start of the guests cannot be paired with them.
         """
         here = self._measured.get(cell, set())
-        pairs = here & self._measured.get(compare.baseline_of(cell), set())
+        baseline = compare.baseline_of(cell)
+        pairs = here if baseline is None else here & self._measured.get(baseline, set())
         failed = {
             failure.block
             for failure in self._run.failures
@@ -92,7 +93,9 @@ def cell_of(subject: str, planned: Planned) -> Cell:
 
 
 def can_run(subject: str, planned: Planned) -> bool:
-    """Say whether a subject can run a test at all: there is one host, whatever the number of servers."""
+    """Say whether a subject can run a test at all: there is one host, whatever the number of servers, and it stays."""
+    if planned.suite == lifecycle.SUITE:
+        return subject not in (HOST, HOST_AGAIN)
     return subject not in (HOST, HOST_AGAIN) or planned.suite != compare.HTTP or planned.copies == 1
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
+from wirt.bench import lifecycle
 from wirt.bench.clock import ClockCheck
 from wirt.bench.meter import Meter, NodeMeter
 from wirt.bench.parallel import side_by_side
@@ -24,6 +25,8 @@ from wirt.bench.suites import http
 from wirt.errors import Error
 
 Result = TypeVar("Result")
+_TICK = 1e-6
+"""Seconds that a verb takes at the least: no clock here tells shorter times from none."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,20 +136,27 @@ class Runner:
         return max(blocks, default=-1) + 1
 
     def _measure_block(self, wanted: dict[str, list[Planned]]) -> None:
-        """Run what is wanted in a random order: first all programs, then the web servers, of which there may be more."""
+        """Run what is wanted in a random order: first all programs, then the lives of guests, then the web servers, of which there may be more."""
         made: list[Subject] = []
         self._clocks = {}
         seed = self._run.header.seed
         unix = {name: [p for p in cells if p.suite == "unix"] for name, cells in wanted.items()}
+        lives = {n: [p for p in cells if p.suite == lifecycle.SUITE] for n, cells in wanted.items()}
         web = {name: [p for p in cells if p.suite == "http"] for name, cells in wanted.items()}
         try:
             self._tell("starting guests")
             first = {name: self._make_subject(name, 1) for name in wanted}
-            up = self._set_up(made, list(first.values()), workloads=any(unix.values()))
+            working = [first[name] for name in wanted if unix[name] or web[name]]
+            up = self._set_up(made, working, workloads=any(unix.values()))
             for name, planned in order_block(unix, seed=seed, block=self._block):
                 if first[name] in up:
                     self._tell(f"{planned.test} in {name}")
                     self._run_pass(first[name], planned)
+                self._count(planned)
+            for name, planned in order_block(lives, seed=seed, block=self._block):
+                if first[name] in up or first[name] not in working:
+                    self._tell(f"life of a guest under {name}")
+                    self._run_life(first[name], planned)
                 self._count(planned)
             more = {
                 name: self._more_servers(name, web[name]) if first[name] in up else []
@@ -263,6 +273,30 @@ class Runner:
             at=time.time(),
             detail={"counts": [one.count for one in found], "timebase": found[0].timebase},
         )
+
+    def _run_life(self, subject: Subject, planned: Planned) -> None:
+        """Take a guest of a subject's kind through its life; every verb of it is a sample."""
+        with self._counted("workloads"):
+            seconds = self._attempt(subject, planned.test, subject.live)
+        if seconds is None:
+            return
+        for verb, took in {**seconds, lifecycle.WHOLE: sum(seconds.values())}.items():
+            self._record(
+                Sample(
+                    suite=planned.suite,
+                    test=verb,
+                    subject=subject.subject,
+                    copies=planned.copies,
+                    block=self._block,
+                    order=len(self._run.samples),
+                    phase="measure",
+                    value=1 / max(took, _TICK),
+                    unit=lifecycle.UNIT,
+                    seconds=took,
+                    host_seconds=None,
+                    at=time.time(),
+                )
+            )
 
     def _run_load(self, servers: Sequence[Subject], planned: Planned) -> None:
         """Load one or several web servers side by side, first to warm them up."""

@@ -13,7 +13,7 @@ import msgspec
 from wirt import __version__
 from wirt.approaches.registry import APPROACHES
 from wirt.bench.environment import describe_environment
-from wirt.bench.plan import PROFILES, SUITES, build_cells
+from wirt.bench.plan import PROFILES, build_cells
 from wirt.bench.preparation import read_preparation
 from wirt.bench.results import RunWriter, find_run, new_run_id, open_resume, run_path
 from wirt.bench.runner import Progress, Runner
@@ -47,7 +47,7 @@ class CompareRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     profile: str = "quick"
     approaches: Sequence[str] = ()
-    suites: Sequence[str] = SUITES
+    suites: Sequence[str] = ()
     tests: Sequence[str] = ()
     guests: int = 3
     """Web servers in parallel."""
@@ -146,9 +146,10 @@ def _header(context: Context, request: CompareRequest, bundle: str, set_up_times
             f"{request.guests} guests cannot be loaded in parallel",
             hint=f"ask for 1 to {_MOST_GUESTS}",
         )
+    suites = list(request.suites or profile.suites)
     cells = build_cells(
         profile,
-        suites=request.suites or SUITES,
+        suites=suites,
         tests=request.tests,
         cpus=context.cpus,
         guests=request.guests,
@@ -180,7 +181,7 @@ def _header(context: Context, request: CompareRequest, bundle: str, set_up_times
             Subject(name=HOST_AGAIN),
             *(Subject(name=name, approach=name) for name in approaches),
         ],
-        suites=list(request.suites or SUITES),
+        suites=suites,
         blocks=max(cell.most_blocks for cell in cells),
         guests=request.guests,
         template=template.name,

@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from typing import Protocol
 
@@ -17,7 +17,7 @@ import msgspec
 
 from wirt.bench.sample import HOST, HOST_AGAIN, Effort
 from wirt.bench.workloads import Measurement, build_argv, parse_line
-from wirt.errors import Error, Failed, TimedOut
+from wirt.errors import Error, Failed, TimedOut, Unsupported
 from wirt.host import interrupts, run
 from wirt.host.consolelog import read_last_lines
 from wirt.host.run import Streams
@@ -25,11 +25,13 @@ from wirt.model.guest import Guest
 from wirt.model.limits import Limits
 from wirt.model.resources import RootTree
 from wirt.ops import copy_in, execute
+from wirt.ops.clone import clone
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.start import READY_SECONDS, start, wait_ready
 from wirt.ops.steps import Ladder
+from wirt.ops.stop import stop
 
 LOCK = "compare"
 """The home's lock that a comparison holds; its guests are gone with it."""
@@ -102,6 +104,14 @@ class Subject(Protocol):
         """
         ...
 
+    def live(self) -> dict[str, float]:
+        """Take another guest of its kind through its life, and return the seconds of each verb that it has.
+
+        Raises:
+            Error: one of them failed.
+        """
+        ...
+
     def serve(self) -> str:
         """Make sure that its Apache answers and return the address of its page.
 
@@ -140,15 +150,8 @@ class GuestSubject:
 
     def launch(self, block: int, note: Note) -> None:
         """Make the guest and start it, without waiting for it."""
-        request = CreateRequest(
-            name=self.name,
-            approach=self._approach,
-            template=self._definition.template,
-            limits=self._definition.limits,
-            lives_with=LOCK,
-        )
         with self._timed(note, block, "create"):
-            self._guest = create(self._context, request)
+            self._guest = create(self._context, self._request(self.name))
         with self._timed(note, block, "start"):
             self._guest = start(self._context, self.name, ready_seconds=None)
         self._started = time.monotonic()
@@ -190,6 +193,45 @@ class GuestSubject:
                 cpus=cpus,
             )
             return result(status)
+
+    def live(self) -> dict[str, float]:
+        """Make, start, clone, stop and destroy another guest."""
+        seconds: dict[str, float] = {}
+        with self._gone_afterwards(f"{self.name}-life", f"{self.name}-copy") as (name, copy):
+            with _clocked(seconds, "create"):
+                create(self._context, self._request(name))
+            with _clocked(seconds, "start"):
+                guest = start(self._context, name, ready_seconds=None)
+            with _clocked(seconds, "ready"):
+                wait_ready(self._context, guest, READY_SECONDS)
+            with _clocked(seconds, "stop"):
+                stop(self._context, name)
+            # An approach whose roots are images cannot: it has no such verb.
+            with suppress(Unsupported), _clocked(seconds, "clone"):
+                clone(self._context, name, copy, lives_with=LOCK, progress=lambda text: None)
+            with _clocked(seconds, "destroy"):
+                destroy(self._context, name)
+        return seconds
+
+    @contextmanager
+    def _gone_afterwards(self, *names: str) -> Iterator[tuple[str, ...]]:
+        """Give names to guests, and see to it that none of them is left."""
+        try:
+            yield names
+        finally:
+            with interrupts.held_back():
+                known = {guest.name for guest in self._context.store.guests()}
+                for name in known.intersection(names):
+                    destroy(self._context, name, force=True)
+
+    def _request(self, name: str) -> CreateRequest:
+        return CreateRequest(
+            name=name,
+            approach=self._approach,
+            template=self._definition.template,
+            limits=self._definition.limits,
+            lives_with=LOCK,
+        )
 
     def serve(self) -> str:
         """Return the address of the guest's page once it answers; a chroot's Apache is started first."""
@@ -283,6 +325,10 @@ class HostSubject:
             status = run.attach(argv, streams=streams, environment=_WORKLOAD_ENVIRONMENT, cpus=cpus)
             return result(status)
 
+    def live(self) -> dict[str, float]:
+        """Refuse: the host is there all the time."""
+        raise Unsupported("the host has no life that could be measured")
+
     def serve(self) -> str:
         """Return the address of the page of an Apache among the host's processes, the template's."""
         return self._userland.serve()
@@ -324,6 +370,14 @@ def wait_http(url: str, timeout: float) -> None:
             reason = str(error)
             time.sleep(0.02)
     raise TimedOut(f"no page at {url} within {timeout:g} s: {reason}")
+
+
+@contextmanager
+def _clocked(seconds: dict[str, float], verb: str) -> Iterator[None]:
+    """Write down how long a verb takes that succeeds."""
+    began = time.monotonic()
+    yield
+    seconds[verb] = time.monotonic() - began
 
 
 @contextmanager

@@ -94,7 +94,7 @@ def compare(
     request = session.CompareRequest(
         profile=profile,
         approaches=approaches,
-        suites=suites or SUITES,
+        suites=suites,
         tests=tests,
         guests=guests,
         blocks=blocks,

@@ -23,6 +23,7 @@ def clone(
     new: str,
     *,
     address: str | None = None,
+    lives_with: str | None = None,
     progress: Callable[[str], None],
 ) -> Guest:
     """Make a guest of another one and return it, stopped; the other goes on as it was.
@@ -35,6 +36,7 @@ def clone(
         name: the guest that is cloned.
         new: what the clone is called.
         address: its address; None for one that is chosen.
+        lives_with: as in ``CreateRequest``.
         progress: is told what was put right in the clone.
 
     Raises:
@@ -48,7 +50,9 @@ def clone(
         next_state(source.state, "clone", source.name)
         ladder = Ladder(context, source)
         holding = ladder.to_hold(ladder.copying().instant_copy, "copies")
-        planned = _plan(context, source, new, address)
+        planned = msgspec.structs.replace(
+            _plan(context, source, new, address), lives_with=lives_with
+        )
         with context.guest_lock(planned):
             made = take_place(context, planned, "clone", is_asked_for=address is not None)
             copied = Ladder(context, made)

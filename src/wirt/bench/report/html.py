@@ -32,6 +32,7 @@ def render_html(analysis: Analysis, approaches: Sequence[ProbedApproach]) -> str
         notes=text.reading_notes(analysis),
         figures=figures,
         network=tables.build_network(analysis),
+        lifecycle=tables.build_lifecycle(analysis),
         indices=tables.build_indices(analysis),
         sections=tables.build_sections(analysis),
         approaches=tables.build_approaches(approaches),

@@ -38,6 +38,9 @@ def _lines(analysis: Analysis, approaches: Sequence[ProbedApproach]) -> Iterator
     yield from _heading("Web serving")
     network = tables.build_network(analysis)
     yield from (_table(network) if network else ["This run has no figures of web serving."])
+    if life := tables.build_lifecycle(analysis):
+        yield from _heading("The life of a guest")
+        yield from _table(life)
     yield from _heading("Indices")
     yield from _tables(
         tables.build_indices(analysis),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from wirt.bench import lifecycle
 from wirt.bench.analysis import Analysis
 from wirt.bench.importers.imported import PROFILE
 from wirt.bench.report.wording import count, join_words
@@ -61,6 +62,12 @@ def describe_method(analysis: Analysis) -> list[str]:
             "Web serving: Apache with the same page on the bare host and in each guest, loaded by "
             f"Siege on the host, with one server and with {header.guests} in parallel; the bare "
             "host's one server is what both are measured against."
+        )
+    if lifecycle.SUITE in header.suites:
+        lines.append(
+            "The life of a guest: in each block one more guest of every approach was made, started, stopped, cloned where "
+            "its approach can, and destroyed. Its verbs wait until they are done, as on the command line; start "
+            "returns with the first process, and the line after it says when a command can be run."
         )
     if total := analysis.harness.get("total"):
         lines.append(_describe_time(analysis.harness, total, analysis.commands))

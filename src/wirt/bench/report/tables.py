@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from wirt.bench.analysis import Analysis, Index, NetworkRow, Result, Verdict
+from wirt.bench import lifecycle
+from wirt.bench.analysis import Analysis, Index, LifecycleRow, NetworkRow, Result, Verdict
 from wirt.bench.caveats import CLOCK_LIMIT
 from wirt.bench.properties import ProbedApproach
 from wirt.bench.report.text import guest_clocks
@@ -19,7 +20,7 @@ from wirt.bench.report.wording import (
 )
 from wirt.bench.sample import HOST, HOST_AGAIN
 from wirt.bench.workloads import WORKLOADS, Group
-from wirt.units import render_bytes
+from wirt.units import render_bytes, render_seconds
 
 NONE = "-"
 """What a cell without a figure shows."""
@@ -63,7 +64,7 @@ def iterate_tests(analysis: Analysis) -> Iterator[tuple[str, str, list[Result]]]
     order = [*GROUPS, str(Group.MISC), "http"]
     cells: dict[tuple[str, int, str], list[Result]] = {}
     for result in analysis.results:
-        if result.subject != HOST_AGAIN:
+        if result.subject != HOST_AGAIN and result.suite != lifecycle.SUITE:
             group = "http" if result.suite == "http" else group_of.get(result.test, str(Group.MISC))
             cells.setdefault((group, result.copies, result.test), []).append(result)
     _add_web_baseline(cells)
@@ -266,6 +267,48 @@ def build_network(analysis: Analysis) -> Table | None:
 
 def _name_network(row: NetworkRow) -> str:
     return f"{row.subject} x {row.servers}"
+
+
+_VERBS = {
+    "create": "Make it",
+    "start": "Start its first process",
+    "ready": "Until it takes a command",
+    "stop": "Shut it down",
+    "clone": "Clone it",
+    "destroy": "Destroy it",
+    lifecycle.WHOLE: "All of it",
+}
+
+
+def build_lifecycle(analysis: Analysis) -> Table | None:
+    """Return how long the verbs take: a row each, a column for each approach."""
+    if not analysis.lifecycle:
+        return None
+    rows = {(row.verb, row.subject): row for row in analysis.lifecycle}
+    known = {subject for _, subject in rows}
+    subjects = [one.name for one in analysis.header.subjects if one.name in known]
+    return Table(
+        caption="A guest's life, verb by verb",
+        columns=[
+            Column(title="Verb"),
+            *(Column(title=subject, numeric=True) for subject in subjects),
+        ],
+        rows=[
+            [title, *(_show_seconds(rows.get((verb, subject))) for subject in subjects)]
+            for verb, title in _VERBS.items()
+            if any((verb, subject) in rows for subject in subjects)
+        ],
+        note="Geometric means over the blocks, in brackets the 95 % interval. A dash: the approach has no such verb.",
+    )
+
+
+def _show_seconds(row: LifecycleRow | None) -> str:
+    if row is None:
+        return NONE
+    text = render_seconds(row.seconds)
+    if row.ci_low is None or row.ci_high is None:
+        return text
+    return f"{text} ({render_seconds(row.ci_low)} - {render_seconds(row.ci_high)})"
 
 
 def build_approaches(approaches: Sequence[ProbedApproach]) -> Table:

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from wirt.bench import lifecycle
 from wirt.bench.analysis import Analysis, Clock, Index, Result, Verdict
 from wirt.bench.caveats import CLOCK_LIMIT
 from wirt.bench.properties import APPROACHES
 from wirt.bench.report.wording import about_percent, count, join_words, name_few, round_percent
 from wirt.bench.sample import HOST, HOST_AGAIN
 from wirt.bench.stats import MIN_INTERVAL, THRESHOLD, Interval, judge
+from wirt.units import render_seconds
 
 _SLOW = 0.5
 _FAST = 0.8
@@ -39,7 +41,9 @@ def answer(analysis: Analysis) -> list[str]:
     return [
         _say(analysis, "unix", {"CPU work": cpu}),
         _say(analysis, "unix", {"inter-process communication": ipc, "file system work": fs}),
-        _say(analysis, "http", {_name_servers(number): costs for number, costs in web.items()}),
+        _say_life(analysis)
+        if analysis.lifecycle and not web
+        else _say(analysis, "http", {_name_servers(n): costs for n, costs in web.items()}),
         _say_suits(analysis, [cpu, ipc, fs, web.get(1, {})]),
         _say_trust(analysis),
     ]
@@ -219,7 +223,9 @@ def _say_suits(analysis: Analysis, work: Sequence[dict[str, Cost]]) -> str:
         text = f"counting each at its slowest, {join_words(told)}"
         clauses = [text.replace(" %)", f" %{_SPEED})", 1)]
     else:
-        clauses = ["nothing can be said about what suits whom, for no guest was measured"]
+        clauses = [
+            "nothing can be said about what suits whom, for no guest was set against the host"
+        ]
     if analysis.header.unavailable:
         left_out = join_words(sorted(analysis.header.unavailable))
         clauses.append(f"{left_out} could not be measured here")
@@ -245,6 +251,13 @@ def _name_place(costs: Sequence[Cost], cpu: Cost | None) -> str:
     if cpu.ratio >= _FAST and min(cost.ratio for cost in costs) < _SLOW:
         return " where the work is mostly computing"
     return ""
+
+
+def _say_life(analysis: Analysis) -> str:
+    """Return the sentence that stands for web serving in a run that has none, but lives of guests."""
+    whole = [row for row in analysis.lifecycle if row.verb == lifecycle.WHOLE]
+    times = join_words([f"{render_seconds(row.seconds)} under {row.subject}" for row in whole])
+    return f"A guest's life, from making it to destroying it, takes {times}."
 
 
 def _say_trust(analysis: Analysis) -> str:
