@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
 import pytest
 from tests import homes
 from tests.contract.approach_contract import (
@@ -21,9 +22,10 @@ from tests.contract.approach_contract import (
     ended,
 )
 
-from wirt.approaches.base import HasConsole, HasFiles
+from wirt.approaches.base import Adjustable, HasConsole, HasFiles
 from wirt.approaches.registry import load_approach
 from wirt.host import links, process
+from wirt.host.cgroup import Cgroup
 from wirt.model.home import Home
 from wirt.model.launch import Launch
 from wirt.model.limits import Limits
@@ -32,6 +34,9 @@ from wirt.network import addresses
 from wirt.network.bridge import BridgeNetwork
 from wirt.storage.image import ImagePool
 from wirt.units import GIB, MIB
+
+ALL_OF_THE_NODE = ("1024", "-1", Path("/sys/fs/cgroup/cpuset/cpuset.cpus").read_text().strip())
+"""What a group has that is held to nothing."""
 
 IMAGE_BYTES = 4 * GIB
 
@@ -77,6 +82,20 @@ def prepared_guest(name: str, template: BootableTemplate) -> Iterator[Prepared]:
         )
         with ended(Prepared(approach=approach, launch=launch, mark=home.tag)) as prepared:
             yield prepared
+
+
+def read_held(group: Cgroup) -> tuple[str, str, str]:
+    """Return weight, quota and processors of a group, in the words of cgroup v1, which this machine has."""
+    found = []
+    for controller, file in (
+        ("cpu", "cpu.shares"),
+        ("cpu", "cpu.cfs_quota_us"),
+        ("cpuset", "cpuset.cpus"),
+    ):
+        part = group.part(controller)
+        assert part is not None
+        found.append(Path(part.path, file).read_text().strip())
+    return found[0], found[1], found[2]
 
 
 def wait_for_words(prepared: Prepared, words: str) -> None:
@@ -130,6 +149,22 @@ class OwnKernelContract(ApproachContract):
             os.close(typed)
 
         wait_for_words(prepared, "login: nobody")
+
+    def test_engine_is_held_to_what_is_set_while_it_runs(self, started: Started) -> None:
+        approach, launch = started.prepared.approach, started.prepared.launch
+        assert isinstance(approach, Adjustable)
+        group = Cgroup(launch.place.name)
+        engine = set(process.find_by_argument(self.identity + launch.place.name))
+        changes = {"cpu_weight": 300, "cpu_limit": 0.5, "cpu_pin": (max(os.sched_getaffinity(0)),)}
+        held = []
+        for limits in (msgspec.structs.replace(launch.limits, **changes), launch.limits):
+            approach.adjust(launch.place, limits)
+            held.append(read_held(group))
+
+        # Those that have ended since were processes of the guest.
+        assert set(group.pids()) & engine
+        assert held == [("3072", "50000", str(max(os.sched_getaffinity(0)))), ALL_OF_THE_NODE]
+        assert started.exec("echo", "on")[1] == "on\n"
 
     def test_exec_bound_to_one_cpu_binds_the_engine_for_that_time(self, started: Started) -> None:
         allowed = frozenset(os.sched_getaffinity(0))

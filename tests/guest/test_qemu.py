@@ -10,13 +10,16 @@ from tests.contract.approach_contract import READY_SECONDS, Prepare, Started
 from tests.guest.ownkernel import BootableTemplate, OwnKernelContract, prepared_guest
 
 from wirt.approaches import ownkernel
-from wirt.approaches.base import Freezable
+from wirt.approaches.base import Adjustable, Freezable
 from wirt.approaches.qemu import control
 from wirt.errors import Failed
 from wirt.host import process
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage
 from wirt.storage.snapshots import ImageSnapshots
+from wirt.units import MIB
+
+MEMINFO = "/proc/meminfo"
 
 
 class TestQemu(OwnKernelContract):
@@ -37,6 +40,30 @@ class TestQemu(OwnKernelContract):
 
         assert states == [False, True, True, False, False]
         assert started.exec("echo", "on")[1] == "on\n"
+
+    def test_balloon_takes_memory_and_gives_it_back_and_no_more(self, started: Started) -> None:
+        approach, launch = started.prepared.approach, started.prepared.launch
+        assert isinstance(approach, Adjustable)
+
+        def seen() -> int:
+            return int(
+                started.exec("sed", "-n", "s/^MemTotal: *\\([0-9]*\\) kB$/\\1/p", MEMINFO)[1]
+            )
+
+        before = seen()
+        less = msgspec.structs.replace(launch.limits, memory=launch.limits.memory - 64 * MIB)
+        approach.adjust(launch.place, less)
+        small = seen()
+        approach.adjust(launch.place, launch.limits)
+        more = msgspec.structs.replace(launch.limits, memory=launch.limits.memory + MIB)
+        with pytest.raises(Failed) as caught:
+            approach.adjust(launch.place, more)
+
+        assert before - small == 64 * 1024
+        assert seen() == before
+        assert str(caught.value) == (
+            "the machine was started with 256 MiB of memory; stop the guest to give it more"
+        )
 
     def test_snapshot_of_a_guest_that_is_held_still_holds_what_it_has_written(
         self, started: Started, tmp_path: Path

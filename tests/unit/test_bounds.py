@@ -2,7 +2,14 @@
 
 import pytest
 
-from wirt.host.bounds import CONTROLLERS, Bandwidth, Setting, build_bounds, build_shares
+from wirt.host.bounds import (
+    CONTROLLERS,
+    Bandwidth,
+    Setting,
+    build_bounds,
+    build_cpu_bounds,
+    build_shares,
+)
 from wirt.units import MIB, UNBOUNDED
 
 
@@ -97,6 +104,18 @@ def test_processors_are_bounded_by_parts_of_one(cpus: float, quota: int) -> None
 
     assert [setting.value for setting in old] == ["100000", str(quota)]
     assert [setting.value for setting in new] == [f"{quota} 100000"]
+
+
+def test_engine_without_a_limit_has_all_the_time_that_it_can_take() -> None:
+    old = build_cpu_bounds(on(1), cpus=None, cpu_pin=(0, 1))
+    new = build_cpu_bounds(on(2), cpus=0.5, cpu_pin=(1,))
+
+    assert written(old) == {
+        "cpuset.cpus": "0,1",
+        "cpu.cfs_period_us": "100000",
+        "cpu.cfs_quota_us": "-1",
+    }
+    assert written(new) == {"cpuset.cpus": "1", "cpu.max": "50000 100000"}
 
 
 def test_bandwidth_is_bounded_on_every_disk_and_given_back() -> None:

@@ -16,6 +16,7 @@ from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.start import start
+from wirt.ops.stop import stop
 from wirt.state.memory import MemoryStore
 from wirt.units import MIB, render_cpus
 
@@ -96,6 +97,29 @@ def test_limit_that_the_approach_has_not_is_refused_for_a_stopped_guest_too(
         "the CPU weight of guest web cannot be set: approach fake holds its guests to CPUs, memory "
         "and disk alone; containers (approach lxc) are held to more"
     )
+
+
+@pytest.mark.parametrize(
+    ("request_", "what"),
+    [(SetRequest(cpus=2), "number of CPUs"), (SetRequest(memory=64 * MIB), "memory")],
+)
+def test_what_a_running_guest_keeps_is_refused_and_of_a_stopped_one_set(
+    context: Context, monkeypatch: pytest.MonkeyPatch, request_: SetRequest, what: str
+) -> None:
+    monkeypatch.setattr(FakeApproach, "fixed", frozenset({"cpus", "memory"}))
+    start(context, "web")
+    before = context.store.find("web")
+    with pytest.raises(Unsupported) as caught:
+        set_limits(context, "web", request_)
+    kept = context.store.find("web")
+    stop(context, "web")
+
+    assert str(caught.value) == (
+        f"the {what} of guest web cannot be changed while it runs: its kernel was started with it; "
+        "stop it first"
+    )
+    assert kept == before
+    assert set_limits(context, "web", request_).limits != before.limits
 
 
 def test_limit_that_the_node_has_not_is_refused_with_its_reason(

@@ -142,6 +142,9 @@ class Adjustable(Protocol):
     These can be changed while a guest runs, and there are more of them than CPUs, memory and disk.
     """
 
+    fixed: frozenset[str]
+    """Of ``Limits``, what a guest keeps for as long as it runs."""
+
     def probe_limits(self) -> dict[str, Capability]:
         """Ask the node which limits guests can be held to, beside CPUs, memory and disk: by their names in ``Limits``."""
         ...

@@ -41,6 +41,8 @@ class FakeApproach:
         root="tree", shifted=False, nic=NicKind.TAP, smallest_memory=16 * MIB, own_kernel=False
     )
 
+    fixed: frozenset[str] = frozenset()
+
     def __init__(self, directory: str, *, fail_at: int | None = None) -> None:
         self._directory = directory
         self._fail_at = fail_at

@@ -10,11 +10,12 @@ Nothing here knows which engine it is.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import msgspec
 
+from wirt.approaches import enginegroup
 from wirt.approaches.agent import Agent, GuestGone
 from wirt.errors import Busy, Failed, TimedOut
 from wirt.host import files, lock, process, run
@@ -22,6 +23,7 @@ from wirt.host.consolelog import read_last_lines
 from wirt.host.run import Streams
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
+from wirt.model.presence import Presence
 
 TO_AGENT, FROM_AGENT, SIGNALS = "agent.in", "agent.out", "signals"
 """Names in the private directory: the pipes, and the file that the second serial line is appended to."""
@@ -37,6 +39,13 @@ _GONE_LOOKS = 50
 _LOOKS = 5
 _SHUTDOWN_SECONDS = 5.0
 _TAIL_LINES = 15
+
+_ENTER = """\
+while [ "$1" != -- ]; do echo $$ >"$1" || exit 1; shift; done
+shift
+exec "$@"
+"""
+"""An engine is in its group before its first instruction: nothing that it ever starts is anywhere else."""
 
 
 def private_directory(place: Place) -> str:
@@ -101,6 +110,7 @@ def start_engine(
     directory: str,
     log: str,
     environment: dict[str, str],
+    entrances: Sequence[str],
     keep: list[int] | None = None,
 ) -> None:
     """Start an engine in the background and return once it is up; what it says goes to the log.
@@ -115,6 +125,7 @@ def start_engine(
         directory: where it is started.
         log: the file it writes to.
         environment: its whole environment.
+        entrances: of its control group, as ``enginegroup.make`` returns them.
         keep: descriptors that it inherits.
 
     Raises:
@@ -124,7 +135,7 @@ def start_engine(
     try:
         before = os.fstat(said).st_size
         run.spawn(
-            ["/usr/bin/setsid", "--fork", *argv],
+            ["/usr/bin/setsid", "--fork", "/bin/sh", "-c", _ENTER, "sh", *entrances, "--", *argv],
             streams=Streams(stdout=said, stderr=said),
             environment=environment,
             directory=directory,
@@ -143,8 +154,15 @@ def start_engine(
         os.close(said)
 
 
-def kill_engine(identity: str) -> None:
-    """End every process that has this argument at once; no error if there is none.
+def probe_engine(place: Place, identity: str) -> Presence:
+    """Ask the kernel for a guest's processes; a group that has none of them is a leftover."""
+    if process.find_by_argument(identity):
+        return Presence.PRESENT
+    return Presence.PARTIAL if enginegroup.is_there(place.name) else Presence.ABSENT
+
+
+def kill_engine(place: Place, identity: str) -> None:
+    """End every process that has this argument at once, and remove the guest's group; no error if there is none.
 
     Raises:
         Failed: one of them does not end.
@@ -158,6 +176,7 @@ def kill_engine(identity: str) -> None:
             process.end(pid)
         for pid in pids:
             process.wait_gone(pid, max(0.0, deadline - time.monotonic()))
+    enginegroup.remove(place.name)
 
 
 def network_argument(launch: Launch, interface: str) -> str:

@@ -19,14 +19,25 @@ def render_doctor(diagnosis: Diagnosis) -> str:
         _section("Node", _node(diagnosis.node)),
         _section("Approaches", _answers(diagnosis.approaches)),
         *(
-            _section(f"Limits of {approach}", _answers(answers))
-            for approach, answers in diagnosis.limits.items()
+            _section(f"Limits of {names}", _answers(answers))
+            for names, answers in _limits(diagnosis)
         ),
         _section("Pools", _answers(diagnosis.pools)),
         _section("Network", _answers(diagnosis.networks)),
         _section("Programs", _programs(diagnosis)),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _limits(diagnosis: Diagnosis) -> list[tuple[str, list[Capability]]]:
+    """Return what guests can be held to, and of which approaches; those of which it is the same are named together."""
+    found: list[tuple[str, list[Capability]]] = []
+    for approach, answers in diagnosis.limits.items():
+        if found and found[-1][1] == answers:
+            found[-1] = (f"{found[-1][0]}, {approach}", answers)
+        else:
+            found.append((approach, answers))
+    return found
 
 
 def _section(title: str, lines: Iterable[str]) -> str:

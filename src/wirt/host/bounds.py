@@ -70,22 +70,41 @@ def build_bounds(
         bandwidth: of disks; None: as a fresh group. Version 1 counts what a process itself sends to the disk, and not
             what the kernel writes for it later.
     """
-    quota = round(cpus * _CPU_PERIOD)
     opened, closed, own = _build_swap(memory, swap)
     low = [] if memory_guarantee is None else [("memory.low", str(memory_guarantee))]
-    pin = [("cpuset.cpus", ",".join(map(str, cpu_pin)))] if cpu_pin else []
     files = {
         ("memory", 1): [*opened, ("memory.limit_in_bytes", str(memory)), *closed],
         ("memory", 2): [("memory.max", str(memory)), *own, *low],
-        ("cpuset", 1): pin,
-        ("cpuset", 2): pin,
+        **_build_cpu(cpus, cpu_pin),
         **_build_bandwidth(bandwidth),
-        ("cpu", 1): [("cpu.cfs_period_us", str(_CPU_PERIOD)), ("cpu.cfs_quota_us", str(quota))],
-        ("cpu", 2): [("cpu.max", f"{quota} {_CPU_PERIOD}")],
         ("pids", 1): [("pids.max", str(processes))],
         ("pids", 2): [("pids.max", str(processes))],
     }
     return _settings(versions, files)
+
+
+def build_cpu_bounds(
+    versions: Mapping[str, int], *, cpus: float | None, cpu_pin: Sequence[int]
+) -> list[Setting]:
+    """Return what holds a group to a part of the node's processors alone.
+
+    Args:
+        versions: as for ``build_bounds``.
+        cpus: processors' worth of time; None for all that it can take.
+        cpu_pin: numbers of the node's processors that it runs on.
+    """
+    return _settings(versions, _build_cpu(cpus, cpu_pin))
+
+
+def _build_cpu(cpus: float | None, cpu_pin: Sequence[int]) -> dict[tuple[str, int], list[_File]]:
+    first, second = ("-1", "max") if cpus is None else (str(round(cpus * _CPU_PERIOD)),) * 2
+    pin = [("cpuset.cpus", ",".join(map(str, cpu_pin)))] if cpu_pin else []
+    return {
+        ("cpuset", 1): pin,
+        ("cpuset", 2): pin,
+        ("cpu", 1): [("cpu.cfs_period_us", str(_CPU_PERIOD)), ("cpu.cfs_quota_us", first)],
+        ("cpu", 2): [("cpu.max", f"{second} {_CPU_PERIOD}")],
+    }
 
 
 def _build_swap(memory: int, swap: int | None) -> tuple[list[_File], list[_File], list[_File]]:

@@ -132,6 +132,10 @@ class Cgroup:
         for hierarchy in self.hierarchies:
             _write(self._directory(hierarchy) / "cgroup.procs", str(pid))
 
+    def entrances(self) -> list[str]:
+        """Return the files of the group that a process writes its id to in order to be in it."""
+        return [str(self._directory(h) / "cgroup.procs") for h in self.hierarchies]
+
     def apply(self, settings: Sequence[Setting]) -> None:
         """Write settings to the group, in their order.
 

@@ -98,7 +98,7 @@ def set_limits(
             if adjusted != guest.limits:
                 # The intent holds what is to be: to take memory back from a guest that has it already could end it.
                 after = msgspec.structs.replace(
-                    guest, limits=adjusted, is_adjusted=guest.state.is_up
+                    guest, limits=adjusted, is_adjusted=_may_reboot(context, guest)
                 )
                 journal.begin(context, after, "adjust")
                 journal.build(context, "adjust", after, adjusting, otherwise=guest)
@@ -136,6 +136,8 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
     for field in changes:
         if field in HELD_BY_THE_NODE:
             _check_held(approach, guest, field)
+        if field != "disk" and changes[field] != getattr(guest.limits, field):
+            _check_changeable(approach, guest, field)
     if request.io_read is not None or request.io_write is not None:
         _check_disks(context, guest)
     if request.files is not None:
@@ -170,6 +172,22 @@ def _check_held(approach: Approach, guest: Guest, limit: str) -> None:
             f"the {HELD_BY_THE_NODE[limit]} of guest {guest.name} cannot be set: {capability.reason}",
             hint=capability.hint,
         )
+
+
+def _check_changeable(approach: Approach, guest: Guest, limit: str) -> None:
+    """Check that a limit can be changed now."""
+    if guest.state.is_up and isinstance(approach, Adjustable) and limit in approach.fixed:
+        what = {"cpus": "number of CPUs", **HELD_BY_THE_NODE}.get(limit, limit)
+        raise Unsupported(
+            f"the {what} of guest {guest.name} cannot be changed while it runs: its kernel was "
+            "started with it",
+            hint="stop it first",
+        )
+
+
+def _may_reboot(context: Context, guest: Guest) -> bool:
+    """Return whether a guest runs that may start anew by itself, under the limits of its start."""
+    return guest.state.is_up and not context.approach(guest.approach).needs.own_kernel
 
 
 def _check_disks(context: Context, guest: Guest) -> None:

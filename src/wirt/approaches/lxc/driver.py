@@ -39,6 +39,8 @@ class Lxc:
         logins=True,
     )
 
+    fixed: frozenset[str] = frozenset()
+
     def probe_capability(self) -> Capability:
         """Ask whether LXC and user namespaces are there."""
         if run.find_program("lxc-start") is None:

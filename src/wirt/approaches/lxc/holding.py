@@ -5,32 +5,20 @@ inner one, where LXC itself sets them before the first process runs. Shares are 
 other guests beside it; the inner one has nobody to share with.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from wirt.approaches import held
 from wirt.approaches.lxc import build, control
 from wirt.host import affinity, cgroup, files, openfiles
 from wirt.host.bounds import Bandwidth, Setting, build_bounds, build_shares
-from wirt.model.capability import Capability, no, yes
+from wirt.model.capability import Capability, yes
 from wirt.model.limits import Limits, effective_weight
 from wirt.units import UNBOUNDED
-
-_HELD_BY = {
-    "processes": {1: ("pids", "pids.max"), 2: ("pids", "pids.max")},
-    "cpu_weight": {1: ("cpu", "cpu.shares"), 2: ("cpu", "cpu.weight")},
-    "cpu_guarantee": {1: ("cpu", "cpu.shares"), 2: ("cpu", "cpu.weight")},
-    "cpu_pin": {1: ("cpuset", "cpuset.cpus"), 2: ("cpuset", "cpuset.cpus")},
-    "cpu_limit": {1: ("cpu", "cpu.cfs_quota_us"), 2: ("cpu", "cpu.max")},
-    "swap": {1: ("memory", "memory.memsw.limit_in_bytes"), 2: ("memory", "memory.swap.max")},
-    "memory_guarantee": {1: ("memory", "memory.soft_limit_in_bytes"), 2: ("memory", "memory.low")},
-    "io_read": {1: ("blkio", "blkio.throttle.read_bps_device"), 2: ("io", "io.max")},
-    "io_write": {1: ("blkio", "blkio.throttle.write_bps_device"), 2: ("io", "io.max")},
-}
-"""Limit -> version -> its controller, and the file."""
 
 
 def probe() -> dict[str, Capability]:
     """Ask the kernel which limits it can hold a container to, beside those that every approach has."""
-    answers = _probe(cgroup.find_hierarchies())
+    answers = held.probe(cgroup.find_hierarchies())
     return {**answers, "files": yes("files", "RLIMIT_NOFILE of each process")}
 
 
@@ -74,7 +62,7 @@ def hold(name: str, limits: Limits, disks: Sequence[str]) -> None:
     """
     hierarchies = cgroup.find_hierarchies()
     versions = cgroup.find_versions(hierarchies)
-    can = {limit for limit, answer in _probe(hierarchies).items() if answer.available}
+    can = {limit for limit, answer in held.probe(hierarchies).items() if answer.available}
     guarantee = limits.memory_guarantee if "memory_guarantee" in can else None
     bounds = build_bounds(
         versions,
@@ -117,25 +105,3 @@ def _bandwidth(limits: Limits, disks: Sequence[str]) -> Bandwidth | None:
     if not disks:
         return None
     return Bandwidth(disks=disks, read=limits.io_read, write=limits.io_write)
-
-
-def _probe(hierarchies: Sequence[cgroup.Hierarchy]) -> dict[str, Capability]:
-    versions = cgroup.find_versions(hierarchies)
-    return {limit: _answer(limit, versions, hierarchies) for limit in _HELD_BY}
-
-
-def _answer(
-    limit: str, versions: Mapping[str, int], hierarchies: Sequence[cgroup.Hierarchy]
-) -> Capability:
-    name = limit.replace("_", "-")
-    for version, (controller, file) in _HELD_BY[limit].items():
-        if versions.get(controller) == version:
-            if cgroup.has_file(controller, file, hierarchies):
-                return yes(name, f"{file} of cgroup v{version}")
-            return no(name, f"the kernel's controller {controller} has no {file}")
-    controller, _ = _HELD_BY[limit][2]
-    return no(
-        name,
-        f"the node has no cgroup controller {controller}",
-        "see cgroup_disable= in /proc/cmdline, or mount the controller",
-    )

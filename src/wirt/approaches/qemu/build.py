@@ -50,6 +50,8 @@ def build_argv(
         *("-append", build_kernel_arguments(launch, emulated=accelerator == "tcg", grow=grow)),
         *_disk(root),
         *_network(launch),
+        # What takes memory from the guest and gives it back.
+        *("-device", "virtio-balloon-pci"),
         *_channels(launch),
         # A guest that restarts, or whose kernel gives up, is a guest that has ended.
         "-no-reboot",

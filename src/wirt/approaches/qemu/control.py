@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,11 +12,14 @@ from wirt.approaches import ownkernel
 from wirt.approaches.qemu import build
 from wirt.errors import Failed
 from wirt.host.run import ENVIRONMENT
+from wirt.units import render_bytes
 
 _ANSWER_SECONDS = 10.0
+_BALLOON_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
 
 
-def start(argv: list[str], identity: str, *, directory: str, log: str) -> int:
+def start(argv: list[str], identity: str, *, directory: str, log: str, entrances: list[str]) -> int:
     """Start QEMU in ``directory`` and return its process id once its machine exists.
 
     Raises:
@@ -28,6 +32,7 @@ def start(argv: list[str], identity: str, *, directory: str, log: str) -> int:
         what="QEMU",
         directory=directory,
         log=log,
+        entrances=entrances,
         environment=dict(ENVIRONMENT),
     )
     with open(os.path.join(directory, build.PID_FILE)) as file:
@@ -85,7 +90,33 @@ def is_paused(directory: str) -> bool:
     return bool(_execute(directory, "query-status")["status"] == "paused")
 
 
-def _execute(directory: str, command: str) -> dict[str, Any]:
+def balloon(directory: str, memory: int) -> None:
+    """Have the guest make do with ``memory`` bytes, and return when it does.
+
+    Raises:
+        Failed: the machine was not made with so much, QEMU did not take the command, or the guest did not give so much away
+            in time; it goes on trying.
+    """
+    most: int = _execute(directory, "query-memory-size-summary")["base-memory"]
+    if memory > most:
+        raise Failed(
+            f"the machine was started with {render_bytes(most)} of memory",
+            hint="stop the guest to give it more",
+        )
+    _execute(directory, "balloon", {"value": memory})
+    deadline = time.monotonic() + _BALLOON_SECONDS
+    while (actual := int(_execute(directory, "query-balloon")["actual"])) != memory:
+        if time.monotonic() > deadline:
+            raise Failed(
+                f"the guest still has {render_bytes(actual)} of memory",
+                hint="it may need it: see free in the guest",
+            )
+        time.sleep(_LOOK_SECONDS)
+
+
+def _execute(
+    directory: str, command: str, arguments: dict[str, object] | None = None
+) -> dict[str, Any]:
     """Give a command to QEMU's monitor and return its answer."""
     # Loaded only here: asyncio costs more than everything else that stopping a guest needs.
     from qemu.qmp import QMPClient, QMPError
@@ -94,7 +125,7 @@ def _execute(directory: str, command: str) -> dict[str, Any]:
         client = QMPClient()
         await client.connect(path)
         try:
-            return await client.execute(command)
+            return await client.execute(command, arguments)
         finally:
             await client.disconnect()
 

@@ -8,9 +8,10 @@ which starts a second sooner but cannot power off.
 import os
 import socket
 import tarfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from wirt.approaches import guestcommand, ownkernel
+from wirt.approaches import enginegroup, guestcommand, ownkernel
 from wirt.approaches.base import Needs
 from wirt.approaches.qemu import build, control, probe
 from wirt.errors import Failed
@@ -19,6 +20,7 @@ from wirt.host.run import SILENT, Streams
 from wirt.model.capability import Capability, no, yes
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
+from wirt.model.limits import Limits
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, NicKind
 from wirt.units import MIB
@@ -52,6 +54,8 @@ class Qemu:
         terminal=False,
     )
 
+    fixed = frozenset({"cpus"})
+
     def probe_capability(self) -> Capability:
         """Ask whether QEMU is installed and a guest can be joined to the bridge."""
         if run.find_program(build.PROGRAM) is None:
@@ -78,7 +82,11 @@ class Qemu:
         )
         try:
             pid = control.start(
-                argv, build.identity(place.name), directory=directory, log=place.log
+                argv,
+                build.identity(place.name),
+                directory=directory,
+                log=place.log,
+                entrances=enginegroup.make(place.name, launch.limits),
             )
         except BaseException:
             self.kill(place)
@@ -87,8 +95,7 @@ class Qemu:
 
     def probe(self, place: Place) -> Presence:
         """Ask the kernel for the guest's process."""
-        found = process.find_by_argument(build.identity(place.name))
-        return Presence.PRESENT if found else Presence.ABSENT
+        return ownkernel.probe_engine(place, build.identity(place.name))
 
     def wait_ready(self, place: Place, handle: Handle, timeout: float) -> None:
         """Wait for the guest's agent."""
@@ -150,6 +157,19 @@ class Qemu:
         ownkernel.stop(place, handle, timeout, otherwise=lambda: control.power_down(directory))
         self.kill(place)
 
+    def probe_limits(self) -> dict[str, Capability]:
+        """Ask the kernel for its controllers."""
+        return enginegroup.probe()
+
+    def adjust(self, place: Place, limits: Limits, *, disks: Sequence[str] = ()) -> None:
+        """Hold QEMU to what the node holds it to, and have the guest's balloon take or give back memory."""
+        enginegroup.hold(place.name, limits)
+        control.balloon(ownkernel.private_directory(place), limits.memory)
+
+    def memory_kills(self, place: Place) -> int | None:
+        """Return None: the guest's own kernel does that."""
+        return None
+
     def open_console(self, place: Place) -> int:
         """Open the pipe that the guest's first serial line reads."""
         return ownkernel.open_console(place)
@@ -171,7 +191,7 @@ class Qemu:
 
     def kill(self, place: Place) -> None:
         """End the machine at once, and remove its channel."""
-        ownkernel.kill_engine(build.identity(place.name))
+        ownkernel.kill_engine(place, build.identity(place.name))
         files.remove_tree(ownkernel.private_directory(place))
 
 

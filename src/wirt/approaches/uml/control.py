@@ -13,7 +13,15 @@ _MEMORY_DIRECTORY = "/dev/shm"
 """Where a guest's memory lies, as a deleted file: on a disk every write to it would be written back."""
 
 
-def start(argv: list[str], identity: str, *, directory: str, log: str, keep: list[int]) -> int:
+def start(
+    argv: list[str],
+    identity: str,
+    *,
+    directory: str,
+    log: str,
+    entrances: list[str],
+    keep: list[int],
+) -> int:
     """Start a kernel in ``directory`` and return its process id once it runs.
 
     Raises:
@@ -27,6 +35,7 @@ def start(argv: list[str], identity: str, *, directory: str, log: str, keep: lis
         what="User-Mode Linux",
         directory=directory,
         log=log,
+        entrances=entrances,
         environment={**ENVIRONMENT, "TMPDIR": _MEMORY_DIRECTORY},
         keep=keep,
     )

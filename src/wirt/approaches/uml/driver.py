@@ -14,8 +14,9 @@ A guest has one processor: User-Mode Linux 6.1 knows no more, whatever its limit
 import os
 import secrets
 import tarfile
+from collections.abc import Sequence
 
-from wirt.approaches import guestcommand, ownkernel
+from wirt.approaches import enginegroup, guestcommand, ownkernel
 from wirt.approaches.base import Needs
 from wirt.approaches.uml import build, control
 from wirt.errors import Failed
@@ -24,6 +25,7 @@ from wirt.host.run import SILENT, Streams
 from wirt.model.capability import Capability, no, yes
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
+from wirt.model.limits import Limits
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, NicKind
 from wirt.units import MIB
@@ -56,6 +58,8 @@ class Uml:
         init=True,
         terminal=False,
     )
+
+    fixed = frozenset({"cpus", "memory"})
 
     def probe_capability(self) -> Capability:
         """Ask whether the kernel is installed and the node can hold a guest's memory."""
@@ -109,6 +113,7 @@ class Uml:
                     build.identity(place.name),
                     directory=directory,
                     log=place.log,
+                    entrances=enginegroup.make(place.name, launch.limits),
                     keep=[ends.to_agent, ends.from_agent, ends.signals, ends.to_console],
                 )
             except BaseException:
@@ -120,7 +125,7 @@ class Uml:
         """Ask the kernel for the guest's processes; without the first of them the others are a leftover."""
         pids = process.find_by_argument(build.identity(place.name))
         if not pids:
-            return Presence.ABSENT
+            return ownkernel.probe_engine(place, build.identity(place.name))
         pid_file = os.path.join(ownkernel.private_directory(place), place.name, "pid")
         return Presence.PRESENT if control.read_pid(pid_file) in pids else Presence.PARTIAL
 
@@ -173,13 +178,25 @@ class Uml:
         ownkernel.stop(place, handle, timeout)
         self.kill(place)
 
+    def probe_limits(self) -> dict[str, Capability]:
+        """Ask the kernel for its controllers."""
+        return enginegroup.probe()
+
+    def adjust(self, place: Place, limits: Limits, *, disks: Sequence[str] = ()) -> None:
+        """Hold the processes of the guest to what the node holds them to."""
+        enginegroup.hold(place.name, limits)
+
+    def memory_kills(self, place: Place) -> int | None:
+        """Return None: the guest's own kernel does that."""
+        return None
+
     def open_console(self, place: Place) -> int:
         """Open the pipe that the guest's console reads."""
         return ownkernel.open_console(place)
 
     def kill(self, place: Place) -> None:
         """End all processes of the guest at once, and remove its channel."""
-        ownkernel.kill_engine(build.identity(place.name))
+        ownkernel.kill_engine(place, build.identity(place.name))
         files.remove_tree(ownkernel.private_directory(place))
 
 

@@ -1,0 +1,79 @@
+"""The control group that the engine of a guest with a kernel of its own is in: what of its limits the node holds.
+
+It carries the guest's name and stands beside those of containers, so that weights of all kinds of guests count against
+each other. Memory, disk and processes of such a guest are its own kernel's affair and the machine's that it runs on.
+"""
+
+from collections.abc import Sequence
+
+from wirt.approaches import held
+from wirt.host import affinity, cgroup
+from wirt.host.bounds import Setting, build_cpu_bounds, build_shares
+from wirt.model.capability import Capability, no
+from wirt.model.limits import HELD_BY_THE_NODE, Limits, effective_weight
+
+_CPU = ("cpu_weight", "cpu_guarantee", "cpu_pin", "cpu_limit")
+
+
+def probe() -> dict[str, Capability]:
+    """Ask the kernel which limits it can hold an engine to; no to all that the guest's own kernel has in its hands."""
+    answers = held.probe(cgroup.find_hierarchies())
+    return {
+        limit: answers[limit]
+        if limit in _CPU
+        else no(
+            limit.replace("_", "-"),
+            "a guest with its own kernel is held to CPUs, memory and disk alone",
+            "containers (approach lxc) are held to more",
+        )
+        for limit in HELD_BY_THE_NODE
+    }
+
+
+def make(name: str, limits: Limits) -> list[str]:
+    """Make the group, held to limits, and return the files that whoever enters it writes its process id to.
+
+    A crash leaves an empty group, which ``is_there`` finds.
+
+    Raises:
+        NotPermitted, Failed: the kernel refused.
+    """
+    group = cgroup.Cgroup(name)
+    group.ensure()
+    plain = Limits(cpus=limits.cpus, memory=limits.memory, disk=limits.disk)
+    if limits != plain:
+        group.apply(_settings(limits, group.hierarchies))
+    return group.entrances()
+
+
+def hold(name: str, limits: Limits) -> None:
+    """Hold an engine that runs to limits, whatever it was held to before.
+
+    Raises:
+        NotPermitted, Failed: the kernel refused one, or the group is gone; some may have been changed.
+    """
+    group = cgroup.Cgroup(name)
+    group.apply(_settings(limits, group.hierarchies))
+
+
+def is_there(name: str) -> bool:
+    """Return whether there is such a group."""
+    return cgroup.Cgroup(name).exists()
+
+
+def remove(name: str) -> None:
+    """Remove the group, whose engine has ended; no error if there is none."""
+    cgroup.Cgroup(name).remove()
+
+
+def _settings(limits: Limits, hierarchies: Sequence[cgroup.Hierarchy]) -> list[Setting]:
+    versions = cgroup.find_versions(hierarchies)
+    usable = affinity.usable()
+    return [
+        # One that is not pinned any more has to be given back what it was kept from. Without a limit it has all that its
+        # CPUs can take, and what the engine itself does beside them.
+        *build_cpu_bounds(
+            versions, cpus=limits.cpu_limit or None, cpu_pin=limits.cpu_pin or usable
+        ),
+        *build_shares(versions, cpu_weight=effective_weight(limits, node_cpus=len(usable))),
+    ]
