@@ -2,20 +2,28 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
+from contextlib import closing
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 from wirt.approaches.base import Approach
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, WrongState
 from wirt.model.home import Home
+from wirt.model.node import Node
 from wirt.model.template import Template, TemplateSpec
 from wirt.network.fake import FakeGateway, FakeNetwork, FakeShaper
+from wirt.ops import guests
 from wirt.ops.context import Context
+from wirt.ops.receive import Receiver
 from wirt.state.base import Store
+from wirt.state.sqlite import SqliteStore
 from wirt.storage.fake import FakePool
 from wirt.storage.ground import ground_of
+from wirt.transport import wire
+from wirt.transport.base import Link
+from wirt.transport.fake import FakeLink
 from wirt.units import GIB
 
 SUBNET = IPv4Network("10.64.0.0/20")
@@ -90,13 +98,52 @@ class OneTemplate:
         raise AssertionError("no fake has forms of its own")
 
 
+def _nobody(node: Node) -> Link:
+    raise AssertionError(f"there is no way to {node.name}")
+
+
+def link_to(
+    base: Path,
+    node: Node,
+    *,
+    fail_at: int | None = None,
+    fail: str = "",
+    fail_at_there: int | None = None,
+) -> FakeLink:
+    """Return the way to the node of fakes below ``base``.
+
+    Args:
+        base: directory that plays it.
+        node: what it is called here.
+        fail_at: number of the link's call that fails.
+        fail: which of the other node's fakes fails.
+        fail_at_there: number of its call that does.
+    """
+
+    def serve(reader: IO[bytes], writer: IO[bytes]) -> None:
+        os.makedirs(home_in(base).data, exist_ok=True)
+        with closing(SqliteStore(home_in(base).database)) as store:
+            context = open_context(base, store, fail=fail, fail_at=fail_at_there)
+            guests.clean_up(context)
+            with closing(Receiver(context)) as receiver:
+                wire.serve(reader, writer, receiver.answer)
+
+    return FakeLink(node.name, serve, fail_at=fail_at)
+
+
 def home_in(base: Path) -> Home:
     """Return the home of the node whose everything is below ``base``."""
     return Home(data=f"{base}/home", run=f"{base}/run")
 
 
 def open_context(
-    base: Path, store: Store, *, fail: str = "", fail_at: int | None = None, boot_id: str = "one"
+    base: Path,
+    store: Store,
+    *,
+    fail: str = "",
+    fail_at: int | None = None,
+    boot_id: str = "one",
+    link: Callable[[Node], Link] | None = None,
 ) -> Context:
     """Return a context of fakes; what they made for an earlier one is still there.
 
@@ -106,6 +153,7 @@ def open_context(
         fail: "approach", "pool", "network", "gateway" or "shaper": the one that is told to fail.
         fail_at: number of its call that fails.
         boot_id: another one after the node was started anew.
+        link: the way to another node; None: there is none.
     """
     home = home_in(base)
     for directory in (home.data, os.path.dirname(home.lock("any")), f"{base}/template"):
@@ -133,6 +181,7 @@ def open_context(
         pool=lambda name: pool,
         pools=("fake",),
         ground=ground_of,
+        link=link or _nobody,
         boot_id=boot_id,
         cpus=2,
         memory=64 * GIB,

@@ -119,3 +119,24 @@ def outside() -> Iterator[Outside]:
 def is_forwarding(interface: str) -> bool:
     """Ask the kernel whether it forwards what comes in there."""
     return Path(f"/proc/sys/net/ipv4/conf/{interface}/forwarding").read_text().strip() == "1"
+
+
+def enter_network(path: str) -> None:
+    """Be in a network for good: for children that run one command."""
+    with open(path) as there:
+        _call("setns", there.fileno(), 0)
+
+
+@contextmanager
+def other_network() -> Iterator[str]:
+    """Give the path of a network namespace beside the test's own, without anything in it."""
+    with subprocess.Popen(
+        ["unshare", "--net", "sh", "-c", "ip link set lo up; echo ready; exec sleep 2147483647"],
+        stdout=subprocess.PIPE,
+    ) as keeper:
+        try:
+            assert keeper.stdout is not None
+            keeper.stdout.readline()
+            yield f"/proc/{keeper.pid}/ns/net"
+        finally:
+            keeper.kill()

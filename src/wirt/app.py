@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from wirt.approaches.registry import APPROACHES, load_approach
 from wirt.host import files, interrupts, links, lock
 from wirt.model.home import Home
+from wirt.model.node import Node
 from wirt.model.pool import Phase, StoragePool
 from wirt.network import addresses
 from wirt.network.bridge import BridgeNetwork
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from wirt.ops.doctor import Diagnosis
     from wirt.ops.security import Finding
     from wirt.storage.base import Ground, Packages
+    from wirt.transport.base import Link
 
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -75,6 +77,7 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
             pool=cache(lambda name: _open_pool(place, store, name)),
             pools=tuple(POOLS),
             ground=_ground_of,
+            link=_link_to,
             boot_id=_boot_id(),
             cpus=len(os.sched_getaffinity(0)),
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -89,6 +92,12 @@ def _ground_of(pool: StoragePool) -> "Ground":
     from wirt.storage.ground import ground_of
 
     return ground_of(pool)
+
+
+def _link_to(node: Node) -> "Link":
+    from wirt.transport import local, ssh
+
+    return local.link(node) if node.ssh is None else ssh.link(node)
 
 
 def _open_pool(place: Home, store: Store, name: str) -> Pool:

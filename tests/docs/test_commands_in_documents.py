@@ -37,6 +37,8 @@ def _every_command(
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
+        if command.hidden:
+            continue  # it is for programs
         if isinstance(command, click.Group):
             found += _every_command(command, (*path, name))
         else:

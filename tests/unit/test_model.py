@@ -13,6 +13,7 @@ from wirt.model.limits import Limits, check_limits, effective_weight
 from wirt.units import MIB
 
 VERBS = [
+    "migrate",
     "start",
     "stop",
     "destroy",
@@ -91,6 +92,10 @@ OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.MOUNTED, "thaw"): "guest web is not running; there is nothing to thaw",
     (State.MOUNTED, "freeze"): "guest web is not running; start it first",
     (State.MOUNTED, "count"): "guest web is not running; start it first",
+    (State.STOPPED, "migrate"): None,
+    (State.RUNNING, "migrate"): None,
+    (State.FROZEN, "migrate"): "guest web is frozen; thaw it first",
+    (State.MOUNTED, "migrate"): "guest web is mounted; unmount it first",
     (State.STOPPED, "console"): (
         "guest web is not running; start it first; pass --log to see what it said"
     ),

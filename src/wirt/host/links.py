@@ -1,6 +1,11 @@
-"""Network interfaces of the node, changed by ``ip`` in one batch a change."""
+"""Network interfaces of the node, changed by ``ip`` in one batch a change.
 
-import os
+The kernel is asked by calls, which speak of the network that this process is in; /sys shows the one that it was mounted in.
+"""
+
+import fcntl
+import socket
+import struct
 import time
 from contextlib import suppress
 from ipaddress import IPv4Network
@@ -9,31 +14,38 @@ from wirt.errors import Failed
 from wirt.host import run
 
 _UP = 1
+_GET_FLAGS, _SET_FLAGS = 0x8913, 0x8914
+_REQUEST = struct.Struct("16sH22x")
+"""Sources: netdevice(7), SIOCGIFFLAGS and SIOCSIFFLAGS; ``struct ifreq``."""
 _LOOK_SECONDS = 0.001
 
 
 def exists(name: str) -> bool:
     """Return whether there is an interface of this name."""
-    return os.path.isdir(f"/sys/class/net/{name}")
+    return _flags(name) is not None
 
 
 def is_up(name: str) -> bool:
     """Return whether the interface is there and set up (IFF_UP)."""
-    try:
-        with open(f"/sys/class/net/{name}/flags") as file:
-            flags = int(file.read(), 16)
-    except OSError:
-        return False
-    return bool(flags & _UP)
+    return bool((_flags(name) or 0) & _UP)
 
 
 def set_up(name: str) -> None:
     """Set an interface up; cheaper than to have ``ip`` do it."""
-    path = f"/sys/class/net/{name}/flags"
-    with open(path) as flags:
-        now = int(flags.read(), 16)
-    with open(path, "w") as flags:
-        flags.write(hex(now | _UP))
+    flags = (_flags(name) or 0) | _UP
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        fcntl.ioctl(asked, _SET_FLAGS, _REQUEST.pack(name.encode(), flags))
+
+
+def _flags(name: str) -> int | None:
+    """Return an interface's flags, None if there is none of this name."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        try:
+            answer = fcntl.ioctl(asked, _GET_FLAGS, _REQUEST.pack(name.encode(), 0))
+        except OSError:
+            return None
+    flags: int = _REQUEST.unpack(answer)[1]
+    return flags
 
 
 def has_address(name: str, address: str) -> bool:

@@ -36,6 +36,11 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
         """Return the directory of the runs."""
         return f"{self.data}/results"
 
+    @property
+    def migrations(self) -> str:
+        """Return the directory of what became of guests that went to other nodes."""
+        return f"{self.data}/migrations"
+
     def pool(self, name: str) -> str:
         """Return the directory of a pool."""
         return f"{self.data}/pools/{name}"

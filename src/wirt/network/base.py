@@ -13,6 +13,19 @@ from wirt.model.rates import Rates
 from wirt.model.resources import Nic, NicKind
 
 
+class Watch(Protocol):
+    """Asks a guest's kernel for a sign of life, every two milliseconds, until it is closed."""
+
+    first: float | None
+    """When the first answer came, by the monotonic clock, seconds; None: there was none."""
+    last: float | None
+    """The same of the last."""
+
+    def close(self) -> None:
+        """Ask no more."""
+        ...
+
+
 class Network(Protocol):
     """One network of this home."""
 
@@ -65,6 +78,14 @@ class Network(Protocol):
 
     def detach(self, nic: Nic) -> None:
         """Take it away again and let nothing of it through; no error if it is gone."""
+        ...
+
+    def announce(self, nic: Nic) -> None:
+        """Tell the neighbours of a card that is there, and the switches between, where it is now."""
+        ...
+
+    def watch(self, nic: Nic) -> Watch | None:
+        """Begin to watch a card from the bridge; None: it cannot be told from the node's own."""
         ...
 
     def probe(self, nic: Nic) -> Presence:

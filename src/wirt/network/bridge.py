@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from ipaddress import IPv4Network
 
 from wirt.errors import Failed
-from wirt.host import links, nft, run
+from wirt.host import arp, files, links, nft, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.names import BRIDGES, interface_name, interface_prefix
 from wirt.model.presence import Presence
@@ -166,6 +166,18 @@ class BridgeNetwork:
         if links.exists(nic.interface) or self._is_open(nic):
             return Presence.PARTIAL
         return Presence.ABSENT
+
+    def announce(self, nic: Nic) -> None:
+        """Send from the bridge, to all its ports, what the guest itself would."""
+        with files.translated(f"announce {nic.address} on {self.bridge}"):
+            arp.announce(self.bridge, nic.mac, nic.address)
+
+    def watch(self, nic: Nic) -> arp.Watch | None:
+        """Watch from the bridge; the node does not answer itself, so an alias cannot be watched."""
+        if nic.kind is NicKind.ALIAS:
+            return None
+        with files.translated(f"watch {nic.address} on {self.bridge}"):
+            return arp.Watch(self.bridge, nic.address)
 
     def _is_open(self, nic: Nic) -> bool:
         return links.exists(self.bridge) and nft.has_element(

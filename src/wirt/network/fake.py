@@ -100,6 +100,13 @@ class FakeNetwork:
         self._count("detach")
         Path(self._card(nic)).unlink(missing_ok=True)
 
+    def announce(self, nic: Nic) -> None:
+        """Have nobody to tell."""
+        self.calls.append("announce")
+
+    def watch(self, nic: Nic) -> None:
+        """See nothing."""
+
     def probe(self, nic: Nic) -> Presence:
         """Look for the card's file."""
         if not os.path.exists(self._card(nic)):

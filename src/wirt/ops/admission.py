@@ -6,6 +6,8 @@ A share of the node is reserved for itself; a home keeps which. Other homes on t
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from wirt.errors import Conflict
 from wirt.model.guest import Guest
 from wirt.model.limits import Limits
@@ -49,6 +51,16 @@ def admitted(context: Context, guest: Guest, limits: Limits, *, force: bool) -> 
         if not force:
             _check(context, guest, limits)
         yield
+
+
+def check_guarantees(context: Context, guest: Guest) -> None:
+    """Check that the node can guarantee what a guest that comes from elsewhere has.
+
+    Raises:
+        Conflict: the node has not as much left.
+    """
+    promised_nothing = msgspec.structs.replace(guest.limits, cpu_guarantee=0.0, memory_guarantee=0)
+    _check(context, msgspec.structs.replace(guest, limits=promised_nothing), guest.limits)
 
 
 def _check(context: Context, guest: Guest, limits: Limits) -> None:

@@ -9,10 +9,12 @@ from wirt.approaches.base import Approach
 from wirt.host import interrupts, lock
 from wirt.model.guest import Guest
 from wirt.model.home import Home
+from wirt.model.node import Node
 from wirt.model.pool import StoragePool
 from wirt.network.base import Gateway, Network, Shaper
 from wirt.state.base import Store
 from wirt.storage.base import Ground, Pool, Templates
+from wirt.transport.base import Link
 
 LOCK_SECONDS = 10.0
 """How long a verb waits for another command on the same guest."""
@@ -33,6 +35,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the pools that every home has, the preferred first."""
     ground: Callable[[StoragePool], Ground]
     """What a pool that a person makes lies on."""
+    link: Callable[[Node], Link]
+    """The way to another node."""
     boot_id: str
     """The kernel's id of this boot: a guest started under another one does not run."""
     cpus: int
@@ -76,6 +80,15 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
         with (
             interrupts.held_back(),
             lock.hold(self.home.lock("ids"), "the ranges of ids", wait=LOCK_SECONDS),
+        ):
+            yield
+
+    @contextmanager
+    def nodes_lock(self) -> Iterator[None]:
+        """Hold the lock of the list of other nodes."""
+        with (
+            interrupts.held_back(),
+            lock.hold(self.home.lock("nodes"), "the list of nodes", wait=LOCK_SECONDS),
         ):
             yield
 

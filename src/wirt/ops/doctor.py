@@ -41,6 +41,8 @@ PROGRAMS = (
     Program(name="mkfs.btrfs", package="btrfs-progs", purpose="btrfs pools"),
     Program(name="ip", package="iproute2", purpose="the guests' network"),
     Program(name="nft", package="nftables", purpose="the guests' network"),
+    Program(name="rsync", package="rsync", purpose="guests that go to other nodes"),
+    Program(name="ssh", package="openssh-client", purpose="other nodes on other machines"),
     Program(name="siege", package="siege", purpose="measuring web servers"),
     Program(name="gcc", package="gcc", purpose="building the workloads"),
     Program(

@@ -23,7 +23,7 @@ def add_forward(context: Context, name: str, forward: Forward) -> Guest:
         after = msgspec.structs.replace(guest, forwards=(*guest.forwards, forward))
         # Two commands for two guests may want the same port: the intent of the first is there before the second looks.
         with context.network_lock():
-            _check_free(context, forward)
+            check_free(context, forward)
             journal.begin(context, after, "forward")
         return _follow(context, guest, after)
 
@@ -58,7 +58,12 @@ def _follow(context: Context, before: Guest, after: Guest) -> Guest:
     return after
 
 
-def _check_free(context: Context, forward: Forward) -> None:
+def check_free(context: Context, forward: Forward) -> None:
+    """Check that nobody on the node has these ports.
+
+    Raises:
+        Conflict: somebody has; says who.
+    """
     under_way = [intent.guest for intent in context.store.intents()]
     for guest in [*context.store.guests(), *under_way]:
         for other in guest.forwards:

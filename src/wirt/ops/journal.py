@@ -45,10 +45,19 @@ _VANISHING = MAKING_VERBS | {"destroy"}
 """Verbs after whose undoing nothing of the guest remains."""
 
 
-def begin(context: Context, guest: Guest, verb: str, *, snapshot: str | None = None) -> None:
-    """Write down that ``verb`` is going to be done to ``guest``, or to a snapshot of it."""
+def begin(
+    context: Context,
+    guest: Guest,
+    verb: str,
+    *,
+    snapshot: str | None = None,
+    node: str | None = None,
+) -> None:
+    """Write down that ``verb`` is going to be done to ``guest``, to a snapshot of it, or with another node."""
     reached(f"{verb}:before-intent")
-    context.store.begin(Intent(guest=guest, verb=verb, began=time.time(), snapshot=snapshot))
+    context.store.begin(
+        Intent(guest=guest, verb=verb, began=time.time(), snapshot=snapshot, node=node)
+    )
     reached(f"{verb}:after-intent")
 
 
@@ -156,6 +165,14 @@ def recover(context: Context, guest: Guest) -> Guest | None:
         return _recover_change(context, intent)
     if intent.verb == "resize":
         return break_off_resize(context, intent.guest)
+    if intent.verb == "handover":
+        from wirt.ops.handover import resolve
+
+        return resolve(context, intent)
+    if intent.verb == "migrate":
+        # Nothing but files over there, which go when the other side misses us; here the guest is as it was.
+        settle(context, intent.verb, intent.guest, intent.guest)
+        return intent.guest
     ladder = Ladder(context, intent.guest)
     if intent.verb in _LOOKING:
         steps = ladder.to_look()

@@ -8,7 +8,7 @@ from wirt.errors import Conflict
 from wirt.model.guest import Guest
 from wirt.model.pool import StoragePool
 
-MAKING_VERBS = frozenset({"clone", "create", "run"})
+MAKING_VERBS = frozenset({"clone", "create", "receive", "run"})
 """Verbs that begin with nothing: until they end there is no such guest for anybody else."""
 
 
@@ -24,6 +24,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """Unix time, seconds."""
     snapshot: str | None = None
     """Name of the snapshot that it is about, None for a verb on the guest itself."""
+    node: str | None = None
+    """Name of the node that the guest is handed over to, None if it is not."""
 
 
 class Store(Protocol):

@@ -231,6 +231,23 @@ class Copying(Protocol):
 
 
 @runtime_checkable
+class Portable(Protocol):
+    """A power of pools whose roots can go to a pool of the same kind on another node."""
+
+    def parts(self, guest_id: str) -> Sequence[str]:
+        """Return what of a root goes along, as paths below its place; a directory ends with "/"."""
+        ...
+
+    def write_out(self, guest_id: str) -> None:
+        """Have what a running guest has written lie in its parts."""
+        ...
+
+    def adopt(self, form_path: str, guest_id: str) -> None:
+        """Let a root that came from another node rest on this one's form of its template; again is no error."""
+        ...
+
+
+@runtime_checkable
 class Showing(Protocol):
     """A power of pools whose roots are trees: to show one as it lies on disk, be its guest stopped or frozen."""
 

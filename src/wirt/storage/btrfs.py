@@ -121,6 +121,16 @@ class BtrfsPool:
         except FileNotFoundError:
             return []
 
+    def parts(self, guest_id: str) -> tuple[str, ...]:
+        """Return the subvolume: what it has of its template is there already, and does not go over again."""
+        return (f"{_VOLUME}/",)
+
+    def write_out(self, guest_id: str) -> None:
+        """Do nothing: files are read through the same memory that they are written to."""
+
+    def adopt(self, form_path: str, guest_id: str) -> None:
+        """Do nothing: a subvolume says nothing of where the template is."""
+
     def probe_resize(self, guest_id: str, size: int) -> Capability:
         """Ask whether quotas are on; then at any time, and at once."""
         if btrfs.has_quota(self._directory):

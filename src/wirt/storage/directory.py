@@ -127,6 +127,16 @@ class DirectoryPool:
         except FileNotFoundError:
             return []
 
+    def parts(self, guest_id: str) -> tuple[str, ...]:
+        """Return the layer."""
+        return ("layer/",)
+
+    def write_out(self, guest_id: str) -> None:
+        """Do nothing: files are read through the same memory that they are written to."""
+
+    def adopt(self, form_path: str, guest_id: str) -> None:
+        """Do nothing: the layer says nothing of where the template is."""
+
     def snapshots(self) -> Snapshots:
         """Return the keeper of this pool's snapshots: copies of the layer."""
         from wirt.storage.snapshots import DirectorySnapshots

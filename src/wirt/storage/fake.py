@@ -120,6 +120,17 @@ class FakePool:
         with open(self._path(guest_id, "size")) as size:
             return DiskUsage(bytes=used, bytes_limit=int(size.read()))
 
+    def parts(self, guest_id: str) -> tuple[str, ...]:
+        """Return the copy."""
+        return ("root/",)
+
+    def write_out(self, guest_id: str) -> None:
+        """Do nothing: a copy is plain files."""
+
+    def adopt(self, form_path: str, guest_id: str) -> None:
+        """Count."""
+        self._count("adopt")
+
     def snapshots(self) -> "FakeSnapshots":
         """Return the keeper of its snapshots, which counts the same calls."""
         return FakeSnapshots(self._directory, self._count)

@@ -7,10 +7,11 @@ of their own too: see ``loopdisk``.
 """
 
 import os
+import struct
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wirt.errors import Failed, InvalidInput, OutOfSpace
+from wirt.errors import Corrupt, Failed, InvalidInput, OutOfSpace
 from wirt.host import files, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
@@ -20,6 +21,10 @@ from wirt.storage.loopdisk import LoopDisks
 from wirt.units import render_bytes
 
 _SECTOR = 4096
+
+
+_UBD_HEAD = struct.pack("!4sI", b"OOOM", 3)
+_UBD_BACKING, _UBD_PATH = 32, 4096
 
 
 class ImagePool:
@@ -81,6 +86,29 @@ class ImagePool:
     def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
         """Copy a tree's disk; there are trees alone to be copied."""
         self._trees.copy(source_id, guest_id, size=size)
+
+    def parts(self, guest_id: str) -> tuple[str, ...]:
+        """Return a tree's disk, or the layer."""
+        if self._is_tree(guest_id):
+            return self._trees.parts(guest_id)
+        kind = next(
+            kind for kind in ("qcow2", "ubd") if os.path.isdir(self._layers(guest_id, kind))
+        )
+        return (f"{kind}/",)
+
+    def write_out(self, guest_id: str) -> None:
+        """Write what a tree's disk has not written yet."""
+        if self._is_tree(guest_id):
+            self._trees.write_out(guest_id)
+
+    def adopt(self, form_path: str, guest_id: str) -> None:
+        """Have a layer say where the template's image is here."""
+        if os.path.exists(ubd := self._layer(guest_id, "ubd")):
+            _rest_on(ubd, form_path)
+        layer = self._layer(guest_id, "qcow2")
+        if os.path.exists(layer):
+            rebase = ["qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", form_path]
+            run.check([*rebase, layer])
 
     def _make_directory(self, guest_id: str, layer: str) -> None:
         """Make the directory of a layer: what is on a guest's disk is for nobody else on the node."""
@@ -162,7 +190,10 @@ class ImagePool:
         return os.path.join(self._directory, guest_id)
 
     def _layer(self, guest_id: str, root: str) -> str:
-        return os.path.join(self._path(guest_id), root, "disk")
+        return os.path.join(self._layers(guest_id, root), "disk")
+
+    def _layers(self, guest_id: str, root: str) -> str:
+        return os.path.join(self._path(guest_id), root)
 
 
 def build_image(tree: str, out: str, size: int) -> None:
@@ -189,6 +220,22 @@ def build_image(tree: str, out: str, size: int) -> None:
             os.close(descriptor)
         os.rename(fresh, out)
         files.sync_directory(os.path.dirname(os.path.abspath(out)))
+
+
+def _rest_on(layer: str, backing: str) -> None:
+    """Write into a User-Mode Linux layer which file it rests on, and when that was written: else it is refused.
+
+    Source: ``struct cow_header_v3`` of the kernel's ``arch/um/drivers/cow_user.c``.
+
+    Raises:
+        Corrupt: it is no such layer.
+    """
+    with open(layer, "r+b") as file:
+        if file.read(8) != _UBD_HEAD:
+            raise Corrupt(f"{layer} is no layer of User-Mode Linux that is known here")
+        file.write(struct.pack("!I", int(os.stat(backing).st_mtime) & 0xFFFFFFFF))
+        file.seek(_UBD_BACKING)
+        file.write(os.fsencode(backing).ljust(_UBD_PATH, b"\0"))
 
 
 def _mke2fs(tree: str, image: str) -> list[str]:

@@ -86,6 +86,15 @@ class LoopDisks(DirectoryPool):
         copy_all(source, f"{disk}.new")
         os.rename(f"{disk}.new", disk)
 
+    def parts(self, guest_id: str) -> tuple[str, ...]:
+        """Return the disk."""
+        return (DISK,)
+
+    def write_out(self, guest_id: str) -> None:
+        """Write what a mounted disk has not written yet."""
+        if mount.is_mounted(layer := self._path(guest_id, "layer")):
+            run.check(["sync", "-f", layer])
+
     def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
         """Mount the disk where the layer is, then the overlay.
 

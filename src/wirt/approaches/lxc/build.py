@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from wirt.host.bounds import Setting
 from wirt.model.launch import Launch
-from wirt.model.resources import RootTree
+from wirt.model.resources import Nic, RootTree
 from wirt.units import UNBOUNDED
 
 _VERSIONS = {1: "", 2: "2"}
@@ -21,7 +21,14 @@ DROPPED = ("mac_admin", "mac_override", "sys_module", "sys_rawio", "sys_time")
 _FILES = "lxc.prlimit.nofile"
 
 
-def build_config(launch: Launch, root: RootTree, *, settings: Sequence[Setting], init: str) -> str:
+def build_config(
+    launch: Launch,
+    root: RootTree,
+    *,
+    settings: Sequence[Setting],
+    init: str,
+    joined_by: str | None = None,
+) -> str:
     """Return the text of the container's configuration file.
 
     Args:
@@ -29,6 +36,8 @@ def build_config(launch: Launch, root: RootTree, *, settings: Sequence[Setting],
         root: its file system.
         settings: what holds its cgroup to its limits.
         init: its first program.
+        joined_by: path of the program ``ip``, which joins the card to the bridge if liblxc cannot: it looks for the bridge in
+            /sys, which shows the interfaces of the network that it was mounted in.
     """
     nic = launch.nic
     lines = [
@@ -47,7 +56,7 @@ def build_config(launch: Launch, root: RootTree, *, settings: Sequence[Setting],
         "lxc.apparmor.allow_nesting = 1",
         "lxc.net.0.type = veth",
         f"lxc.net.0.veth.pair = {nic.interface}",
-        f"lxc.net.0.link = {nic.bridge}",
+        _joining(nic, joined_by),
         "lxc.net.0.flags = up",
         "lxc.net.0.name = eth0",
         f"lxc.net.0.hwaddr = {nic.mac}",
@@ -64,6 +73,14 @@ def build_config(launch: Launch, root: RootTree, *, settings: Sequence[Setting],
             f"lxc.idmap = {kind} 0 {root.idmap.first} {root.idmap.size}" for kind in ("u", "g")
         ]
     return with_files("\n".join(lines) + "\n", launch.limits.files)
+
+
+def _joining(nic: Nic, joined_by: str | None) -> str:
+    if joined_by is None:
+        return f"lxc.net.0.link = {nic.bridge}"
+    # A shell runs it, with arguments of liblxc's behind.
+    joining = f"{joined_by} link set {nic.interface} master {nic.bridge}; :"
+    return f"lxc.net.0.script.up = {joining}"
 
 
 def with_files(config: str, files: int) -> str:

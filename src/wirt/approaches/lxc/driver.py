@@ -70,7 +70,14 @@ class Lxc:
         config = _config(place)
         os.makedirs(os.path.dirname(config), mode=0o711, exist_ok=True)
         bounds, shares = holding.of_fresh(launch.limits, launch.disks)
-        text = build.build_config(launch, launch.root, settings=bounds, init="/sbin/init")
+        seen = os.path.isdir(f"/sys/class/net/{launch.nic.bridge}")
+        text = build.build_config(
+            launch,
+            launch.root,
+            settings=bounds,
+            init="/sbin/init",
+            joined_by=None if seen else run.find_program("ip"),
+        )
         # The configuration is made anew at every start: it need not survive a power cut.
         files.write(config, text)
         pid_file = os.path.join(place.run_dir, "monitor.pid")

@@ -1,0 +1,24 @@
+"""Renders what became of a guest that went to another node."""
+
+from wirt.console.output import columns
+from wirt.model.migration import Migration
+from wirt.units import render_bytes
+
+_HEADS = ("STAGE", "SECONDS", "SENT")
+
+
+def render_migration(done: Migration) -> str:
+    """Return a row for each stage, the downtime, and where it went."""
+    rows = [
+        (stage.name, f"{stage.seconds:.3f}", render_bytes(stage.bytes) if stage.bytes else "-")
+        for stage in done.stages
+    ]
+    lines = [columns(_HEADS, rows, right=_HEADS[1:]), ""]
+    if done.downtime_seconds is not None:
+        unseen = done.unseen_seconds
+        seen = "not seen" if unseen is None else f"{unseen:.3f} s"
+        lines.append(
+            f"downtime {done.downtime_seconds:.3f} s; without an answer on the network: {seen}"
+        )
+    lines.append(f"guest {done.guest} migrated to node {done.node}: {done.mode}")
+    return "\n".join(lines)

@@ -1,0 +1,96 @@
+"""Asking who has an IPv4 address, again and again, and telling neighbours who has it now.
+
+What asks sends no address of its own (RFC 5227), so it changes nobody's neighbour table. The kernel of the guest answers, whatever
+its programs do: what is seen is when its network was there.
+"""
+
+import socket
+import struct
+import threading
+import time
+from contextlib import suppress
+
+PERIOD = 0.002
+"""Seconds between two questions."""
+
+_ARP = 0x0806
+_HEAD = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1)
+_REPLY = struct.Struct("!6s6sH HHBBH 6s4s6s4s")
+_NOBODY = b"\xff" * 6
+
+
+def announce(interface: str, mac: str, address: str) -> None:
+    """Tell everybody on a network, three times, that ``address`` is at ``mac`` now; switches learn the way there by it.
+
+    Raises:
+        OSError: there is no such interface.
+    """
+    sender = bytes.fromhex(mac.replace(":", ""))
+    carried = socket.inet_aton(address)
+    frame = _frame(sender, carried, carried)
+    with _opened(interface) as sending:
+        for _ in range(3):
+            sending.send(frame)
+
+
+class Watch:
+    """Asks for an address every ``PERIOD`` seconds until it is closed, and keeps when it was answered."""
+
+    def __init__(self, interface: str, address: str) -> None:
+        self._socket = _opened(interface)
+        self._socket.settimeout(PERIOD)
+        self._address = socket.inet_aton(address)
+        self._ends = threading.Event()
+        self.first: float | None = None
+        """When the first answer came, by the monotonic clock, seconds; None: there was none."""
+        self.last: float | None = None
+        """The same of the last."""
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._ends.set()
+        self._thread.join()
+        self._socket.close()
+
+    def _watch(self) -> None:
+        own: bytes = self._socket.getsockname()[4]
+        question = _frame(own, b"\0" * 4, self._address)
+        asked = 0.0
+        # An interface that goes away ends it: nothing is answered there any more.
+        with suppress(OSError):
+            while not self._ends.is_set():
+                now = time.monotonic()
+                if now - asked >= PERIOD:
+                    self._socket.send(question)
+                    asked = now
+                self._look()
+
+    def _look(self) -> None:
+        try:
+            said = self._socket.recv(64)
+        except TimeoutError:
+            return
+        if len(said) < _REPLY.size:
+            return
+        fields = _REPLY.unpack_from(said)
+        if fields[7] == 2 and fields[9] == self._address:
+            self.last = time.monotonic()
+            self.first = self.first or self.last
+
+
+def _frame(sender: bytes, sender_address: bytes, wanted: bytes) -> bytes:
+    """Return a question to everybody: who has ``wanted``?"""
+    head = _NOBODY + sender + struct.pack("!H", _ARP) + _HEAD
+    return head + sender + sender_address + b"\0" * 6 + wanted
+
+
+def _opened(interface: str) -> socket.socket:
+    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ARP))
+    try:
+        opened.bind((interface, _ARP))
+    except OSError:
+        opened.close()
+        raise
+    return opened

@@ -1,0 +1,45 @@
+"""What became of a guest that went to another node, as data."""
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Mode(StrEnum):
+    """How a guest goes to another node."""
+
+    COLD = "cold"
+    """Stopped, and it stays so."""
+    REFRESH = "refresh"
+    """Copied while it runs, stopped, what has changed copied again, started there."""
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of it."""
+
+    name: str
+    seconds: float
+    bytes: int = 0
+    """That went over."""
+
+
+class Migration(msgspec.Struct, frozen=True, kw_only=True):
+    """A guest that has gone to another node."""
+
+    guest: str
+    id: str
+    node: str
+    mode: Mode
+    why: str
+    """Why it went in this mode."""
+    began: float
+    """Unix time, seconds."""
+    stages: tuple[Stage, ...]
+    downtime_seconds: float | None = None
+    """From the word to stop until a command could be run in it again; None: it did not run."""
+    unseen_seconds: float | None = None
+    """How long its kernel did not answer on the network, asked every 2 ms from the bridges; None: that was not seen."""
+    trouble: str | None = None
+    """What is wrong with it over there, though it runs."""
+    kept: str = ""
+    """Path of the file that holds this."""

@@ -1,0 +1,350 @@
+"""``migrate``: a guest goes to another node, with its root, definition, address and MAC.
+
+It is this node's until the other one has it running, or, if it was stopped, whole. Two intents tell a dead command's state:
+``migrate`` while files are sent, when nothing but files over there is new; ``handover`` in the instant in which it changes hands
+(see ``handover``).
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import msgspec
+
+from wirt.errors import Conflict, Error, NotFound, NotPermitted, Unsupported
+from wirt.host import files, interrupts
+from wirt.model.guest import Guest
+from wirt.model.lifecycle import State, next_state
+from wirt.model.migration import Migration, Mode, Stage
+from wirt.network.base import Watch
+from wirt.ops import guests, handover, journal
+from wirt.ops.context import Context
+from wirt.ops.nodes import check_facts, find_node
+from wirt.ops.protocol import Alive, Arrival, Facts
+from wirt.ops.start import as_running
+from wirt.ops.steps import Ladder
+from wirt.ops.stop import ORDERLY_SECONDS, shut_down
+from wirt.storage.base import Portable
+from wirt.transport.base import Link, LinkLost, Session
+
+_SETTLED_BYTES = 1 << 20
+"""A copy of a running guest that takes no more is the last before it is stopped."""
+_MOST_COPIES = 5
+
+
+class MigrateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to go where."""
+
+    guest: str
+    node: str
+    mode: Mode | None = None
+    """None: chosen."""
+    timeout: float = ORDERLY_SECONDS
+    """Seconds that the guest's own shutdown may take before it is ended."""
+
+
+def migrate(
+    context: Context, request: MigrateRequest, *, progress: Callable[[str], None]
+) -> Migration:
+    """Have a guest go to another node and return how that went.
+
+    Args:
+        context: the home.
+        request: what is to go where.
+        progress: is told what goes on.
+
+    Raises:
+        NotFound, InvalidInput, WrongState, Conflict, Unsupported, OutOfSpace, Busy, LinkLost: nothing was changed.
+        Failed: it did not go; it is here, and runs if it did.
+    """
+    with checked(context, request) as (guest, link, session, journey):
+        progress(f"{journey.mode}: {journey.why}")
+        journal.begin(context, guest, "migrate", node=request.node)
+        try:
+            with interrupts.allowed():
+                place = msgspec.json.decode(session.ask("receive", journey.arrival), type=str)
+                journey.note("prepare there")
+                journal.reached("migrate:after-receive")
+                _copy(context, guest, link, place, journey)
+            stopped, watch = _stop(context, guest, request.timeout, journey)
+            try:
+                if stopped is not guest:
+                    journey.note("last copy", _send(context, guest, link, place, moving=False))
+                journal.reached("migrate:after-copy")
+            except BaseException:
+                _close(watch)
+                raise
+        except BaseException:
+            _go_on_here(context, guest)
+            raise
+        try:
+            return _hand_over(context, stopped, session, journey, watch)
+        finally:
+            _close(watch)
+
+
+@contextmanager
+def checked(
+    context: Context, request: MigrateRequest
+) -> "Iterator[tuple[Guest, Link, Session, Journey]]":
+    """Check everything that can be known before, on both nodes, and hold the guest; changes nothing.
+
+    Raises:
+        As ``migrate``.
+    """
+    if os.geteuid() != 0:
+        raise NotPermitted("migrating a guest needs root", hint="run it as root")
+    node = find_node(context, request.node)
+    link = context.link(node)
+    with guests.held(context, request.guest) as guest:
+        next_state(guest.state, "migrate", guest.name)
+        _check_movable(context, guest)
+        mode, why = _choose(guest, request.mode)
+        journey = Journey(guest, node.name, mode, why)
+        journey.measure(context)
+        with link.open() as session:
+            check_facts(node, msgspec.json.decode(session.ask("hello"), type=Facts))
+            session.ask("check", journey.arrival)
+            journey.note("check")
+            yield guest, link, session, journey
+
+
+def check(context: Context, request: MigrateRequest) -> tuple[Mode, str]:
+    """Check whether a guest can go, and return in which mode and why; changes nothing.
+
+    Raises:
+        As ``migrate``.
+    """
+    with checked(context, request) as (_, _, _, journey):
+        return journey.mode, journey.why
+
+
+def is_there(context: Context, name: str, node: str) -> bool:
+    """Return whether a guest that is not here is on another node.
+
+    Raises:
+        LinkLost: that does not answer.
+    """
+    with suppress(NotFound):
+        context.store.find(name)
+        return False
+    with context.link(find_node(context, node)).open() as session:
+        return bool(msgspec.json.decode(session.ask("has", msgspec.json.encode(name)), type=bool))
+
+
+class Journey:
+    """What is known of a guest on its way, and when each part of it was done."""
+
+    def __init__(self, guest: Guest, node: str, mode: Mode, why: str) -> None:
+        """Start the clock."""
+        self.guest = guest
+        self.node = node
+        self.mode = mode
+        self.why = why
+        self.arrival = b""
+        """The question that tells the other node of it."""
+        self.began = time.time()
+        self.stages: list[Stage] = []
+        self.stopping: float | None = None
+        """When it was told to stop, by the monotonic clock."""
+        self._since = time.monotonic()
+
+    def measure(self, context: Context) -> None:
+        """Find out what has to be known over there."""
+        guest, ladder = self.guest, Ladder(context, self.guest)
+        pool = context.pool(guest.pool)
+        assert isinstance(pool, Portable)
+        place = pool.place(guest.id)
+        image = None
+        if context.approach(guest.approach).needs.root != "tree":
+            from wirt.storage.archive import sha256_of
+
+            image = sha256_of(ladder.form())
+        arrival = Arrival(
+            guest=guest,
+            node=self.node,
+            bytes=sum(_disk_usage(f"{place}/{part}") for part in pool.parts(guest.id)),
+            subnet=context.gateway().look().subnet,
+            image_sha256=image,
+        )
+        self.arrival = msgspec.json.encode(arrival)
+
+    def note(self, name: str, sent: int = 0) -> None:
+        """Write down that a stage is done."""
+        now = time.monotonic()
+        self.stages.append(Stage(name=name, seconds=now - self._since, bytes=sent))
+        self._since = now
+
+
+def _check_movable(context: Context, guest: Guest) -> None:
+    if guest.snapshots:
+        raise Unsupported(
+            f"guest {guest.name} has snapshots, which do not go along",
+            hint=f"delete them first: wirt snapshot list {guest.name}",
+        )
+    if guest.lives_with is not None:
+        raise Conflict(
+            f"guest {guest.name} belongs to a command that runs", hint="wait for its end"
+        )
+    if not isinstance(context.pool(guest.pool), Portable):
+        raise Unsupported(
+            f"guest {guest.name} cannot go to another node: pool {guest.pool} gives no roots away",
+            hint="pools of kind btrfs, directory and image do",
+        )
+
+
+def _choose(guest: Guest, wanted: Mode | None) -> tuple[Mode, str]:
+    """Return the mode, and why it is that.
+
+    Raises:
+        Unsupported: the one that is wanted cannot be.
+    """
+    if guest.state is State.STOPPED:
+        if wanted is Mode.REFRESH:
+            raise Unsupported(f"guest {guest.name} does not run", hint="leave --mode out, or cold")
+        return Mode.COLD, f"guest {guest.name} is stopped"
+    if wanted is Mode.COLD:
+        raise Unsupported(
+            f"guest {guest.name} is running", hint="stop it first, or leave --mode out"
+        )
+    if wanted is Mode.REFRESH:
+        return Mode.REFRESH, "as asked for"
+    return Mode.REFRESH, f"guest {guest.name} is running, and is stopped for as short as can be"
+
+
+def _copy(context: Context, guest: Guest, link: Link, place: str, journey: Journey) -> None:
+    """Send the root; of a running guest again, until there is little left to send or no end to it."""
+    is_running = guest.state is State.RUNNING
+    sent = _send(context, guest, link, place, moving=is_running)
+    journey.note("first copy", sent)
+    for _ in range(_MOST_COPIES - 1 if is_running else 0):
+        before, sent = sent, _send(context, guest, link, place, moving=True)
+        journey.note("copy again", sent)
+        if sent <= _SETTLED_BYTES or sent > before / 2:
+            return
+
+
+def _send(context: Context, guest: Guest, link: Link, place: str, *, moving: bool) -> int:
+    pool = context.pool(guest.pool)
+    assert isinstance(pool, Portable)
+    pool.write_out(guest.id)
+    own = pool.place(guest.id)
+    with interrupts.allowed():
+        return sum(
+            link.send(f"{own}/{part}", f"{place}/{part}", moving=moving)
+            for part in pool.parts(guest.id)
+        )
+
+
+def _stop(
+    context: Context, guest: Guest, timeout: float, journey: Journey
+) -> tuple[Guest, Watch | None]:
+    """Stop a guest that runs, and return it as it is then, with what watches it until it is seen no more.
+
+    A crash here leaves it said to run: the next command sees that it has ended, and takes away what is left.
+    """
+    if guest.state is not State.RUNNING:
+        return guest, None
+    ladder = Ladder(context, guest)
+    watch = None
+    # A guest that cannot be watched can go all the same.
+    with suppress(Error):
+        watch = context.network.watch(ladder.nic())
+    journey.stopping = time.monotonic()
+    try:
+        shut_down(context, guest, ladder, timeout)
+        journal.dismantle("migrate", ladder.to_run())
+    except BaseException:
+        _close(watch)
+        raise
+    journey.note("stop")
+    return journal.stopped(guest), watch
+
+
+def _go_on_here(context: Context, guest: Guest) -> None:
+    """Leave a guest that does not go as it was: started again if it was stopped for it."""
+    if guest.state is not State.RUNNING or guests.is_running(context, guest):
+        journal.settle(context, "migrate", guest, guest)
+        return
+    journal.dismantle("migrate", Ladder(context, guest).to_run())
+    stopped = journal.stopped(guest)
+    journal.settle(context, "migrate", guest, stopped)
+    _start_again(context, stopped)
+
+
+def _start_again(context: Context, guest: Guest) -> None:
+    ladder = Ladder(context, guest)
+    journal.begin(context, guest, "start")
+    journal.build(context, "start", guest, ladder.to_run(), otherwise=guest)
+    journal.settle(context, "start", guest, as_running(context, guest, ladder))
+
+
+def _hand_over(
+    context: Context, guest: Guest, session: Session, journey: Journey, watch: Watch | None
+) -> Migration:
+    """Let the other node have a guest, which is stopped here, and delete what is left of it."""
+    was_running = journey.guest.state is State.RUNNING
+    journal.begin(context, guest, "handover", node=journey.node)
+    try:
+        session.ask("take", msgspec.json.encode(was_running))
+    except BaseException as error:
+        # What the other node said, it has acted upon. If it said nothing, it is asked whose the guest is.
+        if not isinstance(error, Error) or isinstance(error, LinkLost):
+            intent = context.store.intent(guest.id)
+            if intent is not None and handover.resolve(context, intent) is None:
+                raise _gone(guest, journey.node) from error
+        else:
+            journal.settle(context, "handover", guest, guest)
+        if was_running:
+            _start_again(context, guest)
+        raise
+    journal.reached("handover:after-take")
+    journey.note("start there" if was_running else "take there")
+    unseen, trouble = None, None
+    if was_running:
+        # The guest is the other's whatever becomes of this question.
+        with suppress(LinkLost):
+            alive = msgspec.json.decode(session.ask("ready"), type=Alive)
+            trouble = alive.trouble
+            if watch is not None and watch.last is not None and alive.answered_ago is not None:
+                unseen = time.monotonic() - alive.answered_ago - watch.last
+        journey.note("ready there")
+    up = time.monotonic()
+    handover.give_away(context, guest, session)
+    journey.note("delete here")
+    done = Migration(
+        guest=guest.name,
+        id=guest.id,
+        node=journey.node,
+        mode=journey.mode,
+        why=journey.why,
+        began=journey.began,
+        stages=tuple(journey.stages),
+        downtime_seconds=None if journey.stopping is None else up - journey.stopping,
+        unseen_seconds=unseen,
+        trouble=trouble,
+        kept=f"{context.home.migrations}/{guest.id}-{int(journey.began)}.json",
+    )
+    with files.translated(f"keep what became of guest {guest.name}"):
+        os.makedirs(context.home.migrations, mode=0o711, exist_ok=True)
+        files.replace(done.kept, msgspec.json.encode(done).decode())
+    return done
+
+
+def _gone(guest: Guest, node: str) -> Error:
+    return LinkLost(
+        f"guest {guest.name} is on node {node}, which stopped answering after it had taken it",
+        hint="see wirt list there",
+    )
+
+
+def _disk_usage(path: str) -> int:
+    if path.endswith("/"):
+        return files.disk_usage(path) if os.path.isdir(path) else 0
+    return os.stat(path).st_blocks * 512
+
+
+def _close(watch: Watch | None) -> None:
+    if watch is not None:
+        watch.close()

@@ -1,0 +1,45 @@
+"""What two nodes say to each other when a guest goes from one to the other, as data."""
+
+import msgspec
+
+from wirt.model.guest import Guest
+
+VERSION = 1
+"""Of what follows. Both sides must have the same."""
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a node says of itself; the answer to "hello"."""
+
+    version: int
+    home_id: str
+    subnet: str
+    guests: int
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """A guest that is to come; asked with "check", which changes nothing, and with "receive"."""
+
+    guest: Guest
+    node: str
+    """What the node that is asked is called by the one that asks."""
+    bytes: int
+    """What its root takes on disk."""
+    subnet: str
+    image_sha256: str | None = None
+    """Of the template's image that its root rests on; None: it rests on files, which have no places."""
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to "take": from here on the guest is that node's."""
+
+    guest: Guest
+
+
+class Alive(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to "ready": a command can be run in the guest."""
+
+    answered_ago: float | None
+    """Seconds since its kernel first answered on the network; None: it was not seen to."""
+    trouble: str | None
+    """Why it is not ready, though it runs."""

@@ -1,0 +1,326 @@
+"""The node that a guest goes to: what it does for the one that sends.
+
+All within one process, which holds the guest's lock. Until the guest is its own, what there is of it is taken back when the process
+ends, by itself or, if it was killed, by the next command here. It becomes its own by one row change, after it runs.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TypeVar
+
+import msgspec
+
+from wirt.errors import Conflict, Error, InvalidInput, NotFound, OutOfSpace, Unsupported, WrongState
+from wirt.host import files
+from wirt.model.guest import Guest
+from wirt.model.ids import free_range
+from wirt.model.limits import check_limits
+from wirt.model.presence import Presence
+from wirt.network.base import Watch
+from wirt.ops import journal
+from wirt.ops.admission import check_guarantees
+from wirt.ops.context import Context
+from wirt.ops.forward import check_free
+from wirt.ops.nodes import home_id
+from wirt.ops.protocol import VERSION, Alive, Arrival, Facts, Taken
+from wirt.ops.start import READY_SECONDS, as_running, wait_ready
+from wirt.ops.steps import Ladder, Step
+from wirt.storage.archive import sha256_of
+from wirt.storage.base import Portable
+from wirt.units import render_bytes
+
+_ARRIVALS = "arrivals"
+_OWNER_SECONDS = 300.0
+"""How long who asks for the owner waits for a session that may be about to become it."""
+_ANSWER_SECONDS = 10.0
+"""How long a guest that runs may take to be seen on the network."""
+_LOOK_SECONDS = 0.002
+
+T = TypeVar("T")
+
+
+class Receiver:
+    """Answers one session of another node."""
+
+    def __init__(self, context: Context) -> None:
+        """Begin; nothing is there yet."""
+        self._context = context
+        self._held = ExitStack()
+        self._coming: Guest | None = None
+        self._watch: Watch | None = None
+        self._verbs: dict[str, Callable[[bytes], object]] = {
+            "hello": lambda question: self._hello(),
+            "subnet": lambda question: self._take_subnet(_read(question, str)),
+            "check": lambda question: self._check(_read(question, Arrival)),
+            "receive": lambda question: self._receive(_read(question, Arrival)),
+            "take": lambda question: self._take(is_started=_read(question, bool)),
+            "ready": lambda question: self._wait(),
+            "owns": lambda question: self._owns(_read(question, str)),
+            "has": lambda question: self._has(_read(question, str)),
+            "forget": lambda question: self._forget(_read(question, str)),
+        }
+
+    def answer(self, verb: str, question: bytes) -> bytes:
+        """Do what is asked and return the answer, as JSON.
+
+        Raises:
+            Error: it could not be done.
+        """
+        if verb not in self._verbs:
+            raise InvalidInput(
+                f"this node does not know what {verb!r} is", hint="install the same version on both"
+            )
+        return msgspec.json.encode(self._verbs[verb](question))
+
+    def close(self) -> None:
+        """Take back what has not become ours, and let go of the guest."""
+        try:
+            if self._coming is not None:
+                self._give_up(self._coming)
+        finally:
+            if self._watch is not None:
+                self._watch.close()
+            self._held.close()
+
+    def _hello(self) -> Facts:
+        return Facts(
+            version=VERSION,
+            home_id=home_id(self._context),
+            subnet=self._subnet(),
+            guests=len(self._context.store.guests()),
+        )
+
+    def _take_subnet(self, subnet: str) -> None:
+        if not self._context.store.is_empty():
+            raise WrongState("this node has guests", hint="its subnet stays as it is")
+        self._context.store.change("subnet", subnet)
+
+    def _check(self, arrival: Arrival) -> None:
+        """Check everything that can be known before; changes nothing."""
+        context, guest, here = self._context, arrival.guest, f"node {arrival.node}"
+        approach = context.approach(guest.approach)
+        capability = approach.probe_capability()
+        if not capability.available:
+            raise Unsupported(
+                f"{here} has no approach {guest.approach}: {capability.reason}",
+                hint=capability.hint or "see wirt doctor there",
+            )
+        _check_template(context, guest, here)
+        _check_pool(context, arrival, here)
+        if arrival.subnet != self._subnet():
+            raise Conflict(
+                f"{here} has the subnet {self._subnet()}, and guest {guest.name} an address of "
+                f"{arrival.subnet}",
+                hint="remove the node and add it again while it has no guests",
+            )
+        _check_taken(context, guest, here)
+        with _said_of(here):
+            check_limits(
+                guest.limits,
+                smallest_memory=approach.needs.smallest_memory,
+                most_memory=context.memory if approach.needs.own_kernel else None,
+                node_cpus=context.cpus,
+            )
+            check_guarantees(context, guest)
+            for forward in guest.forwards:
+                check_free(context, forward)
+
+    def _receive(self, arrival: Arrival) -> str:
+        """Make place for a guest, and return the directory that its root goes into."""
+        guest = journal.stopped(arrival.guest)
+        self._held.enter_context(self._context.guest_lock(guest))
+        with self._context.templates_lock(), self._context.ids_lock():
+            self._check(arrival)
+            taken = self._context.store.ids()
+            if guest.ids is None or guest.ids in taken:
+                guest = msgspec.structs.replace(guest, ids=free_range(guest.id, taken))
+            journal.begin(self._context, guest, "receive")
+        ladder = Ladder(self._context, guest)
+        journal.build(self._context, "receive", guest, ladder.to_exist(), otherwise=None)
+        self._coming = guest
+        return self._context.pool(guest.pool).place(guest.id)
+
+    def _take(self, *, is_started: bool) -> Taken:
+        """Let a guest whose root has come run, if it is to, and be ours: that is the instant."""
+        guest = self._coming
+        if guest is None:
+            raise WrongState("no guest has been received in this session")
+        self._coming = None
+        context = self._context
+        ladder = Ladder(context, guest)
+        steps = [*ladder.to_exist(), _adopting(context, guest, ladder)]
+        if is_started:
+            steps += [*ladder.to_run(), self._watching(ladder)]
+        journal.build(context, "receive", guest, steps, otherwise=None)
+        ours = as_running(context, guest, ladder) if is_started else guest
+        # A crash after this and before the next line leaves a guest remembered that is not there, as one that was
+        # destroyed: so it is remembered only once it is ours, and until then it is seen by being there.
+        journal.settle(context, "receive", guest, ours)
+        self._change_arrivals(lambda known: known | {guest.id})
+        journal.reached("receive:after-arrival")
+        if is_started:
+            with suppress(Error):
+                context.network.announce(ladder.nic())
+        return Taken(guest=ours)
+
+    def _watching(self, ladder: Ladder) -> Step:
+        """Return the step that begins to watch for the guest; it changes nothing that would stay."""
+
+        def watch() -> None:
+            # A guest that cannot be watched is a guest all the same.
+            with suppress(Error):
+                self._watch = self._context.network.watch(ladder.nic())
+
+        return Step(name="watch", do=watch, undo=lambda: None, probe=lambda: Presence.ABSENT)
+
+    def _wait(self) -> Alive:
+        """Wait until the guest that was taken is ready, and say since when it has been seen."""
+        guest = next(
+            (one for one in self._context.store.guests() if one.id in self._arrivals()), None
+        )
+        trouble = None
+        if guest is not None and guest.handle is not None:
+            try:
+                wait_ready(self._context, guest, READY_SECONDS)
+            except Error as error:
+                trouble = str(error)
+        if self._watch is None:
+            return Alive(answered_ago=None, trouble=trouble)
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        while self._watch.first is None and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
+        first = self._watch.first
+        return Alive(
+            answered_ago=None if first is None else time.monotonic() - first, trouble=trouble
+        )
+
+    def _owns(self, guest_id: str) -> bool:
+        """Return whether a guest has become ours: if somebody is about to take it, when they have, or have not."""
+        for intent in self._context.store.intents():
+            if intent.guest.id == guest_id:
+                with self._context.guest_lock(intent.guest, wait=_OWNER_SECONDS):
+                    journal.recover(self._context, intent.guest)
+        ours = {guest.id for guest in self._context.store.guests()}
+        return guest_id in ours or guest_id in self._arrivals()
+
+    def _has(self, name: str) -> bool:
+        """Return whether there is a guest of this name here."""
+        return any(guest.name == name for guest in self._context.store.guests())
+
+    def _forget(self, guest_id: str) -> None:
+        self._change_arrivals(lambda known: known - {guest_id})
+
+    def _give_up(self, guest: Guest) -> None:
+        self._coming = None
+        journal.dismantle("receive", Ladder(self._context, guest).to_exist())
+        journal.settle(self._context, "receive", guest, None)
+
+    def _arrivals(self) -> set[str]:
+        """Return the ids of the guests that have come and whose sender does not know yet."""
+        kept = self._context.store.setting(_ARRIVALS)
+        return msgspec.json.decode(kept, type=set[str]) if kept else set()
+
+    def _change_arrivals(self, change: Callable[[set[str]], set[str]]) -> None:
+        with self._context.nodes_lock():
+            known = sorted(change(self._arrivals()))
+            self._context.store.change(_ARRIVALS, msgspec.json.encode(known).decode())
+
+    def _subnet(self) -> str:
+        return self._context.gateway().look().subnet
+
+
+def _adopting(context: Context, guest: Guest, ladder: Ladder) -> Step:
+    pool = context.pool(guest.pool)
+    assert isinstance(pool, Portable)
+
+    def adopt() -> None:
+        pool.adopt(ladder.form(), guest.id)
+
+    return Step(name="adopt", do=adopt, undo=lambda: None, probe=lambda: Presence.ABSENT)
+
+
+def _check_template(context: Context, guest: Guest, here: str) -> None:
+    try:
+        found = context.templates.get(guest.template).sha256
+    except NotFound:
+        found = None
+    if found == guest.template_sha256:
+        return
+    what = "no template" if found is None else "another version of template"
+    raise NotFound(
+        f"{here} has {what} {guest.template}, which guest {guest.name} rests on",
+        hint="copy the template's directory there",
+    )
+
+
+def _check_pool(context: Context, arrival: Arrival, here: str) -> None:
+    guest = arrival.guest
+    try:
+        pool = context.pool(guest.pool)
+        capability = pool.probe_capability()
+    except InvalidInput:
+        raise NotFound(
+            f"{here} has no pool {guest.pool}, which the root of guest {guest.name} is on",
+            hint=f"make it there: wirt pool create {guest.pool}",
+        ) from None
+    if not capability.available:
+        raise Unsupported(
+            f"pool {guest.pool} of {here} cannot be used: {capability.reason}",
+            hint=capability.hint,
+        )
+    if not isinstance(pool, Portable):
+        raise Unsupported(
+            f"pool {guest.pool} of {here} takes no roots from elsewhere",
+            hint="pools of kind btrfs, directory and image do",
+        )
+    free = files.free_bytes(pool.place(guest.id))
+    if free < arrival.bytes:
+        raise OutOfSpace(
+            f"{here} has {render_bytes(free)} free on pool {guest.pool}, and the root of guest "
+            f"{guest.name} takes {render_bytes(arrival.bytes)}",
+            hint="free some space there",
+        )
+    if arrival.image_sha256 is not None:
+        form = Ladder(context, guest).form()
+        if sha256_of(form) != arrival.image_sha256:
+            raise Conflict(
+                f"{here} has made another image of template {guest.template}, block by block, and "
+                f"the disk of guest {guest.name} rests on its blocks",
+                hint="copy the template's directory there",
+            )
+
+
+def _check_taken(context: Context, guest: Guest, here: str) -> None:
+    under_way = [intent.guest for intent in context.store.intents()]
+    for other in [*context.store.guests(), *under_way]:
+        if other.id == guest.id:
+            raise Conflict(f"{here} has a guest of the same id, {other.name}", hint="destroy it")
+        if other.name == guest.name:
+            raise Conflict(
+                f"{here} has a guest {guest.name} already",
+                hint="rename one of the two: wirt rename",
+            )
+        if other.address == guest.address:
+            raise Conflict(
+                f"{here} has a guest {other.name} with the address {guest.address}",
+                hint="destroy that first, or choose another",
+            )
+        if guest.number is not None and other.number == guest.number:
+            raise Conflict(
+                f"{here} has a guest {other.name} with the number {guest.number}",
+                hint="destroy that first",
+            )
+
+
+@contextmanager
+def _said_of(here: str) -> Iterator[None]:
+    """Let a message that a person on this node would understand be read on another."""
+    try:
+        yield
+    except Error as error:
+        raise type(error)(f"on {here}: {error.message}", hint=error.hint) from error
+
+
+def _read(question: bytes, kind: type[T]) -> T:
+    return msgspec.json.decode(question, type=kind)

@@ -1,0 +1,215 @@
+"""The contract of the ways to another node: one suite for the fake, a home in a network of its own, and ssh."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import which
+
+import msgspec
+import pytest
+from tests import fakes
+from tests.homes import HomeUnderTest
+from tests.netns import other_network
+
+from wirt.errors import InvalidInput
+from wirt.model.node import Node
+from wirt.ops.protocol import VERSION, Facts
+from wirt.transport import local, ssh
+from wirt.transport.base import Link, LinkLost
+
+PROGRAM = str(Path(sys.executable).parent / "wirt")
+SEPARATED = "/run/sshd"
+"""The empty directory that sshd wants; the system's makes it, if it runs."""
+SSHD = which("sshd", path="/usr/sbin")
+
+
+class Host:
+    """An ssh server on the loopback that lets in one key and no other, with a directory of its own."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        for key in ("host", "user"):
+            keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(base / key)]
+            subprocess.run(keygen, check=True)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        (base / "sshd_config").write_text(
+            f"ListenAddress 127.0.0.1:{self.port}\nHostKey {base}/host\nPidFile none\n"
+            f"AuthorizedKeysFile {base}/user.pub\nStrictModes no\nUsePAM no\n"
+            "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
+        )
+        key = (base / "host.pub").read_text()
+        (base / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {key}")
+
+    def options(self, known_hosts: str = "known_hosts") -> tuple[str, ...]:
+        return (
+            "-F/dev/null",
+            f"-p{self.port}",
+            f"-i{self._base}/user",
+            f"-oUserKnownHostsFile={self._base}/{known_hosts}",
+        )
+
+    def serve(self) -> "subprocess.Popen[bytes]":
+        assert SSHD is not None
+        server = subprocess.Popen(
+            [SSHD, "-D", "-e", "-f", str(self._base / "sshd_config")],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        assert server.stderr is not None
+        assert b"listening" in server.stderr.readline()
+        return server
+
+
+@pytest.fixture(scope="module")
+def host(root_user: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    if SSHD is None:
+        pytest.skip("openssh-server is not installed")
+    made = Host(tmp_path_factory.mktemp("ssh"))
+    is_ours = not os.path.isdir(SEPARATED)
+    os.makedirs(SEPARATED, mode=0o755, exist_ok=True)
+    with made.serve() as server:
+        try:
+            yield made
+        finally:
+            server.terminate()
+    if is_ours:
+        os.rmdir(SEPARATED)
+
+
+def over_ssh(host: Host, home: HomeUnderTest, **changes: object) -> Node:
+    fields = {
+        "name": "b",
+        "home": home.home.data,
+        "run": home.home.run,
+        "ssh": "root@127.0.0.1",
+        "ssh_options": host.options(),
+        "program": PROGRAM,
+    }
+    return Node(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=["fake", "local", "ssh"])
+def link(request: pytest.FixtureRequest, home: HomeUnderTest, tmp_path: Path) -> Iterator[Link]:
+    match request.param:
+        case "fake":
+            yield fakes.link_to(tmp_path, Node(name="b"))
+        case "local":
+            with other_network() as netns:
+                yield local.link(
+                    Node(name="b", home=home.home.data, run=home.home.run, netns=netns)
+                )
+        case _:
+            yield ssh.link(over_ssh(request.getfixturevalue("host"), home))
+
+
+def test_session_answers_again_and_again(link: Link) -> None:
+    with link.open() as session:
+        first = msgspec.json.decode(session.ask("hello"), type=Facts)
+        again = msgspec.json.decode(session.ask("hello"), type=Facts)
+
+    assert first == again
+    assert (first.version, first.guests) == (VERSION, 0)
+
+
+def test_error_comes_as_what_it_was_there(link: Link) -> None:
+    with link.open() as session:
+        with pytest.raises(InvalidInput) as caught:
+            session.ask("dance")
+
+        assert str(caught.value) == (
+            "this node does not know what 'dance' is; install the same version on both"
+        )
+        assert session.ask("has", b'"web"') == b"false"
+
+
+def test_tree_arrives_as_it_is_and_what_is_the_same_does_not_go_again(
+    link: Link, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "source tree", tmp_path / "target tree"
+    (source / "below").mkdir(parents=True)
+    target.mkdir()
+    (source / "file").write_bytes(os.urandom(100_000))
+    os.link(source / "file", source / "below" / "same")
+    os.symlink("nowhere", source / "link")
+    os.mknod(source / "gone", 0o20000, 0)
+    os.chown(source / "file", 1000, 2000)
+    os.setxattr(source / "below", "trusted.overlay.opaque", b"y")
+    with open(source / "holes", "wb") as holes:
+        holes.truncate(64 << 20)
+    (target / "old").touch()
+    sent = link.send(f"{source}/", f"{target}/")
+
+    assert sorted(os.listdir(target)) == ["below", "file", "gone", "holes", "link"]
+    found = os.stat(target / "file")
+    assert (found.st_uid, found.st_gid, found.st_nlink) == (1000, 2000, 2)
+    assert found.st_mtime_ns == os.stat(source / "file").st_mtime_ns
+    assert os.readlink(target / "link") == "nowhere"
+    assert os.stat(target / "gone").st_rdev == 0
+    assert os.getxattr(target / "below", "trusted.overlay.opaque") == b"y"
+    assert os.stat(target / "holes").st_blocks < 1000
+    assert sent > 100_000
+    assert link.send(f"{source}/", f"{target}/") < 10_000
+
+
+def test_file_that_changes_within_a_second_goes_again(link: Link, tmp_path: Path) -> None:
+    source, target = tmp_path / "disk", tmp_path / "copy"
+    source.write_bytes(b"one")
+    link.send(str(source), str(target))
+    status = os.stat(source)
+    source.write_bytes(b"two")
+    os.utime(source, ns=(status.st_atime_ns, status.st_mtime_ns + 1000))
+    link.send(str(source), str(target))
+
+    assert target.read_bytes() == b"two"
+
+
+def test_what_cannot_be_sent_is_said(link: Link, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"^cannot send .*/none/ to node b: rsync: "):
+        link.send(f"{tmp_path}/none/", f"{tmp_path}/target/")
+
+
+def test_host_whose_key_is_another_is_not_talked_to(host: Host, home: HomeUnderTest) -> None:
+    known = Path(host.options()[-1].partition("=")[2])
+    wrong = known.with_name("wrong")
+    other_key = known.with_name("user.pub").read_text()
+    wrong.write_text(f"[127.0.0.1]:{host.port} {other_key}")
+    link = ssh.link(over_ssh(host, home, ssh_options=host.options("wrong")))
+    with link.open() as session, pytest.raises(LinkLost) as caught:
+        session.ask("hello")
+
+    assert str(caught.value) == "node b does not answer: Host key verification failed."
+
+
+def test_host_that_is_not_known_is_not_talked_to(host: Host, home: HomeUnderTest) -> None:
+    link = ssh.link(over_ssh(host, home, ssh_options=host.options("nobody")))
+    with link.open() as session, pytest.raises(LinkLost) as caught:
+        session.ask("hello")
+
+    assert str(caught.value) == "node b does not answer: Host key verification failed."
+
+
+def test_network_that_is_not_there_is_said(home: HomeUnderTest) -> None:
+    link = local.link(Node(name="b", home=home.home.data, netns="/run/netns/none"))
+    with link.open() as session, pytest.raises(LinkLost) as caught:
+        session.ask("hello")
+
+    assert re.fullmatch(
+        r"node b does not answer: nsenter: cannot open /run/netns/none: No such file or directory",
+        str(caught.value),
+    )
+
+
+def test_what_a_login_prints_is_no_answer(host: Host, home: HomeUnderTest) -> None:
+    link = ssh.link(over_ssh(host, home, program="echo Welcome"))
+    with link.open() as session, pytest.raises(LinkLost) as caught:
+        session.ask("hello")
+
+    assert str(caught.value) == (
+        "node b says what is no answer: b'Welcome serve-node\\n'; what its shell prints at the login "
+        "must not go to standard output"
+    )

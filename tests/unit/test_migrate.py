@@ -1,0 +1,395 @@
+"""Guests that go to another node, over two nodes of fakes."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests import fakes
+
+from wirt.errors import Conflict, Error, Failed, InvalidInput, NotFound, Unsupported, WrongState
+from wirt.model.forward import Forward
+from wirt.model.guest import Guest
+from wirt.model.lifecycle import State
+from wirt.model.migration import Migration, Mode
+from wirt.model.naming import Naming
+from wirt.model.node import Node
+from wirt.ops.context import Context
+from wirt.ops.create import CreateRequest, create
+from wirt.ops.freeze import freeze
+from wirt.ops.migrate import MigrateRequest, check, is_there, migrate
+from wirt.ops.nodes import add_node, find_node, list_nodes, remove_node
+from wirt.ops.snapshot import create_snapshot
+from wirt.ops.start import start
+from wirt.ops.stop import stop
+from wirt.state.base import Intent
+from wirt.state.sqlite import SqliteStore
+from wirt.transport.base import Link, LinkLost
+
+B = Node(name="b", home="/b")
+
+
+class Nodes:
+    """Node "a", where guests are, and node "b", each with its state on disk."""
+
+    def __init__(self, base: Path) -> None:
+        self.bases = {name: base / name for name in ("a", "b")}
+        self.stores = {}
+        for name, where in self.bases.items():
+            os.makedirs(fakes.home_in(where).data)
+            self.stores[name] = SqliteStore(fakes.home_in(where).database)
+
+    def context(
+        self, *, cut_at: int | None = None, fail: str = "", at: int | None = None
+    ) -> Context:
+        """Return node a's context, with a way that is cut, or a node b of which something fails."""
+
+        def link(node: Node) -> Link:
+            return fakes.link_to(self.bases["b"], node, fail_at=cut_at, fail=fail, fail_at_there=at)
+
+        return fakes.open_context(self.bases["a"], self.stores["a"], link=link)
+
+    def other(self) -> Context:
+        return fakes.open_context(self.bases["b"], self.stores["b"])
+
+    def go(self, context: Context | None = None, **asked: object) -> Migration:
+        request = MigrateRequest(guest="web", node="b", **asked)  # type: ignore[arg-type]
+        return migrate(context or self.context(), request, progress=lambda line: None)
+
+    def holders(self) -> list[tuple[str, str]]:
+        """Return where the guest is, and its state there."""
+        return [
+            (name, guest.state.value)
+            for name, store in self.stores.items()
+            for guest in store.guests()
+        ]
+
+    def engines(self) -> list[str]:
+        """Return the nodes on which something runs."""
+        return [
+            name
+            for name, where in self.bases.items()
+            if os.path.isdir(where / "kernel/guests") and os.listdir(where / "kernel/guests")
+        ]
+
+    def roots(self) -> list[str]:
+        return [
+            name
+            for name, where in self.bases.items()
+            if os.listdir(fakes.home_in(where).pool("fake"))
+        ]
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, root_user: None) -> Iterator[Nodes]:
+    made = Nodes(tmp_path)
+    context = made.context()
+    add_node(context, B)
+    create(context, CreateRequest(name="web", approach="fake", template="tiny"))
+    web = context.store.find("web")
+    Path(context.home.pool("fake"), web.id, "root/data").write_text("data")
+    os.makedirs(made.other().home.pool("fake"), exist_ok=True)
+    yield made
+    for store in made.stores.values():
+        store.close()
+
+
+def change(nodes: Nodes, **fields: object) -> Guest:
+    store = nodes.stores["a"]
+    web = msgspec.structs.replace(store.find("web"), **fields)
+    store.settle(web.id, web)
+    return web
+
+
+def test_stopped_guest_goes_whole_and_stays_stopped(nodes: Nodes) -> None:
+    web = change(
+        nodes,
+        number=101,
+        naming=Naming(hostname="www"),
+        forwards=(Forward(port=80, guest_port=80),),
+    )
+    done = nodes.go()
+
+    assert nodes.stores["b"].find("web") == web
+    assert nodes.holders() == [("b", "stopped")]
+    there = Path(nodes.other().home.pool("fake"), web.id, "root/data")
+    assert there.read_text() == "data"
+    assert nodes.roots() == ["b"]
+    assert (done.mode, done.why) == (Mode.COLD, "guest web is stopped")
+    assert done.downtime_seconds is None
+    assert [stage.name for stage in done.stages] == [
+        "check",
+        "prepare there",
+        "first copy",
+        "take there",
+        "delete here",
+    ]
+    assert msgspec.json.decode(Path(done.kept).read_bytes(), type=Migration) == done
+
+
+def test_running_guest_is_stopped_here_and_started_there(nodes: Nodes) -> None:
+    start(nodes.context(), "web")
+    done = nodes.go()
+
+    assert nodes.holders() == [("b", "running")]
+    assert nodes.engines() == ["b"]
+    assert done.mode is Mode.REFRESH
+    assert done.downtime_seconds is not None
+    assert [stage.name for stage in done.stages][-5:] == [
+        "stop",
+        "last copy",
+        "start there",
+        "ready there",
+        "delete here",
+    ]
+    assert stop(nodes.other(), "web").state is State.STOPPED
+
+
+def test_guest_that_has_gone_is_found_there_and_not_here(nodes: Nodes) -> None:
+    assert not is_there(nodes.context(), "web", "b")
+
+    nodes.go()
+
+    assert is_there(nodes.context(), "web", "b")
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+@pytest.mark.parametrize("port", ["pool", "network", "approach"])
+@pytest.mark.parametrize("call", [1, 2, 3])
+def test_what_fails_there_leaves_the_guest_as_it_was_here(
+    nodes: Nodes, port: str, call: int, is_running: bool
+) -> None:
+    if is_running:
+        start(nodes.context(), "web")
+    try:
+        nodes.go(nodes.context(fail=port, at=call))
+    except Failed as error:
+        # If it is in what every command begins with, there is nobody to answer.
+        assert re.search("was told to fail|its process has ended", str(error))  # noqa: PT017
+        assert nodes.holders() == [("a", "running" if is_running else "stopped")]
+        assert nodes.engines() == (["a"] if is_running else [])
+        assert nodes.roots() == ["a"]
+    else:
+        assert nodes.holders() == [("b", "running" if is_running else "stopped")]
+    assert [store.intents() for store in nodes.stores.values()] == [[], []]
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 4])
+def test_link_that_is_cut_leaves_the_guest_here(nodes: Nodes, call: int) -> None:
+    start(nodes.context(), "web")
+    try:
+        nodes.go(nodes.context(cut_at=call))
+    except LinkLost as error:
+        assert str(error) == "node b does not answer: the link was cut"  # noqa: PT017
+        assert nodes.holders() == [("a", "running")]
+        assert (nodes.engines(), nodes.roots()) == (["a"], ["a"])
+    else:
+        assert call == 4
+        assert nodes.holders() == [("b", "running")]
+
+
+def test_node_that_dies_in_the_handover_and_stays_away_leaves_the_guest_to_nobody(
+    nodes: Nodes,
+) -> None:
+    context = nodes.context(cut_at=1)
+    web = context.store.find("web")
+    context.store.begin(Intent(guest=web, verb="handover", began=0.0, node="b"))
+
+    with pytest.raises(Failed) as caught:
+        start(context, "web")
+    assert str(caught.value) == (
+        "guest web was being handed over to node b and may run there: node b does not answer: the link "
+        "was cut; it is settled by the first command that reaches the node"
+    )
+    with pytest.raises(WrongState) as refused:
+        remove_node(context, "b")
+    assert str(refused.value) == (
+        "guest web is being handed over to node b; wait until it has been"
+    )
+    assert start(nodes.context(), "web").state is State.RUNNING
+
+
+def test_guest_that_was_taken_and_destroyed_does_not_come_back(nodes: Nodes) -> None:
+    context = nodes.context()
+    web = context.store.find("web")
+    nodes.stores["b"].change("arrivals", f'["{web.id}"]')
+    context.store.begin(Intent(guest=web, verb="handover", began=0.0, node="b"))
+
+    with pytest.raises(NotFound):
+        start(context, "web")
+    assert nodes.holders() == []
+    assert nodes.stores["b"].setting("arrivals") == "[]"
+
+
+def other_guest(nodes: Nodes, **fields: object) -> None:
+    other = nodes.other()
+    create(other, CreateRequest(name="other", approach="fake", template="tiny"))
+    made = msgspec.structs.replace(other.store.find("other"), **fields)
+    other.store.settle(made.id, made)
+
+
+def with_number_taken(nodes: Nodes, number: int) -> None:
+    other_guest(nodes, number=number)
+    change(nodes, number=number)
+
+
+REFUSALS: dict[str, tuple[Callable[[Nodes], object], type[Error], str]] = {
+    "name": (
+        lambda nodes: other_guest(nodes, name="web"),
+        Conflict,
+        "node b has a guest web already; rename one of the two: wirt rename",
+    ),
+    "address": (
+        lambda nodes: other_guest(nodes, address=nodes.stores["a"].find("web").address),
+        Conflict,
+        "node b has a guest other with the address ADDRESS; destroy that first, or choose another",
+    ),
+    "number": (
+        lambda nodes: with_number_taken(nodes, 7),
+        Conflict,
+        "node b has a guest other with the number 7; destroy that first",
+    ),
+    "template": (
+        lambda nodes: change(nodes, template_sha256="1" * 64),
+        NotFound,
+        "node b has another version of template tiny, which guest web rests on; copy the template's "
+        "directory there",
+    ),
+    "port": (
+        lambda nodes: change(nodes, forwards=(Forward(port=fakes.TAKEN_PORT, guest_port=22),)),
+        Conflict,
+        "on node b: port 22 of this node is in use; choose another",
+    ),
+    "guarantee": (
+        lambda nodes: change(
+            nodes,
+            limits=msgspec.structs.replace(
+                nodes.stores["a"].find("web").limits, cpus=2, cpu_guarantee=2.0
+            ),
+        ),
+        Conflict,
+        "on node b: guest web cannot be guaranteed 2 CPUs: the node has 1.8 CPUs for guests, and others are "
+        "guaranteed 0 CPUs; ask for at most 1.8 CPUs, or pass --force",
+    ),
+    "snapshots": (
+        lambda nodes: create_snapshot(nodes.context(), "web", "one"),
+        Unsupported,
+        "guest web has snapshots, which do not go along; delete them first: wirt snapshot list web",
+    ),
+    "frozen": (
+        lambda nodes: (start(nodes.context(), "web"), freeze(nodes.context(), "web")),
+        WrongState,
+        "guest web is frozen; thaw it first",
+    ),
+    "command": (
+        lambda nodes: change(nodes, lives_with="run-1"),
+        Conflict,
+        "guest web belongs to a command that runs; wait for its end",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", REFUSALS)
+def test_guest_that_cannot_go_is_told_why_and_nothing_is_changed(nodes: Nodes, why: str) -> None:
+    prepare, kind, message = REFUSALS[why]
+    prepare(nodes)
+    before = nodes.holders()
+    web = nodes.stores["a"].find("web")
+    with pytest.raises(kind) as caught:
+        check(nodes.context(), MigrateRequest(guest="web", node="b"))
+    with pytest.raises(kind):
+        nodes.go()
+
+    assert str(caught.value).replace(web.address, "ADDRESS") == message
+    assert nodes.holders() == before
+    assert [store.intents() for store in nodes.stores.values()] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("is_running", "mode", "message"),
+    [
+        (True, Mode.COLD, "guest web is running; stop it first, or leave --mode out"),
+        (False, Mode.REFRESH, "guest web does not run; leave --mode out, or cold"),
+    ],
+)
+def test_mode_that_cannot_be_is_refused(
+    nodes: Nodes, is_running: bool, mode: Mode, message: str
+) -> None:
+    if is_running:
+        start(nodes.context(), "web")
+    with pytest.raises(Unsupported) as caught:
+        nodes.go(mode=mode)
+
+    assert str(caught.value) == message
+
+
+def test_node_without_room_is_told_by_name(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wirt.host.files.free_bytes", lambda path: 0)
+    with pytest.raises(Error, match="node b has 0 B free on pool fake, and the root of guest web "):
+        nodes.go()
+
+
+@pytest.mark.parametrize(
+    ("node", "kind", "message"),
+    [
+        (
+            Node(name="c"),
+            InvalidInput,
+            "where node c is has not been said; give --home DIR for a home on this machine, or --ssh "
+            "USER@HOST",
+        ),
+        (
+            Node(name="c", ssh="-oProxyCommand=x"),
+            InvalidInput,
+            "'-oProxyCommand=x' is no host; write USER@HOST",
+        ),
+        (
+            Node(name="c", ssh="h", netns="/run/netns/c"),
+            InvalidInput,
+            "the network of node c is another machine's; leave --netns out",
+        ),
+        (
+            Node(name="c", home="/c", ssh_options=("-v",)),
+            InvalidInput,
+            "node c is on this machine and not reached by ssh; leave --ssh-option out",
+        ),
+        (
+            B,
+            Conflict,
+            "there is a node b already; choose another name or remove it first: wirt node remove b",
+        ),
+    ],
+)
+def test_node_that_makes_no_sense_is_not_added(
+    nodes: Nodes, node: Node, kind: type[Error], message: str
+) -> None:
+    with pytest.raises(kind) as caught:
+        add_node(nodes.context(), node)
+
+    assert str(caught.value) == message
+
+
+def test_own_home_is_no_other_node(nodes: Nodes) -> None:
+    context = nodes.context()
+    with pytest.raises(InvalidInput) as caught:
+        add_node(context, Node(name="c", home=context.home.data))
+
+    assert str(caught.value) == "node c cannot be this home itself; give another --home"
+
+
+def test_nodes_are_listed_with_what_they_say_and_forgotten(nodes: Nodes) -> None:
+    assert [(one.node, one.trouble) for one in list_nodes(nodes.context())] == [(B, None)]
+    assert [one.trouble for one in list_nodes(nodes.context(cut_at=1))] == [
+        "node b does not answer: the link was cut"
+    ]
+
+    remove_node(nodes.context(), "b")
+
+    with pytest.raises(NotFound) as caught:
+        find_node(nodes.context(), "b")
+    assert str(caught.value) == "there is no node b; see wirt node list, or add it: wirt node add"
+    with closing(SqliteStore(fakes.home_in(nodes.bases["b"]).database)) as store:
+        assert store.setting("home-id")
