@@ -279,3 +279,18 @@ def test_set_of_a_running_container_takes_about_as_long_as_show(web: HomeUnderTe
     ]
 
     assert statistics.median(set_ / show for set_, show in taken) < 1.5
+
+
+def test_guest_is_made_with_all_that_it_is_to_be_held_to(home: HomeUnderTest) -> None:
+    held = ["--cpu-limit", "0.5", "--processes", "100", "--swap", "0", "--files", "256"]
+    home.wirt("create", "-t", TINY, *held, "web", status=0)
+    limits = home.guests()[0].limits
+    said = home.wirt("run", "-t", TINY, "--files", "300", "--", "sh", "-c", "ulimit -n", status=0)
+    refused = home.wirt("create", "-t", TINY, "--processes", "1", "other", status=2)
+
+    assert (limits.cpu_limit, limits.processes, limits.swap, limits.files) == (0.5, 100, 0, 256)
+    assert said.stdout == "300\n"
+    assert refused.stderr == (
+        "wirt: a guest cannot be held to 1 processes; ask for 16 to 4194304\n"
+    )
+    assert [guest.name for guest in home.guests()] == ["web"]

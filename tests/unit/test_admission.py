@@ -9,6 +9,7 @@ from tests import fakes
 from wirt.errors import Conflict, InvalidInput
 from wirt.host import facts
 from wirt.host.facts import CpuTimes
+from wirt.model.limits import Limits
 from wirt.ops.clone import clone
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
@@ -45,6 +46,26 @@ def test_cpus_are_guaranteed_until_all_but_the_reserve_are_and_no_further(
         "guaranteed 1.8 CPUs; ask for at most 0 CPUs, or pass --force"
     )
     assert guaranteed(context) == [0.6, 0.0, 1.2]
+
+
+def test_guest_that_is_made_is_guaranteed_what_is_left_and_no_more_but_by_force(
+    context: Context,
+) -> None:
+    set_limits(context, "one", SetRequest(cpu_guarantee=1.2))
+    wanted = CreateRequest(
+        name="four", approach="fake", template="tiny", limits=Limits(cpus=2, cpu_guarantee=0.7)
+    )
+    with pytest.raises(Conflict) as caught:
+        create(context, wanted)
+    names = [guest.name for guest in context.store.guests()]
+    create(context, msgspec.structs.replace(wanted, force=True))
+
+    assert str(caught.value) == (
+        "guest four cannot be guaranteed 0.7 CPUs: the node has 1.8 CPUs for guests, and others are "
+        "guaranteed 1.2 CPUs; ask for at most 0.6 CPUs, or pass --force"
+    )
+    assert names == ["one", "three", "two"]
+    assert context.store.find("four").limits.cpu_guarantee == 0.7
 
 
 def test_memory_is_guaranteed_until_all_but_the_reserve_is_and_no_further(

@@ -12,6 +12,7 @@ from wirt.approaches.fake import FakeApproach
 from wirt.errors import Failed, InvalidInput, Unsupported
 from wirt.host import affinity
 from wirt.model.capability import Capability, no
+from wirt.model.limits import Limits
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.set import SetRequest, set_limits
@@ -120,6 +121,28 @@ def test_what_a_running_guest_keeps_is_refused_and_of_a_stopped_one_set(
     )
     assert kept == before
     assert set_limits(context, "web", request_).limits != before.limits
+
+
+def test_guest_is_made_with_limits_and_starts_with_them(context: Context, tmp_path: Path) -> None:
+    limits = Limits(processes=100, cpu_weight=300)
+    create(context, msgspec.structs.replace(WEB, name="held", limits=limits))
+    start(context, "held")
+
+    assert context.store.find("held").limits == limits
+    assert held_to(tmp_path) == ["processes=100-cpu_weight=300"]
+
+
+def test_guest_is_not_made_with_a_limit_that_the_approach_has_not(context: Context) -> None:
+    stiff = fakes.without(Adjustable, context.approach("fake"))
+    request = msgspec.structs.replace(WEB, name="held", limits=Limits(cpu_weight=200))
+    with pytest.raises(Unsupported) as caught:
+        create(msgspec.structs.replace(context, approach=lambda name: stiff), request)
+
+    assert str(caught.value) == (
+        "the CPU weight of guest held cannot be set: approach fake holds its guests to CPUs, memory "
+        "and disk alone; containers (approach lxc) are held to more"
+    )
+    assert [guest.name for guest in context.store.guests()] == ["web"]
 
 
 def test_limit_that_the_node_has_not_is_refused_with_its_reason(

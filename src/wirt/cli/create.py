@@ -1,11 +1,12 @@
 """``wirt create``."""
 
+from typing import Any
+
 import click
 
 from wirt import app
 from wirt.cli import options
 from wirt.console import output
-from wirt.model.limits import Limits
 from wirt.ops.create import CreateRequest
 from wirt.ops.create import create as create_guest
 
@@ -13,7 +14,9 @@ from wirt.ops.create import create as create_guest
 @click.command()
 @click.argument("name")
 @options.definition
+@options.held
 @click.option("--address", help="IPv4 address on the home's bridge; chosen if left out.")
+@click.option("--force", is_flag=True, help="Guarantee more than the node has.")
 def create(
     name: str,
     template: str,
@@ -23,15 +26,18 @@ def create(
     disk: int,
     pool: str | None,
     address: str | None,
+    force: bool,
+    **held: Any,
 ) -> None:
     """Make a guest called NAME from a template; it is not started."""
     request = CreateRequest(
         name=name,
         template=template,
         approach=approach,
-        limits=Limits(cpus=cpus, memory=memory, disk=disk),
+        limits=options.limits_of(cpus, memory, disk, held),
         pool=pool,
         address=address,
+        force=force,
     )
     with app.open_context() as context:
         guest = create_guest(context, request)

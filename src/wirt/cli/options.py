@@ -1,6 +1,6 @@
 """Options that several commands share, and the types that read them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
@@ -155,6 +155,42 @@ def definition(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def held(function: Function) -> Function:
+    """Add the options that say what the node holds a guest to; each is None if it is not given."""
+    for option in reversed(
+        [
+            click.option(
+                "--cpu-weight", type=int, help="What it gets of CPUs that several want: 1 to 10000."
+            ),
+            click.option(
+                "--cpu-guarantee", type=float, help="CPUs' worth of time that it gets at any rate."
+            ),
+            click.option("--cpu-pin", type=CPUS, help="CPUs to run on, such as 0,2-3, or all."),
+            click.option(
+                "--cpu-limit",
+                type=float,
+                help="CPU time at most, such as 0.5 of a CPU; 0: all CPUs.",
+            ),
+            click.option(
+                "--memory-guarantee", type=BYTES, help="Memory that is taken from it last."
+            ),
+            click.option("--swap", type=BOUND, help="Swap beside its memory, or unlimited."),
+            click.option("--processes", type=int, help="Processes and threads, of a container."),
+            click.option("--io-read", type=BOUND, help="Bytes a second from disk, or unlimited."),
+            click.option("--io-write", type=BOUND, help="Bytes a second to disk, or unlimited."),
+            click.option("--files", type=COUNT, help="Open files of a process, or unlimited."),
+        ]
+    ):
+        function = option(function)
+    return function
+
+
+def limits_of(cpus: int, memory: int, disk: int, others: Mapping[str, Any]) -> Limits:
+    """Return the limits of a new guest: its size, and what of the others was given."""
+    given = {limit: value for limit, value in others.items() if value is not None}
+    return Limits(cpus=cpus, memory=memory, disk=disk, **given)
 
 
 def ending(function: Function) -> Function:

@@ -1,6 +1,7 @@
 """``wirt run``."""
 
 import os
+from typing import Any
 
 import click
 
@@ -8,13 +9,13 @@ from wirt import app
 from wirt.cli import options
 from wirt.console import output
 from wirt.errors import Error
-from wirt.model.limits import Limits
 from wirt.ops.create import CreateRequest
 from wirt.ops.run import run as run_in_guest
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @options.definition
+@options.held
 @click.option("--name", help="The guest's name while it lasts.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(
@@ -26,6 +27,7 @@ def run(
     pool: str | None,
     name: str | None,
     command: tuple[str, ...],
+    **held: Any,
 ) -> int:
     """Make a guest, run COMMAND in it, and destroy it.
 
@@ -35,7 +37,7 @@ def run(
         name=name or f"run-{os.urandom(4).hex()}",
         template=template,
         approach=approach,
-        limits=Limits(cpus=cpus, memory=memory, disk=disk),
+        limits=options.limits_of(cpus, memory, disk, held),
         pool=pool,
     )
     try:

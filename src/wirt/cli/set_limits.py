@@ -21,19 +21,8 @@ NONE = "none"
 @click.command("set")
 @click.argument("name")
 @click.option("--cpus", type=int, help="CPUs.")
-@click.option("--cpu-weight", type=int, help="What it gets of CPUs that several want: 1 to 10000.")
-@click.option("--cpu-guarantee", type=float, help="CPUs' worth of time that it gets at any rate.")
-@click.option("--cpu-pin", type=options.CPUS, help="CPUs to run on, such as 0,2-3, or all.")
-@click.option(
-    "--cpu-limit", type=float, help="CPU time at most, such as 0.5 of a CPU; 0: all CPUs."
-)
 @click.option("--memory", type=options.BYTES, help="Memory.")
-@click.option("--memory-guarantee", type=options.BYTES, help="Memory that is taken from it last.")
-@click.option("--swap", type=options.BOUND, help="Swap beside its memory, or unlimited.")
-@click.option("--processes", type=int, help="Processes and threads, of a container.")
-@click.option("--io-read", type=options.BOUND, help="Bytes a second from disk, or unlimited.")
-@click.option("--io-write", type=options.BOUND, help="Bytes a second to disk, or unlimited.")
-@click.option("--files", type=options.COUNT, help="Open files of a process, or unlimited.")
+@options.held
 @click.option("--disk", type=options.BYTES, help="Disk.")
 @click.option("--rate-in", type=options.RATE, help="What it is sent, per second, or unlimited.")
 @click.option("--rate-out", type=options.RATE, help="What it sends, per second, or unlimited.")

@@ -10,9 +10,10 @@ from wirt.model.guest import Guest
 from wirt.model.ids import free_range
 from wirt.model.limits import Limits, check_limits
 from wirt.model.names import check_name, new_guest_id
-from wirt.ops import journal
+from wirt.ops import admission, journal
 from wirt.ops.context import Context
 from wirt.ops.fitness import judge_template
+from wirt.ops.holdable import check_holdable
 from wirt.ops.steps import Ladder
 
 DEFAULT_APPROACH = "lxc"
@@ -28,6 +29,8 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     address: str | None = None
     pool: str | None = None
+    force: bool = False
+    """Guarantee more than the node has."""
     number: int | None = None
     """A number that it is found by besides its name."""
     lives_with: str | None = None
@@ -79,7 +82,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         node_cpus=context.cpus,
     )
     guest_id = new_guest_id()
-    return Guest(
+    guest = Guest(
         id=guest_id,
         name=request.name,
         approach=request.approach,
@@ -95,13 +98,21 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         number=request.number,
         lives_with=request.lives_with,
     )
+    usual = Limits()
+    wanted = [
+        limit
+        for limit in Limits.__struct_fields__
+        if getattr(guest.limits, limit) != getattr(usual, limit)
+    ]
+    check_holdable(context, guest, guest.limits, wanted=wanted)
+    return guest
 
 
 def claim(context: Context, request: CreateRequest, guest: Guest, verb: str) -> Guest:
     """Write down that the guest is going to be made, which takes its name and address, and return it.
 
     Raises:
-        Conflict: its name, or the address that was asked for, is taken.
+        Conflict: its name, or the address that was asked for, is taken; or the node cannot guarantee it so much.
     """
     with context.templates_lock():
         # They may have been removed since the plan; once the guest is written down they cannot be any more.
@@ -111,7 +122,10 @@ def claim(context: Context, request: CreateRequest, guest: Guest, verb: str) -> 
 
             find_pool(context, guest.pool)
         guest = msgspec.structs.replace(guest, template_sha256=current.sha256)
-        return take_place(context, guest, verb, is_asked_for=request.address is not None)
+        # A guest that is going to be made has been guaranteed nothing yet.
+        bare = msgspec.structs.replace(guest, limits=Limits())
+        with admission.admitted(context, bare, guest.limits, force=request.force):
+            return take_place(context, guest, verb, is_asked_for=request.address is not None)
 
 
 def take_place(context: Context, guest: Guest, verb: str, *, is_asked_for: bool) -> Guest:

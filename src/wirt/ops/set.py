@@ -4,13 +4,12 @@ import msgspec
 
 from wirt.approaches.base import Adjustable, Approach
 from wirt.errors import InvalidInput, Unsupported
-from wirt.host import affinity, openfiles
-from wirt.model.capability import no
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
-from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_files, check_limits, check_pin
-from wirt.ops import admission, bandwidth, guests, journal, naming, rates
+from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
+from wirt.ops import admission, guests, journal, naming, rates
 from wirt.ops.context import Context
+from wirt.ops.holdable import check_holdable
 from wirt.ops.naming import NamesRequest
 from wirt.ops.rates import RatesRequest
 from wirt.ops.snapshot import keep_root
@@ -134,17 +133,10 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
         raise InvalidInput("there is nothing to set", hint="say what, such as --disk 8G")
     approach = context.approach(guest.approach)
     for field in changes:
-        if field in HELD_BY_THE_NODE:
-            _check_held(approach, guest, field)
         if field != "disk" and changes[field] != getattr(guest.limits, field):
             _check_changeable(approach, guest, field)
-    if request.io_read is not None or request.io_write is not None:
-        _check_disks(context, guest)
-    if request.files is not None:
-        check_files(request.files, openfiles.most())
-    if request.cpu_pin is not None:
-        check_pin(request.cpu_pin, affinity.usable())
     limits = msgspec.structs.replace(guest.limits, **changes)
+    check_holdable(context, guest, limits, wanted=changes)
     check_limits(
         limits,
         smallest_memory=approach.needs.smallest_memory,
@@ -155,23 +147,6 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
         node_cpus=context.cpus if request.cpus is not None else max(context.cpus, limits.cpus),
     )
     return limits
-
-
-def _check_held(approach: Approach, guest: Guest, limit: str) -> None:
-    """Check that guests of an approach can be held to a limit on this node."""
-    if isinstance(approach, Adjustable):
-        capability = approach.probe_limits()[limit]
-    else:
-        capability = no(
-            limit,
-            f"approach {approach.name} holds its guests to CPUs, memory and disk alone",
-            "containers (approach lxc) are held to more",
-        )
-    if not capability.available:
-        raise Unsupported(
-            f"the {HELD_BY_THE_NODE[limit]} of guest {guest.name} cannot be set: {capability.reason}",
-            hint=capability.hint,
-        )
 
 
 def _check_changeable(approach: Approach, guest: Guest, limit: str) -> None:
@@ -188,16 +163,6 @@ def _check_changeable(approach: Approach, guest: Guest, limit: str) -> None:
 def _may_reboot(context: Context, guest: Guest) -> bool:
     """Return whether a guest runs that may start anew by itself, under the limits of its start."""
     return guest.state.is_up and not context.approach(guest.approach).needs.own_kernel
-
-
-def _check_disks(context: Context, guest: Guest) -> None:
-    """Check that there is a disk below a guest's root whose bandwidth could be bounded."""
-    if not bandwidth.find_disks(context, guest):
-        raise Unsupported(
-            f"the bandwidth of guest {guest.name} cannot be bounded: pool {guest.pool} is on no disk "
-            "of this node",
-            hint="put the home on a disk",
-        )
 
 
 def _adjusting(context: Context, guest: Guest, limits: Limits) -> list[Step]:

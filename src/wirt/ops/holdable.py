@@ -1,0 +1,59 @@
+"""Whether this node can hold a guest to what it is to be held to, asked before anything is changed."""
+
+from collections.abc import Collection
+
+from wirt.approaches.base import Adjustable, Approach
+from wirt.errors import Unsupported
+from wirt.host import affinity, openfiles
+from wirt.model.capability import no
+from wirt.model.guest import Guest
+from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_files, check_pin
+from wirt.ops import bandwidth
+from wirt.ops.context import Context
+
+
+def check_holdable(
+    context: Context, guest: Guest, limits: Limits, *, wanted: Collection[str]
+) -> None:
+    """Check that the node can hold a guest to limits.
+
+    Args:
+        context: the home.
+        guest: whose they are to be.
+        limits: all of them.
+        wanted: the names of those that somebody asked for; the others are as they were, or as usual.
+
+    Raises:
+        Unsupported: the approach or the node cannot.
+        InvalidInput: the node has not so much.
+    """
+    approach = context.approach(guest.approach)
+    for limit in wanted:
+        if limit in HELD_BY_THE_NODE:
+            _check_held(approach, guest, limit)
+    if {"io_read", "io_write"} & set(wanted) and not bandwidth.find_disks(context, guest):
+        raise Unsupported(
+            f"the bandwidth of guest {guest.name} cannot be bounded: pool {guest.pool} is on no disk "
+            "of this node",
+            hint="put the home on a disk",
+        )
+    if "files" in wanted:
+        check_files(limits.files, openfiles.most())
+    if "cpu_pin" in wanted:
+        check_pin(limits.cpu_pin, affinity.usable())
+
+
+def _check_held(approach: Approach, guest: Guest, limit: str) -> None:
+    if isinstance(approach, Adjustable):
+        capability = approach.probe_limits()[limit]
+    else:
+        capability = no(
+            limit,
+            f"approach {approach.name} holds its guests to CPUs, memory and disk alone",
+            "containers (approach lxc) are held to more",
+        )
+    if not capability.available:
+        raise Unsupported(
+            f"the {HELD_BY_THE_NODE[limit]} of guest {guest.name} cannot be set: {capability.reason}",
+            hint=capability.hint,
+        )
