@@ -12,7 +12,7 @@ from tests.documents import DOCUMENTS, REPOSITORY, Shown, read_commands
 from tests.homes import HomeUnderTest
 
 from wirt.cli.main import wirt as command_line
-from wirt.dialects.vz import ubcoptions, vzcfgvalidate, vzlist
+from wirt.dialects.vz import ubcoptions, vzcfgvalidate, vzlist, vzmigrate
 from wirt.dialects.vz.vzctl import main as vzctl
 from wirt.ops.doctor import PROGRAMS
 
@@ -87,6 +87,8 @@ def test_command_in_document_is_understood(
             ubcoptions.parse_arguments(arguments)
         elif program == "vzctl":
             assert callable(vzctl.find_command(arguments[0]))
+        elif program == "vzmigrate":
+            vzmigrate.parse_arguments(arguments)
         elif program.startswith("vz"):
             assert program in PROGRAMS_OF_OURS
         elif program == "make":

@@ -63,13 +63,18 @@ def migrate(
         journal.begin(context, guest, "migrate", node=request.node)
         try:
             with interrupts.allowed():
+                progress("prepare there")
                 place = msgspec.json.decode(session.ask("receive", journey.arrival), type=str)
                 journey.note("prepare there")
                 journal.reached("migrate:after-receive")
+                progress("first copy")
                 _copy(context, guest, link, place, journey)
+            if guest.state is State.RUNNING:
+                progress("stop")
             stopped, watch = _stop(context, guest, request.timeout, journey)
             try:
                 if stopped is not guest:
+                    progress("last copy")
                     journey.note("last copy", _send(context, guest, link, place, moving=False))
                 journal.reached("migrate:after-copy")
             except BaseException:
@@ -78,6 +83,7 @@ def migrate(
         except BaseException:
             _go_on_here(context, guest)
             raise
+        progress("start there" if stopped is not guest else "take there")
         try:
             return _hand_over(context, stopped, session, journey, watch)
         finally:

@@ -115,10 +115,19 @@ def _other_subnet(name: str, theirs: str, ours: str) -> Conflict:
     )
 
 
+def ask_facts(context: Context, node: Node) -> Facts:
+    """Return what a node says of itself.
+
+    Raises:
+        LinkLost: it does not answer.
+    """
+    with context.link(node).open() as session:
+        return msgspec.json.decode(session.ask("hello"), type=Facts)
+
+
 def _look(context: Context, node: Node) -> KnownNode:
     try:
-        with context.link(node).open() as session:
-            facts = msgspec.json.decode(session.ask("hello"), type=Facts)
+        facts = ask_facts(context, node)
     except Error as error:
         return KnownNode(node=node, facts=None, trouble=error.message)
     return KnownNode(node=node, facts=facts, trouble=None)

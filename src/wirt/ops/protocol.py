@@ -15,6 +15,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     home_id: str
     subnet: str
     guests: int
+    data: str
+    """Its WIRT_HOME."""
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):

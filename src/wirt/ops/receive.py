@@ -89,6 +89,7 @@ class Receiver:
             home_id=home_id(self._context),
             subnet=self._subnet(),
             guests=len(self._context.store.guests()),
+            data=self._context.home.data,
         )
 
     def _take_subnet(self, subnet: str) -> None:

@@ -105,6 +105,7 @@ def rsync(
     keep = [
         "--archive",
         "--protect-args",
+        "--mkpath",
         "--hard-links",
         "--acls",
         "--xattrs",

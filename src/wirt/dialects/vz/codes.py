@@ -90,7 +90,7 @@ class Code(IntEnum):
 class Refused(Error):
     """A vz command that ends with a status of its own."""
 
-    def __init__(self, code: Code, message: str, *, hint: str | None = None) -> None:
+    def __init__(self, code: IntEnum, message: str, *, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.exit_code = int(code)
 

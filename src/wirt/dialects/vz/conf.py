@@ -107,11 +107,16 @@ def remove(home: Home, ctid: int) -> None:
         os.unlink(path_of(home, ctid))
 
 
-def put_aside(home: Home, ctid: int) -> None:
-    """Keep the configuration of a guest that is gone as ``CTID.conf.destroyed``, as vzctl does."""
+def is_there(home: Home, ctid: int) -> bool:
+    """Return whether the vz commands have written a guest's configuration."""
+    return os.path.exists(path_of(home, ctid))
+
+
+def put_aside(home: Home, ctid: int, what: str = "destroyed") -> None:
+    """Keep the configuration of a guest that is gone as ``CTID.conf.destroyed``, or whatever it is, as vzctl does."""
     path = path_of(home, ctid)
     with files.translated("put the configuration aside"), suppress(FileNotFoundError):
-        os.rename(path, f"{path}.destroyed")
+        os.rename(path, f"{path}.{what}")
 
 
 def _read(path: str) -> ConfigFile | None:

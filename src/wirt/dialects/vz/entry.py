@@ -40,6 +40,11 @@ def vzmemcheck() -> NoReturn:
     process.run("wirt.dialects.vz.vzmemcheck")
 
 
+def vzmigrate() -> NoReturn:
+    """Run ``vzmigrate``, and end it."""
+    process.run("wirt.dialects.vz.vzmigrate")
+
+
 def vzpid() -> NoReturn:
     """Run ``vzpid``, and end it."""
     process.run("wirt.dialects.vz.vzpid")

@@ -1,0 +1,166 @@
+"""``vzmigrate``: containers go to another node.
+
+The other node is one that ``wirt node`` knows, or a host: that is made known, as root's by ssh, before anything else is done.
+A container always has one owner, so what the original leaves behind on request (``-r no``) is refused.
+"""
+
+import re
+from collections.abc import Sequence
+
+from wirt import app
+from wirt.console import output
+from wirt.dialects.vz import conf, ctid, program
+from wirt.dialects.vz.codes import Refused
+from wirt.dialects.vz.migratecodes import MigrateCode, code_of
+from wirt.dialects.vz.options import read_options
+from wirt.errors import Error, InvalidInput, NotFound
+from wirt.model.migration import Migration
+from wirt.model.names import MAX_NAME
+from wirt.model.node import Node
+from wirt.ops import migrate as verbs
+from wirt.ops.context import Context
+from wirt.ops.nodes import add_node, ask_facts, find_node
+
+USAGE = "Usage: vzmigrate [-r yes] [--ssh=OPTIONS] [--online] [--check-only] [-t] [-v] [user@]destination CTID ..."
+
+_FLAGS = (
+    *("keep-dst", "online", "live", "v", "compact", "snapshot", "ssh-mux", "help"),
+    *("check-only", "dry-run", "nodeps", "times", "whole-file"),
+)
+_VALUED = ("remove-area", "ssh", "rsync", "compat")
+_SHORT = {
+    "-r": "remove-area",
+    "-v": "v",
+    "-c": "compact",
+    "-s": "snapshot",
+    "-f": "nodeps",
+    "-t": "times",
+    "-h": "help",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command, as the process was given it or with other arguments, and return its exit status."""
+    return program.run(_run, arguments, code=code_of)
+
+
+def parse_arguments(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
+    """Return the options, and the destination with the containers; none if help is asked for.
+
+    Raises:
+        Refused: they cannot be read.
+    """
+    # --nodeps may say which: what is left out of these checks is never looked at here.
+    cut = [re.sub(r"^--nodeps=.*", "--nodeps", word) for word in arguments]
+    try:
+        options, rest = read_options(cut, _FLAGS, _VALUED, short=_SHORT)
+    except Refused as error:
+        raise Refused(MigrateCode.USAGE, error.message, hint=USAGE) from error
+    given = dict(options)
+    if "help" in given:
+        return given, []
+    if len(rest) < 2:
+        raise Refused(MigrateCode.USAGE, "say where to, and which containers", hint=USAGE)
+    if given.get("remove-area", "yes") != "yes":
+        raise Refused(
+            MigrateCode.USAGE,
+            "the private area cannot stay here: a container has one owner",
+            hint="leave -r out, or clone it first: wirt clone",
+        )
+    return given, rest
+
+
+def _run(arguments: list[str]) -> int:
+    given, rest = parse_arguments(arguments)
+    if not rest:
+        output.say(USAGE)
+        return MigrateCode.OK
+    words = program.is_2006(given.get("compat"))
+    destination, *containers = rest
+    with app.open_context() as context:
+        guests = [ctid.find(context, container) for container in containers]
+        node = _find_or_add(context, destination, given.get("ssh", "").split())
+        facts = ask_facts(context, node)
+        for guest in guests:
+            called = f"{'VPS' if words else 'container'} {ctid.ctid_of(guest)}"
+            request = verbs.MigrateRequest(guest=guest.name, node=node.name)
+            if {"check-only", "dry-run"} & set(given):
+                verbs.check(context, request)
+                output.say(f"Migration of {called} to {destination} is possible")
+                continue
+            online = "online " if {"online", "live"} & set(given) else ""
+            output.say(f"Starting {online}migration of {called} to {destination}")
+            done = _migrate(context, request, is_told="v" in given)
+            _send_config(context, node, facts.data, ctid.ctid_of(guest))
+            if "times" in given:
+                _say_times(done)
+            output.say("Migration completed")
+    return MigrateCode.OK
+
+
+def _migrate(context: Context, request: verbs.MigrateRequest, *, is_told: bool) -> Migration:
+    """Migrate, and let an error end with the status of the stage that it came in."""
+    stage = ""
+
+    def reached(line: str) -> None:
+        nonlocal stage
+        stage = line
+        if is_told:
+            output.note(line)
+
+    try:
+        return verbs.migrate(context, request, progress=reached)
+    except Error as error:
+        raise Refused(
+            MigrateCode(code_of(error, stage=stage)), error.message, hint=error.hint
+        ) from error
+
+
+def _find_or_add(context: Context, destination: str, options: list[str]) -> Node:
+    """Return the node of a destination; a host that is not known is added.
+
+    Raises:
+        Refused: it does not answer.
+    """
+    user, _, host = destination.rpartition("@")
+    name = re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")[:MAX_NAME]
+    for known in (destination, name):
+        try:
+            return find_node(context, known)
+        except NotFound:
+            continue
+    if not host or host.startswith("-"):
+        raise Refused(MigrateCode.USAGE, f"{destination!r} is no host", hint=USAGE)
+    node = Node(name=name, ssh=f"{user or 'root'}@{host}", ssh_options=tuple(options))
+    try:
+        add_node(context, node)
+    except InvalidInput as error:
+        raise Refused(MigrateCode.USAGE, error.message, hint=error.hint) from error
+    return node
+
+
+def _send_config(context: Context, node: Node, data: str, number: int) -> None:
+    """Send a container's file after it, if it has one, and keep what was here as ``CTID.conf.migrated``."""
+    path = conf.path_of(context.home, number)
+    if conf.is_there(context.home, number):
+        there = path.replace(context.home.data, data, 1)
+        context.link(node).send(path, there)
+        conf.put_aside(context.home, number, "migrated")
+
+
+def _say_times(done: Migration) -> None:
+    """Say the stages of the downtime as vzmigrate does; what there is none of took no time."""
+    if done.downtime_seconds is None:
+        return
+    took = {stage.name: stage.seconds for stage in done.stages}
+    rows = {
+        "Suspend + Dump": took.get("stop", 0.0),
+        "Pcopy after suspend": 0.0,
+        "Copy dump file": 0.0,
+        "Second rsync": took.get("last copy", 0.0),
+        "2nd level quota": 0.0,
+        "Undump + Resume": took.get("start there", 0.0) + took.get("ready there", 0.0),
+        "Total suspended time": done.downtime_seconds,
+    }
+    for name, seconds in rows.items():
+        output.say(f"  {name:>20}: {seconds:6.2f}")

@@ -1,0 +1,179 @@
+"""``wirt node``, ``wirt migrate`` and ``vzmigrate`` as they are installed, between two homes of this machine."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests import homes
+from tests.conftest import TINY
+from tests.homes import WIRT, HomeUnderTest
+from tests.leaks import World
+from tests.netns import other_network
+
+from wirt.model.migration import Migration
+
+PROGRAMS = Path(sys.executable).parent
+
+
+class Pair:
+    """A home, and one in a network of its own that it knows as node "b"."""
+
+    def __init__(self, here: HomeUnderTest, there: HomeUnderTest, netns: str) -> None:
+        self.here = here
+        self.there = there
+        self._netns = netns
+
+    def add(self) -> str:
+        home = self.there.home
+        places = ["--home", home.data, "--run", home.run, "--netns", self._netns]
+        return self.here.wirt("node", "add", "b", *places, status=0).stdout
+
+    def on_b(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["nsenter", f"--net={self._netns}", WIRT, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=self.there.environment,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def vz(self, line: str, *, status: int = 0) -> str:
+        done = subprocess.run(
+            line,
+            shell=True,
+            env={**self.here.environment, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == status, done.stdout
+        return done.stdout
+
+
+@pytest.fixture
+def pair(home: HomeUnderTest, tiny_templates: Path) -> Iterator[Pair]:
+    with homes.open_base() as base, other_network() as netns:
+        there = HomeUnderTest(base)
+        there.give_templates(tiny_templates)
+        made = Pair(home, there, netns)
+        yield made
+        for guest in there.guests():
+            made.on_b("destroy", "--force", guest.name)
+        left = there.world().difference(World.empty())
+        assert [line for line in left if not line.startswith("files:")] == []
+
+
+@pytest.mark.parametrize("pool", ["directory", "image"])
+def test_running_guest_goes_with_its_files_and_address_after_a_short_stop(
+    pair: Pair, pool: str
+) -> None:
+    said = pair.add()
+    pair.here.wirt("create", "web", "-t", TINY, "--pool", pool, "--disk", "64M", status=0)
+    pair.here.wirt("start", "web", status=0)
+    pair.here.wirt("exec", "web", "--", "touch", "/root/file", status=0)
+    address = pair.here.guests()[0].address
+    done = pair.here.wirt(
+        "migrate", "web", "b", "--mode", "refresh", "--timeout", "1s", "--json", status=0
+    )
+    result = msgspec.json.decode(done.stdout, type=Migration)
+
+    assert re.fullmatch(r"node b added: /\S+ in /proc/\d+/ns/net, 10\.\S+/20\n", said)
+    assert pair.here.guests() == []
+    assert f"{address} " in pair.on_b("list")
+    assert pair.on_b("exec", "web", "--", "ls", "/root") == "file\n"
+    assert f"inet {address}/" in pair.on_b("exec", "web", "--", "ip", "address", "show", "eth0")
+    assert result.downtime_seconds is not None
+    assert result.unseen_seconds is not None
+    assert 0 < result.unseen_seconds < result.downtime_seconds + 1
+    assert Path(result.kept).read_text() == done.stdout.strip()
+
+
+def test_stopped_guest_goes_and_comes_back(pair: Pair) -> None:
+    pair.add()
+    pair.here.wirt("create", "web", "-t", TINY, status=0)
+    said = pair.here.wirt("migrate", "web", "b", status=0)
+    home = pair.here.home
+    pair.on_b(
+        "node",
+        "add",
+        "a",
+        "--home",
+        home.data,
+        "--run",
+        home.run,
+        "--netns",
+        f"/proc/{os.getpid()}/ns/net",
+    )
+    again = pair.here.wirt("migrate", "web", "b", "--resume", status=0).stdout
+    back = pair.on_b("migrate", "web", "a")
+
+    assert said.stdout.splitlines()[-1] == "guest web migrated to node b: cold"
+    assert said.stderr.splitlines()[0] == "cold: guest web is stopped"
+    assert again == "guest web is on node b already\n"
+    assert back.splitlines()[-1] == "guest web migrated to node a: cold"
+    assert [guest.name for guest in pair.here.guests()] == ["web"]
+    pair.here.wirt("start", "web", status=0)
+
+
+def test_line_of_the_source_has_a_container_go(pair: Pair) -> None:
+    pair.add()
+    pair.vz(f"vzctl create 101 --ostemplate {TINY}")
+    pair.vz("vzctl start 101 --wait")
+    possible = pair.vz("vzmigrate --check-only b 101")
+    said = pair.vz("vzmigrate -t --online b 101")
+
+    assert possible == "Migration of container 101 to b is possible\n"
+    lines = re.sub(r"\d+\.\d\d$", "S", said, flags=re.MULTILINE).splitlines()
+    assert lines == [
+        "Starting online migration of container 101 to b",
+        "        Suspend + Dump:   S",
+        "   Pcopy after suspend:   S",
+        "        Copy dump file:   S",
+        "         Second rsync:   S".rjust(len("        Suspend + Dump:   S")),
+        "       2nd level quota:   S",
+        "       Undump + Resume:   S",
+        "  Total suspended time:   S",
+        "Migration completed",
+    ]
+    assert os.listdir(f"{pair.there.home.data}/vz/conf") == ["101.conf"]
+    assert os.listdir(f"{pair.here.home.data}/vz/conf") == ["101.conf.migrated"]
+    assert pair.on_b("exec", "101", "--", "true") == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "message"),
+    [
+        ("vzmigrate b", 1, "say where to, and which containers; Usage: vzmigrate "),
+        ("vzmigrate --far b 101", 1, "option --far not recognized; Usage: vzmigrate "),
+        (
+            "vzmigrate -r no b 101",
+            1,
+            "the private area cannot stay here: a container has one owner; leave -r out, or clone it first",
+        ),
+        ("vzmigrate b 999", 10, "Container config file does not exist"),
+        (
+            "vzmigrate --ssh=-oConnectTimeout=1 user@127.0.0.1 101",
+            4,
+            "node 127-0-0-1 does not answer: ",
+        ),
+        ("vzmigrate b 101", 9, "node b has a guest 101 already; rename one of the two"),
+    ],
+)
+def test_what_cannot_go_ends_with_the_status_of_old(
+    pair: Pair, line: str, status: int, message: str
+) -> None:
+    pair.add()
+    pair.vz(f"vzctl create 101 --ostemplate {TINY}")
+    pair.on_b("create", "101", "-t", TINY)
+
+    assert message in pair.vz(line, status=status)
