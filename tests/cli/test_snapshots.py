@@ -85,8 +85,10 @@ def test_list_tells_name_age_size_and_place(home: HomeUnderTest) -> None:
         "",
         "no snapshots yet; make one with: wirt snapshot create web\n",
     )
-    assert listed[0].split() == ["NAME", "CREATED", "AGE", "SIZE", "MOUNTED"]
-    assert re.fullmatch(rf"{made}  \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d  [\d.]+ m?s +0 B +-", listed[1])
+    assert listed[0].split() == ["NAME", "CREATED", "AGE", "SIZE", "MEMORY", "MOUNTED"]
+    assert re.fullmatch(
+        rf"{made}  \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d  [\d.]+ m?s +0 B +- +-", listed[1]
+    )
     assert listed[2].endswith(f"  {where}")
     assert [(one["name"], one["mounted"]) for one in as_json] == [(made, None), ("two", where)]
     assert as_json[0]["bytes"] == 0

@@ -19,6 +19,7 @@ from wirt.cli.main import main
 from wirt.host import interrupts
 from wirt.model.forward import parse_forward
 from wirt.ops import guests
+from wirt.ops.checkpoint import checkpoint
 from wirt.ops.clone import clone
 from wirt.ops.context import Context
 from wirt.ops.copy import copy, parse_end
@@ -28,6 +29,7 @@ from wirt.ops.forward import add_forward, remove_forward
 from wirt.ops.freeze import freeze, thaw
 from wirt.ops.mount import mount, unmount
 from wirt.ops.network import set_outbound
+from wirt.ops.resume import resume
 from wirt.ops.run import run
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.snapshot import create_snapshot, delete_snapshot, restore_snapshot
@@ -53,6 +55,10 @@ class Node(Protocol):
         ...
 
 
+_ACCIDENTAL = re.compile("/images/|/layer/work/work")
+"""CRIU calls its images by numbers of processes and mounts; an overlay has that directory once it was mounted."""
+
+
 def alike(world: World, tag: str) -> World:
     """Return a world in which every guest has the same id, and every process and loop device the same number."""
     guest_id = re.compile(
@@ -64,7 +70,9 @@ def alike(world: World, tag: str) -> World:
 
     # What there is of two guests is there twice.
     counted = {
-        field.name: Counter(map(plain, getattr(world, field.name)))
+        field.name: Counter(
+            plain(thing) for thing in getattr(world, field.name) if not _ACCIDENTAL.search(thing)
+        )
         for field in dataclasses.fields(world)
     }
     return World(
@@ -167,6 +175,11 @@ class FakeNode:
                 # As touch(1) in the guest would.
                 guest = context.store.find(arguments[0])
                 Path(self._home.pool("fake"), guest.id, f"root/{arguments[-1]}").touch()
+            case "checkpoint":
+                keep_running = "--keep-running" in arguments
+                checkpoint(context, *arguments[:2], keep_running=keep_running)
+            case "resume":
+                resume(context, name)
             case "clone":
                 clone(context, *arguments, progress=lambda text: None)
             case "mount":

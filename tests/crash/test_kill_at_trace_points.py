@@ -24,6 +24,10 @@ class Case(msgspec.Struct, frozen=True):
     before: list[list[str]]
     command: list[str]
     back: list[list[str]]
+    finished_from: str | None = None
+    """The point from which it is finished, whatever its later points are called."""
+    always_undone: bool = False
+    """Whether it is undone until it has settled, though a part of it is finished for that."""
 
 
 CREATE = ["create", "-t", TINY, "web"]
@@ -35,6 +39,9 @@ FREEZE, THAW = ["freeze", "web"], ["thaw", "web"]
 SNAPSHOT, FORGET = ["snapshot", "create", "web", "one"], ["snapshot", "delete", "web", "one"]
 CHANGE, RESTORE = ["exec", "web", "touch", "new"], ["snapshot", "restore", "web", "one"]
 MOUNT, UNMOUNT = ["mount", "web"], ["unmount", "web"]
+CHECKPOINT, RESUME = ["checkpoint", "web", "one"], ["resume", "web"]
+# CRIU works in the guest's /tmp, which is the guest's own from then on: here it is before.
+KEPT = [CREATE, START, ["exec", "web", "chmod", "1777", "tmp"], CHECKPOINT]
 CLONE = ["clone", "web", "other"]
 # Of a copy nothing is left but the file, which is there before.
 COPY = ["copy", "/etc/hostname", "web:/file"]
@@ -55,13 +62,29 @@ CASES = {
     "copy": Case([CREATE, COPY], COPY, []),
     "run": Case([], ["run", "-t", TINY, "true"], []),
     "snapshot-running": Case([CREATE, START], SNAPSHOT, [FORGET]),
+    "checkpoint": Case([*KEPT, FORGET, START], CHECKPOINT, [FORGET, START], "suspend:after-intent"),
+    "checkpoint-running": Case([*KEPT, FORGET, START], [*CHECKPOINT, "--keep-running"], [FORGET]),
+    "checkpoint-delete": Case(KEPT, FORGET, [START, CHECKPOINT]),
+    "resume": Case([*KEPT, RESUME, END], RESUME, [END], always_undone=True),
     "snapshot-delete": Case([CREATE, START, END, SNAPSHOT], FORGET, [SNAPSHOT]),
     "restore-force": Case(
         [CREATE, SNAPSHOT, START, CHANGE], [*RESTORE, "--force"], [START, CHANGE]
     ),
 }
 UNDONE = frozenset(
-    {"clone", "create", "hold", "mount", "start", "freeze", "run", "snapshot", "restore"}
+    {
+        "checkpoint",
+        "clone",
+        "create",
+        "freeze",
+        "hold",
+        "mount",
+        "restore",
+        "resume",
+        "run",
+        "snapshot",
+        "start",
+    }
 )
 """What is undone if it is killed; the others are finished."""
 ON_BTRFS = ["create", "clone-running", "snapshot-running", "snapshot-delete", "restore-force"]
@@ -126,6 +149,15 @@ class Scene:
         must(self.node, "list")
         return [f"{what}: {line}" for line in self.node.world().difference(expected)]
 
+    def is_undone(self, point: str) -> bool:
+        """Return whether what was begun is undone if the command is killed at a point."""
+        if self.case.always_undone:
+            return True
+        first = self.case.finished_from
+        if first is not None and self.points.index(point) >= self.points.index(first):
+            return False
+        return point.partition(":")[0] in UNDONE
+
     def problems_if_killed_anywhere(self) -> list[str]:
         """Return what is wrong after the command was killed at each of its points in turn."""
         problems = []
@@ -134,7 +166,7 @@ class Scene:
             problems += self.run_killed(point, *self.case.command)
             begun = not point.endswith(":before-intent")
             settled = point == self.points[-1]
-            done = settled or (begun and point.partition(":")[0] not in UNDONE)
+            done = settled or (begun and not self.is_undone(point))
             problems += self.judge(point, self.after if done else self.before)
         return problems
 
@@ -183,6 +215,9 @@ def test_command_on_images_killed_at_every_point_leaves_before_or_after(
         ("freeze", "freeze:after:freeze"),
         ("run", "run:after:engine"),
         ("snapshot-running", "snapshot:after:snapshot"),
+        ("checkpoint", "checkpoint:before:dump"),
+        ("checkpoint", "suspend:after-intent"),
+        ("resume", "resume:after:engine"),
         ("restore-force", "switch:after-intent"),
     ],
 )
@@ -190,7 +225,7 @@ def test_recovery_killed_at_every_point_is_finished_by_the_next(
     node: Node, verb: str, point: str, tmp_path: Path
 ) -> None:
     scene = Scene(node, CASES[verb], tmp_path / "points")
-    expected = scene.before if point.partition(":")[0] in UNDONE else scene.after
+    expected = scene.before if scene.is_undone(point) else scene.after
     scene.prepare()
     problems = scene.run_killed(point, *scene.case.command)
     recovery = scene.points_of("list")

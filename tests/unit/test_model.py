@@ -30,6 +30,8 @@ VERBS = [
     "mount",
     "unmount",
     "template",
+    "checkpoint",
+    "resume",
 ]
 OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.STOPPED, "start"): State.RUNNING,
@@ -102,6 +104,14 @@ OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.RUNNING, "console"): State.RUNNING,
     (State.FROZEN, "console"): State.FROZEN,
     (State.MOUNTED, "console"): "guest web is mounted; unmount it first",
+    (State.STOPPED, "checkpoint"): "guest web is not running; start it first",
+    (State.RUNNING, "checkpoint"): State.RUNNING,
+    (State.FROZEN, "checkpoint"): "guest web is frozen; thaw it first",
+    (State.MOUNTED, "checkpoint"): "guest web is not running; start it first",
+    (State.STOPPED, "resume"): State.RUNNING,
+    (State.RUNNING, "resume"): "guest web is running; stop it first or pass --force",
+    (State.FROZEN, "resume"): "guest web is frozen; thaw it, or pass --force to go back",
+    (State.MOUNTED, "resume"): "guest web is mounted; unmount it first",
 }
 
 

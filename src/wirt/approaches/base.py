@@ -4,13 +4,14 @@ A driver gets values and gives values back. It never sees the state, the pools o
 carries ``Place.name``, so that ``probe`` and ``kill`` work without knowing how far a start got.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from wirt.host.run import Streams
 from wirt.model.capability import Capability
+from wirt.model.checkpoint import Obstacle
 from wirt.model.counter import Counter
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
@@ -132,6 +133,66 @@ class Freezable(Protocol):
 
     def is_frozen(self, place: Place) -> bool:
         """Ask the kernel whether the guest is held still."""
+        ...
+
+
+@runtime_checkable
+class Checkpointable(Protocol):
+    """A power of approaches that can keep what a running guest's memory holds, and let it go on from there later.
+
+    What is on its disk is none of theirs; nor is its card, which lets nothing through while a checkpoint is made.
+    """
+
+    def probe_checkpoints(self) -> Capability:
+        """Ask the node whether this works here; changes nothing."""
+        ...
+
+    def find_obstacles(self, place: Place) -> list[Obstacle]:
+        """Return what is known to stand in the way of a checkpoint of a running guest; quick, and changes nothing.
+
+        Raises:
+            Failed: it does not run.
+        """
+        ...
+
+    def checkpoint(
+        self,
+        place: Place,
+        handle: Handle,
+        directory: str,
+        *,
+        keep_running: bool,
+        standing_still: Callable[[], None],
+    ) -> None:
+        """Write what a running guest's memory holds into an empty directory.
+
+        Args:
+            place: where the guest's traces are.
+            handle: what its start gave back.
+            directory: an empty one, which is all that ``resume`` needs.
+            keep_running: True to let the guest go on; else it has ended when this returns, but for what ``kill`` takes away.
+            standing_still: is called once everything is written, while the guest stands still. If it raises, or nobody
+                returns from it because we have died, the guest goes on.
+
+        Raises:
+            Failed: it could not be written; the guest goes on.
+        """
+        ...
+
+    def cancel_checkpoint(self, place: Place) -> None:
+        """Let a guest go on whose checkpoint has lost its maker, and return when it does; no error if there is none."""
+        ...
+
+    def is_checkpointing(self, place: Place) -> bool:
+        """Ask whether there is anything for ``cancel_checkpoint`` to do."""
+        ...
+
+    def resume(self, launch: Launch, directory: str) -> Handle:
+        """Let a guest go on from what ``checkpoint`` wrote, its root being what it was then, and return when it runs.
+
+        Raises:
+            Corrupt, Failed: it could not be; whatever was made ``kill`` takes away.
+        """
         ...
 
 

@@ -6,15 +6,16 @@ leaving the work half done. Commands run on the node itself.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from wirt.approaches.base import Needs
-from wirt.errors import Failed
+from wirt.errors import Corrupt, Failed
 from wirt.host import files, run
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, yes
+from wirt.model.checkpoint import Obstacle
 from wirt.model.counter import UNITS, Counter, Standing
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
@@ -33,7 +34,7 @@ class FakeApproach:
     Args:
         directory: what plays the kernel; shared by all processes of a test.
         fail_at: number of the call (the first is 1) to ``start``, ``exec``, ``stop``, ``kill``, ``freeze``,
-            ``thaw`` or ``adjust`` that fails.
+            ``thaw``, ``adjust``, ``checkpoint`` or ``resume`` that fails.
     """
 
     name = "fake"
@@ -50,6 +51,8 @@ class FakeApproach:
         """The names of the calls so far that change something."""
         self.held: dict[str, int] = {}
         """Counters of every guest that are not 0."""
+        self.obstacles: list[Obstacle] = []
+        """What stands in the way of a checkpoint of every guest."""
 
     def probe_capability(self) -> Capability:
         """Say yes."""
@@ -146,6 +149,61 @@ class FakeApproach:
         """Look for what was written down."""
         return os.path.exists(self._frozen(place))
 
+    def probe_checkpoints(self) -> Capability:
+        """Say yes."""
+        return yes("memory", "there is not much of it")
+
+    def find_obstacles(self, place: Place) -> list[Obstacle]:
+        """Return what ``obstacles`` says."""
+        self._check_running(place)
+        return list(self.obstacles)
+
+    def checkpoint(
+        self,
+        place: Place,
+        handle: Handle,
+        directory: str,
+        *,
+        keep_running: bool,
+        standing_still: Callable[[], None],
+    ) -> None:
+        """Copy what the init holds, and write down meanwhile that it stands still."""
+        self._check_running(place)
+        files.write(self._still(place), "")
+        try:
+            self._count("checkpoint")
+            with open(self._init(place)) as memory:
+                files.write(os.path.join(directory, "memory"), memory.read())
+            standing_still()
+        finally:
+            os.unlink(self._still(place))
+        if not keep_running:
+            self.end(place)
+
+    def cancel_checkpoint(self, place: Place) -> None:
+        """Strike that the guest stands still."""
+        if self.is_checkpointing(place):
+            os.unlink(self._still(place))
+
+    def is_checkpointing(self, place: Place) -> bool:
+        """Look whether it stands still."""
+        return os.path.exists(self._still(place))
+
+    def resume(self, launch: Launch, directory: str) -> Handle:
+        """Start the guest, with what its init held."""
+        try:
+            with open(os.path.join(directory, "memory")) as file:
+                memory = file.read()
+        except FileNotFoundError:
+            raise Corrupt(f"{directory} holds no memory") from None
+        self._count("resume")
+        if self.probe(launch.place) is not Presence.ABSENT:
+            raise Failed(f"{launch.place.name} is started already")
+        os.makedirs(self._path(launch.place))
+        self._hold_to(launch.place, launch.limits)
+        files.write(self._init(launch.place), memory)
+        return Handle()
+
     def end(self, place: Place) -> None:
         """Let the init end of itself, as by a power cut in the guest: the engine's directory stays behind."""
         os.unlink(self._init(place))
@@ -177,6 +235,9 @@ class FakeApproach:
 
     def _frozen(self, place: Place) -> str:
         return os.path.join(self._path(place), "frozen")
+
+    def _still(self, place: Place) -> str:
+        return os.path.join(self._path(place), "still")
 
     def _init(self, place: Place) -> str:
         return os.path.join(self._path(place), "init")

@@ -14,6 +14,7 @@ from wirt.host import files, interrupts
 COMMANDS = {
     "autostart": "wirt.cli.autostart:autostart",
     "boot": "wirt.cli.boot:boot",
+    "checkpoint": "wirt.cli.checkpoint:checkpoint",
     "clone": "wirt.cli.clone:clone",
     "compare": "wirt.cli.compare:compare",
     "console": "wirt.cli.console:console",
@@ -37,6 +38,7 @@ COMMANDS = {
     "rename": "wirt.cli.rename:rename",
     "report": "wirt.cli.report:report",
     "restart": "wirt.cli.restart:restart",
+    "resume": "wirt.cli.resume:resume",
     "results": "wirt.cli.results:results",
     "run": "wirt.cli.run:run",
     "serve-node": "wirt.cli.serve_node:serve_node",

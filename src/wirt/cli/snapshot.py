@@ -47,11 +47,12 @@ def list_snapshots(guest: str, as_json: bool) -> None:
                 time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one.created)),
                 render_seconds(max(0.0, time.time() - one.created)),
                 render_bytes(one.bytes),
+                "-" if one.memory is None else render_bytes(one.memory),
                 one.mounted or "-",
             )
             for one in found
         ]
-        output.say(output.columns(("NAME", "CREATED", "AGE", "SIZE", "MOUNTED"), rows))
+        output.say(output.columns(("NAME", "CREATED", "AGE", "SIZE", "MEMORY", "MOUNTED"), rows))
 
 
 @snapshot.command()

@@ -22,6 +22,7 @@ def render_doctor(diagnosis: Diagnosis) -> str:
             _section(f"Limits of {names}", _answers(answers))
             for names, answers in _limits(diagnosis)
         ),
+        _section("Checkpoints", _answers(diagnosis.checkpoints)),
         _section("Pools", _answers(diagnosis.pools)),
         _section("Network", _answers(diagnosis.networks)),
         _section("Programs", _programs(diagnosis)),

@@ -49,6 +49,10 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
         """Return the directory of a guest's own things: its log."""
         return f"{self.data}/guests/{guest_id}"
 
+    def checkpoint(self, guest_id: str, name: str) -> str:
+        """Return the directory of what a guest's memory held at a snapshot."""
+        return f"{self.guest(guest_id)}/checkpoint-{name}"
+
     def guest_run(self, guest_id: str) -> str:
         """Return the directory of a running guest's sockets and configuration."""
         return f"{self.run}/guests/{guest_id}"

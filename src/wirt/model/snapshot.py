@@ -13,6 +13,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Unix time, seconds."""
     limits: Limits | None = None
     """Made before a change of the guest: what its limits were then, to be gone back to with the root."""
+    memory: int | None = None
+    """Bytes of what the guest's memory held, kept with it to go on from: a checkpoint. None: the root alone."""
 
 
 class SnapshotReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,3 +27,5 @@ class SnapshotReport(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of the disk that would be free without it."""
     mounted: str | None
     """Where it can be looked at, None if nowhere."""
+    memory: int | None = None
+    """Bytes of memory kept with it: the guest can go on from it. None: it is of the root alone."""

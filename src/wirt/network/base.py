@@ -76,6 +76,18 @@ class Network(Protocol):
         """
         ...
 
+    def cut(self, nic: Nic) -> None:
+        """Let nothing through a guest's card until ``join``; the guest sees a card that is up.
+
+        Raises:
+            Failed: the card is not there.
+        """
+        ...
+
+    def join(self, nic: Nic) -> None:
+        """Undo ``cut``; no error if the card is gone, or was not cut off."""
+        ...
+
     def detach(self, nic: Nic) -> None:
         """Take it away again and let nothing of it through; no error if it is gone."""
         ...

@@ -20,6 +20,8 @@ from wirt.model.resources import Nic, NicKind
 from wirt.network import addresses
 from wirt.network import filter as rules
 
+_PORT_OFF, _PORT_ON = 0, 3
+"""What the kernel calls BR_STATE_DISABLED and BR_STATE_FORWARDING (linux/if_bridge.h)."""
 _VANISHING_SECONDS = 0.5
 _FORWARDED_GROUPS = 0xFFF8
 """Which of the addresses 01:80:c2:00:00:0X the bridge treats as any other: all that the kernel allows.
@@ -144,6 +146,15 @@ class BridgeNetwork:
             return
         with nft.attempting(rules.build_withdrawal(self.bridge, nic)):
             yield
+
+    def cut(self, nic: Nic) -> None:
+        """Switch the bridge's port off."""
+        links.batch([f"link set {nic.interface} type bridge_slave state {_PORT_OFF}"])
+
+    def join(self, nic: Nic) -> None:
+        """Switch it on."""
+        if links.exists(nic.interface):
+            links.batch([f"link set {nic.interface} type bridge_slave state {_PORT_ON}"])
 
     def detach(self, nic: Nic) -> None:
         """Take it away again and close it; no error if it is gone."""

@@ -95,10 +95,21 @@ class FakeNetwork:
             Path(self._card(nic)).unlink(missing_ok=True)
         yield
 
+    def cut(self, nic: Nic) -> None:
+        """Write down that nothing comes through."""
+        if not os.path.exists(self._card(nic)):
+            raise Failed(f"there is no card {nic.interface}")
+        files.write(f"{self._card(nic)}-cut", "")
+
+    def join(self, nic: Nic) -> None:
+        """Strike that."""
+        Path(f"{self._card(nic)}-cut").unlink(missing_ok=True)
+
     def detach(self, nic: Nic) -> None:
         """Delete the card's file; no error if it is gone."""
         self._count("detach")
         Path(self._card(nic)).unlink(missing_ok=True)
+        self.join(nic)
 
     def announce(self, nic: Nic) -> None:
         """Have nobody to tell."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from wirt.approaches.base import Adjustable, Approach
+from wirt.approaches.base import Adjustable, Approach, Checkpointable
 from wirt.errors import Error, NotPermitted
 from wirt.host import facts, run
 from wirt.model.capability import Capability, no
@@ -64,6 +64,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     programs: list[Program]
     limits: dict[str, list[Capability]] = {}
     """Approach -> what its guests can be held to, beside CPUs, memory and disk."""
+    checkpoints: list[Capability] = []
+    """Whether the memory of a running guest can be kept, for each approach that may."""
 
     @property
     def missing_packages(self) -> list[str]:
@@ -84,6 +86,11 @@ def diagnose(
         limits={
             a.name: list(a.probe_limits().values()) for a in approaches if isinstance(a, Adjustable)
         },
+        checkpoints=[
+            msgspec.structs.replace(_answer(a.name, a.probe_checkpoints), name=a.name)
+            for a in approaches
+            if isinstance(a, Checkpointable)
+        ],
     )
 
 

@@ -191,6 +191,9 @@ def recover(context: Context, guest: Guest) -> Guest | None:
 
 def _recover_snapshot(context: Context, intent: Intent, snapshot: str) -> Guest:
     """Undo the making of a snapshot or of a root from it; finish the rest. A guest that runs goes on."""
+    # Loaded here: there is seldom anything of a snapshot to recover.
+    from wirt.ops.checkpointing import to_checkpoint, to_forget
+
     guest, ladder = intent.guest, Ladder(context, intent.guest)
     match intent.verb:
         case "switch":
@@ -198,12 +201,19 @@ def _recover_snapshot(context: Context, intent: Intent, snapshot: str) -> Guest:
         case "restore":
             dismantle("restore", [ladder.to_restore(snapshot)])
             after = guest
+        case "checkpoint":
+            dismantle("checkpoint", to_checkpoint(context, guest, snapshot, lambda _: None))
+            after = guest
+        case "suspend":
+            # Nobody is there to end it: it was let go on, from what is kept.
+            dismantle("suspend", ladder.to_run())
+            after = stopped(guest)
         case "snapshot":
             # It is thawed first: to delete a large copy takes longer.
             dismantle("snapshot", list(reversed(ladder.to_snapshot(snapshot))))
             after = guest
         case _:
-            dismantle(intent.verb, ladder.to_forget(snapshot))
+            dismantle(intent.verb, to_forget(context, guest, snapshot))
             after = without_snapshot(guest, snapshot)
     settle(context, intent.verb, guest, after)
     return after

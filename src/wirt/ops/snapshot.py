@@ -10,6 +10,7 @@ from wirt.model.lifecycle import State, next_state
 from wirt.model.names import check_name
 from wirt.model.snapshot import Snapshot, SnapshotReport
 from wirt.ops import guests, journal
+from wirt.ops.checkpointing import to_forget
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder
 
@@ -85,6 +86,7 @@ def list_snapshots(context: Context, name: str) -> list[SnapshotReport]:
             created=one.created,
             bytes=keeper.measure(guest.id, one.name),
             mounted=keeper.find_attached(guest.id, one.name),
+            memory=one.memory,
         )
         for one in guest.snapshots
     ]
@@ -139,8 +141,7 @@ def delete_snapshot(context: Context, name: str, snapshot: str) -> None:
         Failed: it could not be deleted; the next command tries again.
     """
     with guests.held(context, name) as guest:
-        ladder = Ladder(context, guest)
-        keeper = ladder.snapshots()
+        keeper = Ladder(context, guest).snapshots()
         _check_known(guest, snapshot)
         if keeper.find_attached(guest.id, snapshot) is not None:
             raise WrongState(
@@ -148,7 +149,7 @@ def delete_snapshot(context: Context, name: str, snapshot: str) -> None:
                 hint=f"unmount it first: wirt snapshot unmount {guest.name} {snapshot}",
             )
         journal.begin(context, guest, "snapshot-delete", snapshot=snapshot)
-        journal.dismantle("snapshot-delete", ladder.to_forget(snapshot))
+        journal.dismantle("snapshot-delete", to_forget(context, guest, snapshot))
         after = journal.without_snapshot(guest, snapshot)
         journal.settle(context, "snapshot-delete", guest, after)
 

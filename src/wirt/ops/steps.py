@@ -269,7 +269,7 @@ class Ladder:
         )
 
     def to_forget(self, name: str) -> list[Step]:
-        """Return the step whose undoing leaves nothing of a snapshot."""
+        """Return the step whose undoing leaves nothing of a snapshot's root."""
         keeper = self.snapshots()
         return [
             Step(
@@ -446,6 +446,10 @@ class Ladder:
         return root.path
 
     def _start_engine(self) -> None:
+        self.handle = self._approach.start(self.launch())
+
+    def launch(self) -> Launch:
+        """Return the guest as its approach is given it."""
         kernel = initrd = None
         if self._approach.needs.kernel_image:
             boot = self._context.templates.path_of_form(
@@ -453,7 +457,7 @@ class Ladder:
             )
             kernel, initrd = f"{boot}/vmlinuz", f"{boot}/initrd.img"
         bounds_io = self._guest.limits.bounds_io
-        launch = Launch(
+        return Launch(
             place=self.place,
             hostname=self._guest.naming.hostname or self._guest.name,
             limits=self._guest.limits,
@@ -464,7 +468,6 @@ class Ladder:
             talks=self.talks,
             disks=bandwidth.find_disks(self._context, self._guest) if bounds_io else (),
         )
-        self.handle = self._approach.start(launch)
 
     def _end_engine(self) -> None:
         with self._context.network.closing(self.nic()):

@@ -15,6 +15,7 @@ give to root, and that file is not ours to change.
 """
 
 _START = "/usr/bin/lxc-start"
+RESTORE = "/usr/bin/lxc-checkpoint"
 _GONE_SECONDS = 5.0
 
 
@@ -61,7 +62,7 @@ def payload_group(name: str) -> str:
 
 
 def end_starting(name: str) -> None:
-    """End every process of an ``lxc-start`` that has lost its caller; the container it may have made is not ended.
+    """End every process of an ``lxc-start`` or a restore that has lost its caller, not the container it may have made.
 
     It forks a daemon, which becomes the monitor: whoever is seen is killed until nobody is.
     """
@@ -75,7 +76,7 @@ def _is_starting(pid: int, name: str) -> bool:
     said = process.command_line(pid)
     if not said:
         return False
-    as_program = said[0] == _START and f"--name={name}" in said
+    as_program = said[0] in (_START, RESTORE) and f"--name={name}" in said
     as_monitor = said[0].startswith("[lxc monitor] ") and said[0].endswith(f" {name}")
     return as_program or as_monitor
 

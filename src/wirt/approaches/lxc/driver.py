@@ -5,15 +5,17 @@ and its interface carry the guest's kernel name.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from wirt.approaches.base import Needs
 from wirt.approaches.lxc import build, control, holding
 from wirt.errors import Failed, TimedOut
 from wirt.host import apparmor, cgroup, files, process, rlimits, run
+from wirt.host.bounds import Setting
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, no, yes
+from wirt.model.checkpoint import Obstacle
 from wirt.model.counter import Counter
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
@@ -60,26 +62,9 @@ class Lxc:
 
     def start(self, launch: Launch) -> Handle:
         """Write the configuration and start the container."""
-        if not isinstance(launch.root, RootTree):
-            raise Failed(f"{self.name} needs a tree, not an image")
-        place = launch.place
-        if (
-            self.probe(place) is Presence.PRESENT
-        ):  # lxc-start would say so in its log, and end with 0
-            raise Failed(f"container {place.name} is started already")
-        config = _config(place)
-        os.makedirs(os.path.dirname(config), mode=0o711, exist_ok=True)
         bounds, shares = holding.of_fresh(launch.limits, launch.disks)
-        seen = os.path.isdir(f"/sys/class/net/{launch.nic.bridge}")
-        text = build.build_config(
-            launch,
-            launch.root,
-            settings=bounds,
-            init="/sbin/init",
-            joined_by=None if seen else run.find_program("ip"),
-        )
-        # The configuration is made anew at every start: it need not survive a power cut.
-        files.write(config, text)
+        config = self._configure(launch, bounds)
+        place = launch.place
         pid_file = os.path.join(place.run_dir, "monitor.pid")
         # If we die while lxc-start is at work, it goes on without us and makes a container that nobody knows of: the
         # mark tells the next command to look for it.
@@ -90,8 +75,30 @@ class Lxc:
         if shares:
             cgroup.Cgroup(place.name).apply(shares)
         with open(pid_file) as said:
-            monitor = int(said.read())
-        return Handle(pid=monitor, started=process.start_time(monitor))
+            return _handle(int(said.read()))
+
+    def _configure(self, launch: Launch, bounds: Sequence[Setting]) -> str:
+        """Write the configuration of a container that does not run, and return its path."""
+        if not isinstance(launch.root, RootTree):
+            raise Failed(f"{self.name} needs a tree, not an image")
+        place = launch.place
+        if (
+            self.probe(place) is Presence.PRESENT
+        ):  # lxc-start would say so in its log, and end with 0
+            raise Failed(f"container {place.name} is started already")
+        config = _config(place)
+        os.makedirs(os.path.dirname(config), mode=0o711, exist_ok=True)
+        seen = os.path.isdir(f"/sys/class/net/{launch.nic.bridge}")
+        text = build.build_config(
+            launch,
+            launch.root,
+            settings=bounds,
+            init="/sbin/init",
+            joined_by=None if seen else run.find_program("ip"),
+        )
+        # The configuration is made anew at every start: it need not survive a power cut.
+        files.write(config, text)
+        return config
 
     def probe(self, place: Place) -> Presence:
         """Ask the kernel for the container's cgroups and its processes."""
@@ -184,6 +191,58 @@ class Lxc:
         """Ask the kernel for the cgroup's freezer; whoever was killed while it froze has left it frozen."""
         return cgroup.Cgroup(place.name).is_freezing()
 
+    def probe_checkpoints(self) -> Capability:
+        """Ask CRIU."""
+        from wirt.approaches.lxc import criu
+
+        return criu.probe()
+
+    def find_obstacles(self, place: Place) -> list[Obstacle]:
+        """Look at the container's processes, mounts and network."""
+        from wirt.approaches.lxc import obstacles
+
+        return obstacles.find(place.name)
+
+    def checkpoint(
+        self,
+        place: Place,
+        handle: Handle,
+        directory: str,
+        *,
+        keep_running: bool,
+        standing_still: Callable[[], None],
+    ) -> None:
+        """Have CRIU dump the container, and wait for its monitor to end if it ends."""
+        from wirt.approaches.lxc import checkpoint
+
+        checkpoint.dump(place, directory, keep_running=keep_running, standing_still=standing_still)
+        if not keep_running and handle.pid is not None:
+            process.wait_gone(handle.pid, _MONITOR_SECONDS)
+
+    def cancel_checkpoint(self, place: Place) -> None:
+        """Have CRIU let the container go on."""
+        from wirt.approaches.lxc import checkpoint
+
+        checkpoint.let_go_on(place)
+
+    def is_checkpointing(self, place: Place) -> bool:
+        """Look for what a dump has put beside the configuration."""
+        from wirt.approaches.lxc import checkpoint
+
+        return checkpoint.is_dumping(place)
+
+    def resume(self, launch: Launch, directory: str) -> Handle:
+        """Have CRIU restore the container below a new monitor, then hold it to its limits."""
+        from wirt.approaches.lxc import checkpoint
+
+        place = launch.place
+        self._configure(launch, [])
+        files.write(_starting(place), "")
+        monitor = checkpoint.restore(launch, directory)
+        os.unlink(_starting(place))
+        self.adjust(place, launch.limits, disks=launch.disks)
+        return _handle(monitor)
+
     def _clean(self, place: Place) -> None:
         """Take away what LXC made for the container and its monitor, and whatever runs in it."""
         group = cgroup.Cgroup(place.name)
@@ -193,6 +252,10 @@ class Lxc:
         files.remove_tree(control.lock_directory(place.run_dir))
         with suppress(FileNotFoundError):
             os.unlink(_starting(place))
+
+
+def _handle(monitor: int) -> Handle:
+    return Handle(pid=monitor, started=process.start_time(monitor))
 
 
 def _config(place: Place) -> str:

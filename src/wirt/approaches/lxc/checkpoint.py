@@ -1,0 +1,224 @@
+"""Keeping a container's processes in files, and letting them go on from there.
+
+While CRIU has everything stand still after a dump, it runs a script of ours that waits at a pipe: whoever makes the
+checkpoint keeps the disk meanwhile, and then says that all is well. If nobody is there any more to say so, the script fails
+and CRIU lets the container go on as if nothing had been.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from wirt.approaches.lxc import control, criu, groups
+from wirt.approaches.lxc.groups import Group
+from wirt.approaches.lxc.restorescript import RestorePlan
+from wirt.errors import Corrupt, Failed, TimedOut, Unsupported
+from wirt.host import cgroup, files, process, run
+from wirt.model.launch import Launch, Place
+from wirt.model.resources import Idmap, RootTree
+
+_PATIENCE = 120.0
+"""Seconds that CRIU gets to let a container go on whose checkpoint was given up."""
+_SCRIPT = """#!/bin/sh
+[ "$CRTOOLS_SCRIPT_ACTION" = post-dump ] || exit 0
+read answer <{pipe} && [ "$answer" = kept ]
+"""
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What CRIU does not keep of a container."""
+
+    mounts: list[str]
+    """Mount points that show device nodes of the node."""
+    groups: list[Group]
+
+
+def dump(
+    place: Place, directory: str, *, keep_running: bool, standing_still: Callable[[], None]
+) -> None:
+    """Write what a container's processes hold into a directory; see ``Checkpointable``.
+
+    Raises:
+        Failed: it could not be; the container goes on.
+    """
+    program = _must_find()
+    init = find_init(place.name)
+    images = os.path.join(directory, "images")
+    # A process that is being restored looks for files here as root of the container, who is nobody on the node.
+    os.mkdir(images, mode=0o711)
+    kept = Kept(mounts=criu.external_mounts(init), groups=groups.read(place.name))
+    files.write(os.path.join(directory, "kept.json"), msgspec.json.encode(kept).decode())
+    os.makedirs(_scratch(place), mode=0o700, exist_ok=True)
+    with suppress(FileExistsError):
+        os.mkfifo(_pipe(place), 0o600)
+    files.write(_script(place), _SCRIPT.format(pipe=_pipe(place)), mode=0o700)
+    command = criu.dump_command(
+        program,
+        init,
+        images,
+        scratch=_scratch(place),
+        mounts=kept.mounts,
+        keep_running=keep_running,
+    )
+    dumping = run.spawn(command)
+    try:
+        answer = _wait_until_still(place, lambda: dumping.poll() is None)
+        if answer is not None:
+            with open(answer, "w") as pipe:
+                standing_still()
+                pipe.write("kept\n")
+    finally:
+        # Without an answer the script fails, and the container goes on.
+        status = dumping.wait()
+        failure = criu.failed(f"CRIU could not dump container {place.name}", _scratch(place))
+        files.remove_tree(_scratch(place))
+    if status != 0:
+        raise failure
+
+
+def let_go_on(place: Place) -> None:
+    """Wait until a dump whose maker has died has let its container go on; no error if there is none.
+
+    Raises:
+        TimedOut: it does not.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while process.find_by_argument(f"--action-script={_script(place)}"):
+        # Opened and closed: nobody answers.
+        descriptor = _try_to_open(place)
+        if descriptor is not None:
+            os.close(descriptor)
+        if time.monotonic() > deadline:
+            raise TimedOut(f"CRIU does not let container {place.name} go on")
+        time.sleep(0.005)
+    files.remove_tree(_scratch(place))
+
+
+def is_dumping(place: Place) -> bool:
+    """Return whether a dump of the container has begun and not been tidied up after."""
+    return os.path.isdir(_scratch(place))
+
+
+def restore(launch: Launch, directory: str) -> int:
+    """Let a container go on from a directory, its configuration being in place, and return the id of its monitor.
+
+    Raises:
+        Failed, Corrupt: it could not be restored; whatever was made ``kill`` takes away.
+    """
+    place = launch.place
+    try:
+        with open(os.path.join(directory, "kept.json"), "rb") as file:
+            kept = msgspec.json.decode(file.read(), type=Kept)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Corrupt(f"{directory}/kept.json cannot be read: {error}") from error
+    scratch = os.path.join(place.run_dir, "criu")
+    images = os.path.join(directory, "images")
+    plan = RestorePlan(
+        criu=_must_find(),
+        options=criu.restore_options(
+            images,
+            mounts=kept.mounts,
+            payload=control.payload_group(place.name),
+            scratch=scratch,
+        ),
+        name=place.name,
+        groups=kept.groups,
+        nic=launch.nic,
+    )
+    criu.restore(place.run_dir, place.log, scratch, plan)
+    init = find_init(place.name)
+    if isinstance(launch.root, RootTree) and launch.root.idmap is not None:
+        check_writable(init, launch.root.idmap)
+    return _parent(init)
+
+
+def find_init(name: str) -> int:
+    """Return the id of a container's first process.
+
+    Raises:
+        Failed: it has none.
+    """
+    for pid in cgroup.Cgroup(control.payload_group(name)).pids():
+        with suppress(OSError):
+            if _status(pid, "NSpid")[-1] == "1":
+                return pid
+    raise Failed(f"container {name} has ended")
+
+
+def _parent(pid: int) -> int:
+    return int(_status(pid, "PPid")[0])
+
+
+def _status(pid: int, field: str) -> list[str]:
+    with open(f"/proc/{pid}/status") as lines:
+        for line in lines:
+            name, _, value = line.partition(":")
+            if name == field:
+                return value.split()
+    return [""]
+
+
+def check_writable(init: int, idmap: Idmap) -> None:
+    """Check that root of a container may write to its root file system: restored, it could be one that looks right.
+
+    A process with its ids makes a file without a name, of which nothing is left.
+
+    Raises:
+        Failed: it may not.
+    """
+    root = os.open(f"/proc/{init}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    child = os.fork()
+    if child == 0:
+        # Nothing but kernel calls until _exit: the parent's buffers and handlers must not run twice.
+        status = 1
+        try:
+            os.setgroups([])
+            os.setresgid(idmap.first, idmap.first, idmap.first)
+            os.setresuid(idmap.first, idmap.first, idmap.first)
+            os.fchdir(root)
+            status = 0 if os.access(".", os.W_OK) else 2
+        finally:
+            os._exit(status)
+    os.close(root)
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        raise Failed("the restored guest may not write to its own root")
+
+
+def _wait_until_still(place: Place, is_dumping: Callable[[], bool]) -> int | None:
+    """Return the end of the pipe that the script waits at, once it does; None if the dump has failed before."""
+    while is_dumping():
+        descriptor = _try_to_open(place)
+        if descriptor is not None:
+            return descriptor
+        time.sleep(0.001)
+    return None
+
+
+def _try_to_open(place: Place) -> int | None:
+    try:
+        return os.open(_pipe(place), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:  # nobody is at the other end, or there is no pipe
+        return None
+
+
+def _must_find() -> str:
+    program = criu.find()
+    if program is None:
+        raise Unsupported("CRIU is not installed", hint="see wirt doctor")
+    return program
+
+
+def _scratch(place: Place) -> str:
+    return os.path.join(place.run_dir, "dump")
+
+
+def _pipe(place: Place) -> str:
+    return os.path.join(_scratch(place), "pipe")
+
+
+def _script(place: Place) -> str:
+    return os.path.join(_scratch(place), criu.SCRIPT)

@@ -1,0 +1,188 @@
+"""CRIU's programs, as functions: which one works here, and how a container's processes are dumped and restored.
+
+A dump is made by ``criu dump`` itself. A restore goes through ``lxc-checkpoint``, which starts the monitor that a container
+needs, and which runs whatever is called ``criu`` in its path: a script that is made here, with the options that are right.
+The guest's network is not in the images: it is made anew, as it is at a start, which spares CRIU a dozen programs.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+
+from wirt.approaches.lxc import control
+from wirt.approaches.lxc.restorescript import RestorePlan, build_criu_script, build_network_script
+from wirt.errors import Failed
+from wirt.host import files, mountinfo, run
+from wirt.model.capability import Capability, no, yes
+
+_OWN = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), *[os.pardir] * 4, "build", "criu", "criu"
+)
+"""Where ``scripts/set-up`` puts a newer one if the system's does not do."""
+_WATCHED = (
+    "/etc",
+    "/usr/share/dbus-1",
+    # A watched link (/etc/localtime) comes back as a watch of what it leads to.
+    "/usr/share/zoneinfo",
+    "/usr/local/share",
+    "/usr/lib/systemd",
+    "/var/lib",
+    "/var/spool",
+)
+"""Where watched files are looked for: an overlay does not tell CRIU the path of a watch, only its inode."""
+LOG, SCRIPT = "criu.log", "script"
+_HINT = "scripts/set-up criu unpacks a newer one beside Wirt"
+
+
+def find() -> str | None:
+    """Return the path of the CRIU to use: the one beside Wirt, which is there if the system's does not do, or that."""
+    own = os.environ.get("WIRT_CRIU") or os.path.normpath(_OWN)
+    return own if os.access(own, os.X_OK) else run.find_program("criu")
+
+
+def probe() -> Capability:
+    """Ask CRIU whether this kernel has all that it needs."""
+    name = "memory"
+    criu = find()
+    if criu is None:
+        return no(name, "CRIU is not installed", _HINT)
+    if os.geteuid() != 0:
+        return no(name, "only root can ask CRIU", "run wirt doctor as root for an answer")
+    done = run.run([criu, "check"])
+    if done.status != 0:
+        return no(name, f"criu check: {_last_error(done.stderr + done.stdout)}", _HINT)
+    said = re.search(r"Version: (\S+)", run.check([criu, "--version"]))
+    return yes(name, f"CRIU {said.group(1) if said else 'of unknown version'}: {criu}")
+
+
+def external_mounts(pid: int) -> list[str]:
+    """Return the mount points in a container's root that show device nodes of the node's own /dev."""
+    with open(f"/proc/{pid}/mountinfo", errors="surrogateescape") as lines:
+        found = mountinfo.parse_mounts(line.rstrip("\n") for line in lines)
+    return [one.mount_point for one in found if one.type == "devtmpfs"]
+
+
+def dump_command(
+    criu: str, pid: int, images: str, *, scratch: str, mounts: Sequence[str], keep_running: bool
+) -> list[str]:
+    """Return the command that dumps a container.
+
+    Args:
+        criu: which one.
+        pid: its init.
+        images: an empty directory.
+        scratch: a directory for its log; the file ``SCRIPT`` in it is run when everything has been written, while nothing
+            in the container runs.
+        mounts: those that show the node's devices.
+        keep_running: False to end the container when it has been dumped.
+    """
+    return [
+        criu,
+        "dump",
+        f"--tree={pid}",
+        f"--images-dir={images}",
+        f"--work-dir={scratch}",
+        f"--log-file={LOG}",
+        "-v2",
+        f"--action-script={scratch}/{SCRIPT}",
+        *_COMMON,
+        *(f"--external=mnt[{point}]:{_key(point)}" for point in mounts),
+        # Nothing comes through: the card's other end has been taken off the bridge.
+        "--network-lock=skip",
+        *(["--leave-running"] if keep_running else []),
+    ]
+
+
+_COMMON = (
+    "--tcp-established",
+    "--file-locks",
+    "--link-remap",
+    "--ext-unix-sk",
+    "--ghost-limit=64M",
+    "--empty-ns=net",
+    "--manage-cgroups=none",
+    "--enable-external-sharing",
+    "--enable-external-masters",
+    *(f"--irmap-scan-path={path}" for path in _WATCHED),
+)
+
+
+def restore_options(images: str, *, scratch: str, mounts: Sequence[str], payload: str) -> list[str]:
+    """Return the options of ``criu restore`` for a container whose cgroups are there, but for its root and parentage.
+
+    Args:
+        images: what was dumped.
+        scratch: a directory for its log; the file ``SCRIPT`` in it makes the container's network.
+        mounts: those that showed the node's devices.
+        payload: the cgroup of the container.
+    """
+    return [
+        f"--images-dir={images}",
+        f"--work-dir={scratch}",
+        f"--log-file={LOG}",
+        "-v2",
+        "--restore-detached",
+        "--restore-sibling",
+        f"--action-script={scratch}/{SCRIPT}",
+        *_COMMON,
+        *(f"--external=mnt[{_key(point)}]:{point}" for point in mounts),
+        f"--cgroup-root=/{payload}",
+    ]
+
+
+def restore(lxc_path: str, log: str, scratch: str, plan: RestorePlan) -> None:
+    """Restore a container and return when it runs.
+
+    Args:
+        lxc_path: where its configuration is.
+        log: of LXC.
+        scratch: a directory for the scripts.
+        plan: what they are made from.
+
+    Raises:
+        Failed: it could not be; the detail is what CRIU said.
+    """
+    os.makedirs(scratch, mode=0o700, exist_ok=True)
+    files.write(os.path.join(scratch, SCRIPT), build_network_script(plan), mode=0o700)
+    files.write(os.path.join(scratch, "criu"), build_criu_script(plan), mode=0o700)
+    # No pipe: the restored container would hold it for as long as it lives.
+    status = run.attach(
+        [
+            control.RESTORE,
+            f"--lxcpath={lxc_path}",
+            f"--name={plan.name}",
+            "--restore",
+            f"--checkpoint-dir={scratch}",
+            f"--logfile={log}",
+            "--logpriority=WARN",
+            "--quiet",
+        ],
+        streams=run.SILENT,
+        environment={**run.ENVIRONMENT, "PATH": f"{scratch}:/usr/sbin:/sbin"},
+    )
+    if status != 0:
+        raise failed(f"CRIU could not restore container {plan.name}", scratch)
+
+
+def failed(what: str, scratch: str) -> Failed:
+    """Return the error of a program that failed: the first thing it complained about in its log, which is the detail."""
+    try:
+        with open(os.path.join(scratch, LOG), errors="replace") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        lines = []
+    for line in lines:
+        found = re.search(r"Error \([^)]*\): (.*)", line)
+        # Said by every CRIU without CAP_SYS_RESOURCE, which then goes on.
+        if found and "RLIMIT_NOFILE for self" not in line:
+            return Failed(f"{what}: {found.group(1).strip()}", detail="\n".join(lines[-30:]))
+    return Failed(f"{what}: it left no reason in its log", detail="\n".join(lines[-30:]))
+
+
+def _last_error(said: str) -> str:
+    lines = [line for line in said.splitlines() if "Error" in line]
+    return lines[-1].rpartition("): ")[2] if lines else "it does not look good"
+
+
+def _key(point: str) -> str:
+    return "node" + point.replace("/", "-")

@@ -1,0 +1,230 @@
+"""What is known to stand in the way of keeping a container's memory: found before anything is tried.
+
+Each rule is of what CRIU says it cannot do, or was seen not to. Source: the checks of CRIU 4.2 in ``criu/cr-dump.c``,
+``mount.c``, ``namespaces.c``, ``files.c`` and ``sk-*.c``. ``judge`` is pure; ``find`` asks the kernel.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+
+import msgspec
+
+from wirt.approaches.lxc import control
+from wirt.errors import Failed
+from wirt.host import cgroup, mountinfo, nft
+from wirt.host.mountinfo import Mount
+from wirt.model.checkpoint import Obstacle
+
+_NAMESPACES = {"mnt": "mounts", "uts": "host name", "ipc": "IPC", "net": "network", "user": "users"}
+_PREPARE = "switch its sandboxing off: wirt checkpoint --prepare"
+_FILE_SYSTEMS = frozenset(
+    {
+        "autofs",
+        "binfmt_misc",
+        "btrfs",
+        "cgroup",
+        "cgroup2",
+        "debugfs",
+        "devpts",
+        "devtmpfs",
+        "ext4",
+        "mqueue",
+        "overlay",
+        "proc",
+        "pstore",
+        "securityfs",
+        "sysfs",
+        "tmpfs",
+        "tracefs",
+        "xfs",
+    }
+)
+"""Those that CRIU makes anew, fills again, or finds where it was."""
+_DEVICES = re.compile(
+    r"/dev/(null|zero|full|random|urandom|tty|ptmx|console|pts/[0-9]+|pts/ptmx|net/tun)"
+)
+_ANONYMOUS = re.compile(
+    r"anon_inode:\[?(eventpoll|eventfd|inotify|signalfd|timerfd|pidfd|memfd|fanotify)\]?"
+)
+_SOCKETS = re.compile(
+    rb"(TCP|UDP|UDPLITE|UDP-Lite|RAW)(v6|6)?|UDPLITEv6|UNIX(-STREAM)?|NETLINK|PACKET|PING(v6)?"
+)
+"""What the kernel calls the protocols whose sockets CRIU knows."""
+_LARGEST_GHOST = 64 << 20
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of a container."""
+
+    number: int
+    """In the container."""
+    name: str
+    unit: str | None
+    """Of systemd's, that it belongs to."""
+    own: tuple[str, ...] = ()
+    """The kinds of namespaces that it does not share with init."""
+    is_from_outside: bool = False
+    """Its parent is not in the container."""
+    is_led_from_outside: bool = False
+    """The leader of its session was not."""
+    is_traced: bool = False
+    files: tuple[str, ...] = ()
+    """What it has open that cannot be kept: "device /dev/fuse", "socket of an unknown kind"."""
+
+
+def find(name: str) -> list[Obstacle]:
+    """Return what stands in the way in a running container.
+
+    Raises:
+        Failed: it does not run.
+    """
+    pids = cgroup.Cgroup(control.payload_group(name)).pids()
+    init = next((pid for pid in pids if _numbers(pid, "NSpid")[-1:] == [1]), None)
+    if init is None:
+        raise Failed(f"container {name} has ended")
+    shared = _namespaces(init)
+    seen = [one for pid in pids if (one := _look(pid, shared)) is not None]
+    with open(f"/proc/{init}/mountinfo", errors="surrogateescape") as lines:
+        mounts = mountinfo.parse_mounts(line.rstrip("\n") for line in lines)
+    with open(f"/proc/{init}/net/dev") as lines:
+        devices = [line.partition(":")[0].strip() for line in list(lines)[2:]]
+    return judge(seen, mounts, devices, _count_rules(init))
+
+
+def judge(
+    processes: list[Seen], mounts: list[Mount], devices: list[str], rules: int
+) -> list[Obstacle]:
+    """Return the obstacles in what was seen of a container, each once."""
+    found = [obstacle for one in processes for obstacle in _of_process(one)]
+    found += [
+        Obstacle(
+            what=f"mount {one.mount_point}",
+            reason=f"is of a kind that cannot be kept: {one.type}",
+            hint=_PREPARE
+            if one.mount_point.startswith("/run/credentials/")
+            else f"unmount it: umount {one.mount_point}",
+        )
+        for one in mounts
+        if one.type not in _FILE_SYSTEMS
+    ]
+    found += [
+        Obstacle(
+            what=f"device {device}",
+            reason="was made in the guest and would not be there again",
+            hint=f"remove it: ip link delete {device}",
+        )
+        for device in devices
+        if device not in ("lo", "eth0")
+    ]
+    if rules:
+        found.append(
+            Obstacle(
+                what="packet filter of the guest",
+                reason=f"has rules that would not be there again: {rules}",
+                hint="remove them: nft flush ruleset",
+            )
+        )
+    return list(dict.fromkeys(found))
+
+
+def _of_process(one: Seen) -> Iterator[Obstacle]:
+    what = f"process {one.number} ({one.name})"
+    if one.is_from_outside:
+        yield Obstacle(
+            what=what,
+            reason="was started from outside by wirt exec or enter and still runs",
+            hint="wait until it ends",
+        )
+        return
+    if one.is_led_from_outside:
+        yield Obstacle(
+            what=what,
+            reason="is in a session that was begun outside by wirt exec or enter",
+            hint="end it and start it as a service, or with setsid -f",
+        )
+    if one.is_traced:
+        yield Obstacle(what=what, reason="is being traced", hint="end its debugger")
+    if one.own:
+        kinds = " and ".join(_NAMESPACES[kind] for kind in one.own)
+        yield Obstacle(
+            what=f"unit {one.unit}" if one.unit else what,
+            reason=f"has a view of its own of {kinds}",
+            hint=_PREPARE if one.unit else "end it",
+        )
+    for file in one.files:
+        yield Obstacle(what=what, reason=f"holds a {file}", hint="end it, or have it close that")
+
+
+def _look(pid: int, shared: dict[str, str]) -> Seen | None:
+    """Return what can be seen of a process; None if it has ended meanwhile."""
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            name = file.read().strip()
+        with open(f"/proc/{pid}/cgroup") as file:
+            unit = re.search(r"/([^/\n]+\.(service|scope))$", file.read(), re.MULTILINE)
+        own = _namespaces(pid)
+        number = _numbers(pid, "NSpid")[-1]
+        return Seen(
+            number=number,
+            name=name,
+            unit=unit.group(1) if unit else None,
+            own=tuple(kind for kind in _NAMESPACES if own[kind] != shared[kind]),
+            is_from_outside=number != 1 and _is_child_of_outside(pid),
+            is_led_from_outside=_numbers(pid, "NSsid")[-1] == 0,
+            is_traced=_numbers(pid, "TracerPid") != [0],
+            files=tuple(dict.fromkeys(_bad_files(pid))),
+        )
+    except (FileNotFoundError, ProcessLookupError, IndexError):
+        return None
+
+
+def _is_child_of_outside(pid: int) -> bool:
+    (parent,) = _numbers(pid, "PPid")
+    return os.readlink(f"/proc/{parent}/ns/pid") != os.readlink(f"/proc/{pid}/ns/pid")
+
+
+def _bad_files(pid: int) -> Iterator[str]:
+    directory = f"/proc/{pid}/fd"
+    for number in os.listdir(directory):
+        with suppress(FileNotFoundError):
+            target = os.readlink(f"{directory}/{number}")
+            if target.startswith("socket:"):
+                kind = os.getxattr(f"{directory}/{number}", "system.sockprotoname").rstrip(b"\0")
+                if not _SOCKETS.fullmatch(kind):
+                    yield f"socket of a kind that cannot be kept: {kind.decode()}"
+            elif target.startswith("anon_inode:") and not _ANONYMOUS.fullmatch(target):
+                name = target.removeprefix("anon_inode:").strip("[]")
+                yield f"descriptor of a kind that cannot be kept: {name}"
+            elif target.startswith("/dev/") and not target.startswith("/dev/shm/"):
+                mode = os.stat(f"{directory}/{number}").st_mode
+                if (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)) and not _DEVICES.fullmatch(target):
+                    yield f"device that cannot be kept: {target}"
+            elif (
+                target.endswith(" (deleted)")
+                and not target.startswith("/memfd:")
+                and os.stat(f"{directory}/{number}").st_size > _LARGEST_GHOST
+            ):
+                yield f"deleted file of more than 64 MiB: {target.removesuffix(' (deleted)')}"
+
+
+def _namespaces(pid: int) -> dict[str, str]:
+    return {kind: os.readlink(f"/proc/{pid}/ns/{kind}") for kind in _NAMESPACES}
+
+
+def _numbers(pid: int, field: str) -> list[int]:
+    try:
+        with open(f"/proc/{pid}/status") as lines:
+            for line in lines:
+                if line.startswith(f"{field}:"):
+                    return [int(word) for word in line.split()[1:]]
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return []
+
+
+def _count_rules(init: int) -> int:
+    """Return the number of rules of the container's packet filter; 0 if nobody can tell."""
+    return nft.count_rules(init)

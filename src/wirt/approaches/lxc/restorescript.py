@@ -1,0 +1,93 @@
+"""The scripts that a restore runs, made from values alone.
+
+``lxc-checkpoint`` makes the container's cgroup and its root, then runs ``criu``, which is the first script: it makes the
+cgroups below, which CRIU wants to be there, and becomes the real one. CRIU runs the second one when the container's
+namespaces are there and nothing in them yet.
+"""
+
+import shlex
+from collections.abc import Sequence
+
+import msgspec
+
+from wirt.approaches.lxc.groups import Group
+from wirt.model.resources import Nic
+
+
+class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What the scripts are made from."""
+
+    criu: str
+    options: Sequence[str]
+    """Of ``criu restore``, but for the root."""
+    name: str
+    """The container's."""
+    groups: Sequence[Group]
+    """Its cgroups, the outer before the inner."""
+    nic: Nic
+
+
+def build_criu_script(plan: RestorePlan) -> str:
+    """Return the script that lxc-checkpoint takes for CRIU. What of its options is of use is where the root is."""
+    options = " ".join(shlex.quote(option) for option in plan.options)
+    lines = [
+        "#!/bin/sh",
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        f'[ "$1" = restore ] || exec {shlex.quote(plan.criu)} "$@"',
+        'for word; do [ "$before" != --root ] || root=$word; before=$word; done',
+        *_groups(plan.groups, plan.name),
+        f'exec {shlex.quote(plan.criu)} restore --root "$root" {options}',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def build_network_script(plan: RestorePlan) -> str:
+    """Return the script that gives the container the card that a start would have given it."""
+    nic = plan.nic
+    outside = [
+        f"link add {nic.interface} type veth peer name eth0 address {nic.mac} netns $CRTOOLS_INIT_PID",
+        f"link set {nic.interface} master {nic.bridge} up",
+    ]
+    inside = [
+        "link set lo up",
+        "link set eth0 up",
+        f"address add {nic.address}/{nic.prefix} broadcast + dev eth0",
+        f"route add default via {nic.gateway}",
+    ]
+    lines = [
+        "#!/bin/sh",
+        '[ "$CRTOOLS_SCRIPT_ACTION" = setup-namespaces ] || exit 0',
+        "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        "ip -batch - <<END || exit 1",
+        *outside,
+        "END",
+        "exec nsenter --net=/proc/$CRTOOLS_INIT_PID/ns/net ip -batch - <<END",
+        *inside,
+        "END",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _groups(groups: Sequence[Group], name: str) -> list[str]:
+    """Return the lines that make cgroups: few programs for however many."""
+    if not groups:
+        return []
+    owners: dict[str, list[str]] = {}
+    modes: dict[str, list[str]] = {}
+    values = []
+    for group in groups:
+        path = group.path(name)
+        for entry in group.entries:
+            file = shlex.quote(f"{path}/{entry.name}".rstrip("/"))
+            owners.setdefault(f"{entry.uid}:{entry.gid}", []).append(file)
+            modes.setdefault(f"{entry.mode:o}", []).append(file)
+        values += [
+            f"echo {shlex.quote(value)} >{shlex.quote(f'{path}/{file}')}"
+            for file, value in group.values.items()
+        ]
+    return [
+        f"mkdir -p {' '.join(shlex.quote(group.path(name)) for group in groups)}",
+        *values,
+        *(f"chown {owner} {' '.join(paths)}" for owner, paths in owners.items()),
+        *(f"chmod {mode} {' '.join(paths)}" for mode, paths in modes.items()),
+    ]

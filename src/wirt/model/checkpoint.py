@@ -1,0 +1,14 @@
+"""Checkpoints: what stands in the way of one, as data."""
+
+import msgspec
+
+
+class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing in a running guest that its memory cannot be kept with."""
+
+    what: str
+    """Kind and name: "process 120 (sh)", "mount /mnt", "device wg0"."""
+    reason: str
+    """Why not; follows "what" in a sentence."""
+    hint: str
+    """What to do about it."""

@@ -1,0 +1,92 @@
+"""The steps of a checkpoint and of going on from one: beside the ladder, because no other verb needs them."""
+
+import os
+from collections.abc import Callable
+
+import msgspec
+
+from wirt.approaches.base import Checkpointable
+from wirt.errors import Unsupported
+from wirt.host import files
+from wirt.model.guest import Guest
+from wirt.model.presence import Presence
+from wirt.ops.context import Context
+from wirt.ops.steps import Ladder, Step
+
+
+def checkpointable(context: Context, guest: Guest) -> Checkpointable:
+    """Return the guest's approach, which can keep what its memory holds.
+
+    Raises:
+        Unsupported: it cannot, or not here.
+    """
+    approach = context.approach(guest.approach)
+    if not isinstance(approach, Checkpointable):
+        raise Unsupported(
+            f"guest {guest.name} cannot be checkpointed: approach {approach.name} cannot keep what "
+            "a guest's memory holds",
+            hint="keep its disk: wirt snapshot create",
+        )
+    return approach
+
+
+def to_checkpoint(
+    context: Context, guest: Guest, name: str, dump: Callable[[Step], None]
+) -> list[Step]:
+    """Return the steps of a checkpoint; undone, the guest goes on and nothing is left of it.
+
+    Args:
+        context: the home.
+        guest: the guest, which runs.
+        name: of the snapshot.
+        dump: does the last step; is given the one that keeps the disk, which is to be done meanwhile.
+    """
+    approach, ladder = checkpointable(context, guest), Ladder(context, guest)
+    snapshot, kept = to_forget(context, guest, name)
+    return [
+        Step(
+            name="card",
+            do=lambda: context.network.cut(ladder.nic()),
+            undo=lambda: context.network.join(ladder.nic()),
+            # Nobody has to be asked: to join what is not cut off is no work.
+            probe=lambda: Presence.PARTIAL,
+        ),
+        # Done while the memory is written, in the next; undone after it.
+        msgspec.structs.replace(snapshot, do=lambda: None),
+        kept,
+        Step(
+            name="dump",
+            do=lambda: dump(snapshot),
+            undo=lambda: approach.cancel_checkpoint(ladder.place),
+            probe=lambda: (
+                Presence.PARTIAL if approach.is_checkpointing(ladder.place) else Presence.ABSENT
+            ),
+        ),
+    ]
+
+
+def to_forget(context: Context, guest: Guest, name: str) -> list[Step]:
+    """Return the steps whose undoing leaves nothing of a snapshot, nor of memory that was kept with it."""
+    directory = context.home.checkpoint(guest.id, name)
+    return [
+        *Ladder(context, guest).to_forget(name),
+        Step(
+            name="memory",
+            do=lambda: os.makedirs(directory, mode=0o700),
+            undo=lambda: files.remove_tree(directory),
+            probe=lambda: Presence.PRESENT if os.path.isdir(directory) else Presence.ABSENT,
+        ),
+    ]
+
+
+def to_resume(context: Context, guest: Guest, ladder: Ladder, directory: str) -> list[Step]:
+    """Return the steps that make a stopped guest go on from what its memory held."""
+    approach = checkpointable(context, guest)
+
+    def resume() -> None:
+        ladder.handle = approach.resume(ladder.launch(), directory)
+
+    return [
+        msgspec.structs.replace(step, do=resume) if step.name == "engine" else step
+        for step in ladder.to_run()
+    ]

@@ -1,0 +1,136 @@
+"""What everyone may ask of an approach that can keep what its guests' memory holds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.approach_contract import Started
+from tests.contract.test_approach import prepared_guest
+
+from wirt.approaches.base import Checkpointable
+from wirt.errors import Corrupt, Error, Failed
+from wirt.model.presence import Presence
+
+
+@pytest.fixture(params=["fake", "lxc"])
+def started(request: pytest.FixtureRequest, tiny_templates: Path) -> Iterator[Started]:
+    with prepared_guest(request.param, tiny_templates) as prepared:
+        yield Started(prepared=prepared, handle=prepared.start())
+
+
+@pytest.fixture
+def directory(started: Started, tmp_path: Path) -> str:
+    path = tmp_path / "checkpoint"
+    path.mkdir()
+    # Below the home: processes that are restored come here as root of the guest.
+    return str(path)
+
+
+def checkpointable(started: Started) -> Checkpointable:
+    approach = started.prepared.approach
+    assert isinstance(approach, Checkpointable)
+    return approach
+
+
+def keep(started: Started, directory: str, *, keep_running: bool = False) -> list[Presence]:
+    """Make a checkpoint and return what a probe said while the guest stood still."""
+    seen = []
+    checkpointable(started).checkpoint(
+        started.prepared.launch.place,
+        started.handle,
+        directory,
+        keep_running=keep_running,
+        standing_still=lambda: seen.append(started.prepared.probe()),
+    )
+    return seen
+
+
+def test_guest_can_be_checkpointed_here(started: Started) -> None:
+    approach = checkpointable(started)
+
+    assert approach.probe_checkpoints().available
+    assert approach.find_obstacles(started.prepared.launch.place) == []
+
+
+def test_guest_that_is_kept_running_goes_on(started: Started, directory: str) -> None:
+    seen = keep(started, directory, keep_running=True)
+
+    assert seen == [Presence.PRESENT]
+    assert started.exec("echo", "on")[1] == "on\n"
+    assert not checkpointable(started).is_checkpointing(started.prepared.launch.place)
+
+
+def test_guest_that_was_stopped_goes_on_from_its_checkpoint(
+    started: Started, directory: str
+) -> None:
+    prepared = started.prepared
+    keep(started, directory)
+    ended = prepared.probe()
+    prepared.approach.kill(prepared.launch.place)
+    handle = checkpointable(started).resume(prepared.launch, directory)
+
+    assert ended is not Presence.PRESENT
+    assert prepared.probe() is Presence.PRESENT
+    assert Started(prepared=prepared, handle=handle).exec("echo", "on")[1] == "on\n"
+
+
+def test_guest_goes_on_from_a_checkpoint_again_and_again(started: Started, directory: str) -> None:
+    prepared = started.prepared
+    keep(started, directory)
+    for _ in range(2):
+        prepared.approach.kill(prepared.launch.place)
+        handle = checkpointable(started).resume(prepared.launch, directory)
+
+    assert Started(prepared=prepared, handle=handle).exec("echo", "on")[1] == "on\n"
+
+
+def test_guest_goes_on_if_nobody_can_keep_its_disk(started: Started, directory: str) -> None:
+    def fail() -> None:
+        raise Failed("there is no disk")
+
+    with pytest.raises(Failed, match="there is no disk"):
+        checkpointable(started).checkpoint(
+            started.prepared.launch.place,
+            started.handle,
+            directory,
+            keep_running=False,
+            standing_still=fail,
+        )
+
+    assert started.exec("echo", "on")[1] == "on\n"
+    assert not checkpointable(started).is_checkpointing(started.prepared.launch.place)
+
+
+def test_nothing_is_cancelled_where_no_checkpoint_is_made(started: Started) -> None:
+    approach, place = checkpointable(started), started.prepared.launch.place
+    approach.cancel_checkpoint(place)
+
+    assert not approach.is_checkpointing(place)
+    assert started.prepared.probe() is Presence.PRESENT
+
+
+def test_checkpoint_of_a_guest_that_does_not_run_fails(started: Started, directory: str) -> None:
+    started.prepared.approach.kill(started.prepared.launch.place)
+
+    with pytest.raises(Failed):
+        keep(started, directory)
+
+
+def test_guest_does_not_go_on_from_an_empty_directory(started: Started, directory: str) -> None:
+    prepared = started.prepared
+    prepared.approach.kill(prepared.launch.place)
+
+    with pytest.raises(Corrupt):
+        checkpointable(started).resume(prepared.launch, directory)
+    prepared.approach.kill(prepared.launch.place)
+
+    assert prepared.probe() is Presence.ABSENT
+
+
+def test_guest_that_runs_cannot_be_resumed(started: Started, directory: str) -> None:
+    keep(started, directory, keep_running=True)
+
+    with pytest.raises(Error):
+        checkpointable(started).resume(started.prepared.launch, directory)
+
+    assert started.prepared.probe() is Presence.PRESENT
