@@ -11,7 +11,9 @@ from wirt.bench import lifecycle
 from wirt.bench.analysis import LifecycleRow
 from wirt.bench.compare import analyse
 from wirt.bench.plan import PROFILES, SUITES, build_cells
+from wirt.bench.properties import describe_approaches
 from wirt.bench.report import tables
+from wirt.bench.report.html import render_html
 from wirt.bench.report.text import answer
 from wirt.bench.sample import HOST
 from wirt.errors import Failed
@@ -127,7 +129,27 @@ def test_table_shows_a_column_an_approach_and_a_dash_for_verbs_it_lacks() -> Non
         ["Make it", "50 ms (40 ms - 60 ms)", "100 ms"],
         ["Clone it", "200 ms", "-"],
     ]
+    assert table.note == (
+        "Geometric means over 3 blocks, in brackets the 95 % interval. A dash: the approach has no such verb."
+    )
     assert tables.build_lifecycle(make_analysis()) is None
+
+
+def test_table_of_one_block_speaks_of_no_interval() -> None:
+    row = LifecycleRow(verb="life", subject="lxc", seconds=1.0, ci_low=None, ci_high=None, n=1)
+    table = tables.build_lifecycle(replace(make_analysis(), lifecycle=[row]))
+
+    assert table is not None
+    assert table.note == "One block. A dash: the approach has no such verb."
+
+
+def test_page_leads_to_lives_if_there_are_any() -> None:
+    row = LifecycleRow(verb="life", subject="lxc", seconds=1.0, ci_low=None, ci_high=None, n=1)
+    lived = replace(make_analysis(), lifecycle=[row])
+    described = describe_approaches(lived.header)
+
+    assert 'href="#life"' in render_html(lived, described)
+    assert 'href="#life"' not in render_html(make_analysis(), described)
 
 
 def test_answer_of_a_run_without_web_servers_tells_of_lives_in_their_place() -> None:

@@ -253,6 +253,21 @@ def test_effort_is_told_in_the_order_of_the_run_without_the_second_host() -> Non
     ]
 
 
+def test_environment_table_says_of_limits_that_there_are_none() -> None:
+    analysis = make_analysis()
+    limits = {"cpus": 1.5, "cpuset": None, "memory_bytes": None}
+    header = msgspec.structs.replace(analysis.header, environment={"cgroup_limits": limits})
+
+    table = tables.build_environment(replace(analysis, header=header))
+
+    assert table is not None
+    assert table.rows == [
+        ["cgroup limits: cpus", "1.5"],
+        ["cgroup limits: cpuset", "none"],
+        ["cgroup limits: memory", "none"],
+    ]
+
+
 def test_environment_table_cuts_endless_values() -> None:
     analysis = make_analysis()
     header = msgspec.structs.replace(analysis.header, environment={"flags": ["sse"] * 200})

@@ -65,7 +65,8 @@ def _in_sum(rows: Sequence[list[str]]) -> Table:
             Column(title="Time", numeric=True),
         ],
         rows=list(rows),
-        note="Steps that Wirt took for one of each. Guests were started together, so one waited for another.",
+        note="Steps that Wirt took for one of each. Guests were started together, so one waited for another. "
+        "The host's are those of the user land that its Apache and its compiler come from.",
     )
 
 

@@ -298,8 +298,15 @@ def build_lifecycle(analysis: Analysis) -> Table | None:
             for verb, title in _VERBS.items()
             if any((verb, subject) in rows for subject in subjects)
         ],
-        note="Geometric means over the blocks, in brackets the 95 % interval. A dash: the approach has no such verb.",
+        note=_explain_lifecycle(analysis.lifecycle),
     )
+
+
+def _explain_lifecycle(rows: Sequence[LifecycleRow]) -> str:
+    blocks = max(row.n for row in rows)
+    brackets = ", in brackets the 95 % interval" if any(row.ci_low for row in rows) else ""
+    means = f"Geometric means over {blocks} blocks" if blocks > 1 else "One block"
+    return f"{means}{brackets}. A dash: the approach has no such verb."
 
 
 def _show_seconds(row: LifecycleRow | None) -> str:
@@ -418,7 +425,7 @@ def build_clocks(analysis: Analysis) -> Table | None:
 def build_environment(analysis: Analysis) -> Table | None:
     """Return the facts of the node, one a row; None if the run recorded none."""
     facts = {
-        key: _gather_unaffected(value) if key == "mitigations" else value
+        key: _IN_WORDS[key](value) if key in _IN_WORDS else value
         for key, value in analysis.header.environment.items()
         if key != "approaches"
     }
@@ -442,6 +449,20 @@ def _gather_unaffected(mitigations: object) -> object:
     return {**found, "not affected by": [name.replace("_", " ") for name in spared]}
 
 
+def _name_limits(limits: object) -> object:
+    """Say of what a cgroup does not bound that it does not: it is not unknown."""
+    if not isinstance(limits, Mapping):
+        return limits
+    return {
+        name.removesuffix("_bytes") if value is None else name: "none" if value is None else value
+        for name, value in limits.items()
+    }
+
+
+_IN_WORDS: Mapping[str, Callable[[object], object]] = {
+    "mitigations": _gather_unaffected,
+    "cgroup_limits": _name_limits,
+}
 _LONGEST_VALUE = 240
 
 
