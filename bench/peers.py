@@ -146,7 +146,10 @@ class Podman:
     image = "localhost/wirt-bench"
 
     def __init__(self, directory: Path) -> None:
-        self._base = ["podman", "--root", f"{directory}/root", "--runroot", f"{directory}/run"]
+        # crun, which podman prefers, refuses nodes that have control groups of both versions.
+        runtime = ["--runtime=runc"] if shutil.which("runc") else []
+        places = ["--root", f"{directory}/root", "--runroot", f"{directory}/run"]
+        self._base = ["podman", *runtime, *places]
 
     def load(self, tree: str) -> None:
         """Make an image of the template's tree."""
