@@ -117,3 +117,16 @@ def test_uml_argv_with_a_path_that_cannot_be_quoted_is_refused(path: str) -> Non
         f"User-Mode Linux cannot be given the path {path!r}; "
         "choose a home without spaces, commas and colons in its path"
     )
+
+
+def test_kernel_of_the_nodes_is_told_its_own_words_last() -> None:
+    launch = msgspec.structs.replace(
+        LAUNCH, initrd="/boot/initrd", arguments="a b", root_device="LABEL=root"
+    )
+    emulated = qemu.build_kernel_arguments(launch, emulated=True, grow=False).split()
+    paravirtual = uml_argv(launch)
+
+    assert emulated[0] == "root=LABEL=root"
+    assert emulated[-2:] == ["a", "b"]
+    assert "root=LABEL=root" in paravirtual
+    assert paravirtual[-3:] == ["initrd=/boot/initrd", "a", "b"]

@@ -1,5 +1,6 @@
 """``wirt create``."""
 
+import os
 from typing import Any
 
 import click
@@ -7,6 +8,8 @@ import click
 from wirt import app
 from wirt.cli import options
 from wirt.console import output
+from wirt.errors import InvalidInput
+from wirt.model.kernelboot import KernelBoot
 from wirt.ops.create import CreateRequest
 from wirt.ops.create import create as create_guest
 
@@ -16,6 +19,10 @@ from wirt.ops.create import create as create_guest
 @options.definition
 @options.held
 @click.option("--address", help="IPv4 address on the home's bridge; chosen if left out.")
+@click.option("--kernel", help="Kernel of the node to boot in the place of the template's.")
+@click.option("--ramdisk", help="Initial ramdisk for it.")
+@click.option("--append", help="What else that kernel is told.")
+@click.option("--root", help="Its root, such as /dev/vda; the first disk if left out.")
 @click.option("--force", is_flag=True, help="Guarantee more than the node has.")
 def create(
     name: str,
@@ -26,6 +33,10 @@ def create(
     disk: int,
     pool: str | None,
     address: str | None,
+    kernel: str | None,
+    ramdisk: str | None,
+    append: str | None,
+    root: str | None,
     force: bool,
     **held: Any,
 ) -> None:
@@ -37,8 +48,24 @@ def create(
         limits=options.limits_of(cpus, memory, disk, held),
         pool=pool,
         address=address,
+        kernel_boot=_kernel_boot(kernel, ramdisk, append, root),
         force=force,
     )
     with app.open_context() as context:
         guest = create_guest(context, request)
     output.say(f"guest {guest.name} created: {guest.approach}, {guest.address}")
+
+
+def _kernel_boot(
+    kernel: str | None, ramdisk: str | None, append: str | None, root: str | None
+) -> KernelBoot | None:
+    """Return the kernel that was given, with what belongs to it."""
+    if kernel is None:
+        for option, value in (("--ramdisk", ramdisk), ("--append", append), ("--root", root)):
+            if value is not None:
+                raise InvalidInput(f"{option} goes with --kernel", hint="name the kernel too")
+        return None
+    paths = (kernel, ramdisk)
+    kernel, ramdisk = (path and os.path.abspath(path) for path in paths)
+    assert kernel is not None
+    return KernelBoot(kernel=kernel, ramdisk=ramdisk, arguments=append or "", root=root)

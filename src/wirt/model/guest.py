@@ -3,6 +3,7 @@
 import msgspec
 
 from wirt.model.forward import Forward
+from wirt.model.kernelboot import KernelBoot
 from wirt.model.lifecycle import State
 from wirt.model.limits import Limits
 from wirt.model.naming import Naming
@@ -49,6 +50,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Ports of the node that lead to it while it runs."""
     boot_order: int | None = None
     """Place among the guests that are started with the node, the lowest first; None: it is not."""
+    kernel_boot: KernelBoot | None = None
+    """The kernel that it is booted with; None: its template's or its engine's."""
     ids: int | None = None
     """Number of its range of the node's ids (``model.ids``); None: it was made when all had the same."""
     number: int | None = None

@@ -26,8 +26,12 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     root: Root
     nic: Nic
     kernel: str | None = None
-    """Kernel image of the template, for approaches that boot an unmodified one."""
+    """Kernel that it is booted with, for approaches that boot an unmodified one; for others None if it is the engine's."""
     initrd: str | None = None
+    arguments: str = ""
+    """What that kernel is told beside what is needed."""
+    root_device: str | None = None
+    """Its root as that kernel names it; None: the first disk."""
     talks: bool = False
     """Its kernel says on the console all that it does while it starts, for somebody who watches; that takes it longer."""
     disks: tuple[str, ...] = ()

@@ -8,9 +8,11 @@ import msgspec
 from wirt.errors import Conflict, NotPermitted, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.ids import free_range
+from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import Limits, check_limits
 from wirt.model.names import check_name, new_guest_id
 from wirt.ops import admission, journal
+from wirt.ops.bootfiles import check_boot
 from wirt.ops.context import Context
 from wirt.ops.fitness import judge_template
 from wirt.ops.holdable import check_holdable
@@ -29,6 +31,8 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     address: str | None = None
     pool: str | None = None
+    kernel_boot: KernelBoot | None = None
+    """A kernel of the node's in the place of the template's."""
     force: bool = False
     """Guarantee more than the node has."""
     number: int | None = None
@@ -70,7 +74,11 @@ def plan(context: Context, request: CreateRequest) -> Guest:
             f"approach {request.approach} cannot run here: {capability.reason}",
             hint=capability.hint or "see wirt doctor for those that can",
         )
-    fit = judge_template(template, request.approach, approach.needs)
+    needs = approach.needs
+    if request.kernel_boot is not None:
+        check_boot(request.name, request.approach, needs, request.kernel_boot)
+        needs = msgspec.structs.replace(needs, kernel_image=False)
+    fit = judge_template(template, request.approach, needs)
     if not fit.available:
         raise Unsupported(
             f"approach {request.approach} cannot be used: {fit.reason}", hint=fit.hint
@@ -97,6 +105,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         created=time.time(),
         number=request.number,
         lives_with=request.lives_with,
+        kernel_boot=request.kernel_boot,
     )
     usual = Limits()
     wanted = [

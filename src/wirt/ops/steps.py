@@ -22,6 +22,7 @@ from wirt.model.presence import Presence
 from wirt.model.rates import Rates
 from wirt.model.resources import Nic, Root, RootTree
 from wirt.ops import bandwidth, reach, rootfiles
+from wirt.ops.bootfiles import find_boot
 from wirt.ops.context import Context
 from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots
 
@@ -450,12 +451,7 @@ class Ladder:
 
     def launch(self) -> Launch:
         """Return the guest as its approach is given it."""
-        kernel = initrd = None
-        if self._approach.needs.kernel_image:
-            boot = self._context.templates.path_of_form(
-                self._guest.template, "boot", sha256=self._guest.template_sha256
-            )
-            kernel, initrd = f"{boot}/vmlinuz", f"{boot}/initrd.img"
+        boot = find_boot(self._context, self._guest, self._approach.needs)
         bounds_io = self._guest.limits.bounds_io
         return Launch(
             place=self.place,
@@ -463,8 +459,10 @@ class Ladder:
             limits=self._guest.limits,
             root=self.attached_root(),
             nic=self.nic(),
-            kernel=kernel,
-            initrd=initrd,
+            kernel=boot.kernel if boot else None,
+            initrd=boot.ramdisk if boot else None,
+            arguments=boot.arguments if boot else "",
+            root_device=boot.root if boot else None,
             talks=self.talks,
             disks=bandwidth.find_disks(self._context, self._guest) if bounds_io else (),
         )

@@ -28,7 +28,13 @@ def identity(name: str) -> str:
 
 
 def build_argv(
-    launch: Launch, root: BlockImage, *, accelerator: str, kernel: str, ramdisk: str, grow: bool
+    launch: Launch,
+    root: BlockImage,
+    *,
+    accelerator: str,
+    kernel: str,
+    ramdisk: str | None,
+    grow: bool,
 ) -> list[str]:
     """Return the command line.
 
@@ -36,8 +42,8 @@ def build_argv(
         launch: the guest.
         root: its disk.
         accelerator: "tcg" or "kvm".
-        kernel: the template's kernel.
-        ramdisk: what it reaches the disk with.
+        kernel: what it boots.
+        ramdisk: what that reaches the disk with, None if it does by itself.
         grow: whether the disk is larger than the file system on it, which is to fill it.
     """
     return [
@@ -46,7 +52,7 @@ def build_argv(
         # Nothing that is not asked for here: no screen, no floppy, no configuration of this node's.
         *("-nodefaults", "-no-user-config", "-display", "none"),
         *_machine(launch, accelerator),
-        *("-kernel", kernel, "-initrd", ramdisk),
+        *("-kernel", kernel, *(("-initrd", ramdisk) if ramdisk else ())),
         *("-append", build_kernel_arguments(launch, emulated=accelerator == "tcg", grow=grow)),
         *_disk(root),
         *_network(launch),
@@ -63,7 +69,7 @@ def build_argv(
 def build_kernel_arguments(launch: Launch, *, emulated: bool, grow: bool) -> str:
     """Return what the guest's kernel is told."""
     arguments = [
-        "root=/dev/vda",
+        f"root={launch.root_device or '/dev/vda'}",
         "rw",
         f"console={CONSOLE}",
         "panic=-1",
@@ -80,6 +86,8 @@ def build_kernel_arguments(launch: Launch, *, emulated: bool, grow: bool) -> str
     if emulated:
         # An emulated processor does not speculate: the patches against that only cost it time.
         arguments.append("mitigations=off")
+    if launch.arguments:
+        arguments.append(launch.arguments)
     return " ".join(arguments)
 
 

@@ -66,8 +66,8 @@ class Qemu:
 
     def start(self, launch: Launch) -> Handle:
         """Make the channel and start the machine."""
-        if not isinstance(launch.root, BlockImage) or not launch.kernel or not launch.initrd:
-            raise Failed(f"{self.name} needs an image, a kernel and a ramdisk")
+        if not isinstance(launch.root, BlockImage) or not launch.kernel:
+            raise Failed(f"{self.name} needs an image and a kernel")
         place = launch.place
         if self.probe(place) is not Presence.ABSENT:
             raise Failed(f"{place.name} is started already")

@@ -47,7 +47,7 @@ def build_argv(
     Raises:
         InvalidInput: a path holds what separates arguments; User-Mode Linux has no way to quote it.
     """
-    for path in (root.path, root.backing, shared):
+    for path in (root.path, root.backing, shared, launch.initrd or ""):
         if set(path) & set(" ,:\t\n"):
             raise InvalidInput(
                 f"User-Mode Linux cannot be given the path {path!r}",
@@ -59,7 +59,7 @@ def build_argv(
         "uml_dir=.",
         f"mem={launch.limits.memory // MIB}M",
         f"ubd0={root.path},{root.backing}",
-        "root=/dev/ubda",
+        f"root={launch.root_device or '/dev/ubda'}",
         "rw",
         # What the console says goes to the log. The second line is the agent's, the third says when commands end.
         "con=null",
@@ -78,4 +78,6 @@ def build_argv(
         # Of all terminals only the console leads anywhere.
         "systemd.getty_auto=0",
         *ownkernel.console_arguments(launch, CONSOLE),
+        *([f"initrd={launch.initrd}"] if launch.initrd else []),
+        *launch.arguments.split(),
     ]

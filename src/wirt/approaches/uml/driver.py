@@ -87,7 +87,7 @@ class Uml:
 
     def start(self, launch: Launch) -> Handle:
         """Make the channel and start the kernel."""
-        program = _program()
+        program = launch.kernel or _program()
         if not isinstance(launch.root, BlockImage) or program is None:
             raise Failed(f"{self.name} needs its kernel and an image, not a tree")
         place = launch.place
