@@ -140,3 +140,35 @@ def other_network() -> Iterator[str]:
             yield f"/proc/{keeper.pid}/ns/net"
         finally:
             keeper.kill()
+
+
+@contextmanager
+def joined(bridge: str, other_bridge: str, other: str) -> Iterator[str]:
+    """Join the bridges of two networks, and give the path of a third network with a card on the first.
+
+    Args:
+        bridge: here.
+        other_bridge: in the other network.
+        other: that network's path.
+    """
+    with other_network() as client:
+        number = _pid(client)
+        ports = (f"j{number}", f"k{number}")
+        into = [["nsenter", f"--net={path}", "ip", "link"] for path in (other, client)]
+        for argv in (
+            ["ip", "link", "add", ports[0], "type", "veth", "peer", "far", "netns", _pid(other)],
+            ["ip", "link", "add", ports[1], "type", "veth", "peer", "eth0", "netns", number],
+            *(["ip", "link", "set", port, "master", bridge, "up"] for port in ports),
+            [*into[0], "set", "far", "master", other_bridge, "up"],
+            [*into[1], "set", "eth0", "up"],
+        ):
+            subprocess.run(argv, check=True)
+        try:
+            yield client
+        finally:
+            for port in ports:
+                subprocess.run(["ip", "link", "delete", port], check=True)
+
+
+def _pid(network: str) -> str:
+    return network.split("/")[2]

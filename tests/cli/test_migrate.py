@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import msgspec
@@ -13,9 +14,9 @@ from tests import homes
 from tests.conftest import TINY
 from tests.homes import WIRT, HomeUnderTest
 from tests.leaks import World
-from tests.netns import other_network
+from tests.netns import joined, other_network
 
-from wirt.model.migration import Migration
+from wirt.model.migration import Migration, Mode
 
 PROGRAMS = Path(sys.executable).parent
 
@@ -26,16 +27,16 @@ class Pair:
     def __init__(self, here: HomeUnderTest, there: HomeUnderTest, netns: str) -> None:
         self.here = here
         self.there = there
-        self._netns = netns
+        self.netns = netns
 
     def add(self) -> str:
         home = self.there.home
-        places = ["--home", home.data, "--run", home.run, "--netns", self._netns]
+        places = ["--home", home.data, "--run", home.run, "--netns", self.netns]
         return self.here.wirt("node", "add", "b", *places, status=0).stdout
 
     def on_b(self, *arguments: str) -> str:
         done = subprocess.run(
-            ["nsenter", f"--net={self._netns}", WIRT, *arguments],
+            ["nsenter", f"--net={self.netns}", WIRT, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -96,6 +97,73 @@ def test_running_guest_goes_with_its_files_and_address_after_a_short_stop(
     assert result.unseen_seconds is not None
     assert 0 < result.unseen_seconds < result.downtime_seconds + 1
     assert Path(result.kept).read_text() == done.stdout.strip()
+
+
+CLIENT = """
+import select, socket, sys, time
+ends = time.monotonic() + 30
+while True:
+    try:
+        talk = socket.create_connection((sys.argv[1], 7), timeout=60)
+        break
+    except ConnectionRefusedError:
+        if time.monotonic() > ends:
+            raise
+talk.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+print("connected", flush=True)
+ends, last, longest, number = None, time.monotonic(), 0.0, 0
+while ends is None or time.monotonic() < ends:
+    sent = b"%d\\n" % number
+    talk.sendall(sent)
+    got = b""
+    while len(got) < len(sent):
+        got += talk.recv(len(sent) - len(got)) or sys.exit("the connection was closed")
+    assert got == sent, (got, sent)
+    now = time.monotonic()
+    longest, last, number = max(longest, now - last), now, number + 1
+    time.sleep(0.002)
+    if ends is None and select.select([sys.stdin], [], [], 0)[0]:
+        ends = time.monotonic() + 0.5
+print(longest, flush=True)
+"""
+"""Says something every 2 ms over one connection, hears it again, and says at the end what its longest wait was."""
+
+
+def test_running_guest_goes_live_with_its_memory_and_connections(pair: Pair) -> None:
+    pair.add()
+    # The bridges stand as long as there are guests, and the two are joined before anything goes.
+    for run in (pair.here.wirt, pair.on_b):
+        run("create", "stays", "-t", TINY)
+        run("start", "stays")
+    pair.here.wirt("create", "web", "-t", TINY, status=0)
+    pair.here.wirt("start", "web", status=0)
+    serve = "setsid nc -l -p 7 -e cat >/dev/null 2>&1 </dev/null &"
+    pair.here.wirt("exec", "web", "--", "sh", "-c", serve, status=0)
+    address = next(guest.address for guest in pair.here.guests() if guest.name == "web")
+    here, there = (f"wirt-{home.home.tag}" for home in (pair.here, pair.there))
+    with joined(here, there, pair.netns) as client:
+        enter = ["nsenter", f"--net={client}"]
+        own = f"{IPv4Network(f'{address}/20', strict=False)[-2]}/20"
+        subprocess.run([*enter, "ip", "address", "add", own, "dev", "eth0"], check=True)
+        with subprocess.Popen(
+            [*enter, sys.executable, "-c", CLIENT, address],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as talking:
+            assert talking.stdout is not None
+            assert talking.stdout.readline() == "connected\n"
+            done = pair.here.wirt("migrate", "web", "b", "--mode", "live", "--json", status=0)
+            said, _ = talking.communicate("end\n", timeout=60)
+    result = msgspec.json.decode(done.stdout, type=Migration)
+
+    assert talking.returncode == 0
+    assert result.mode is Mode.LIVE
+    assert [guest.name for guest in pair.here.guests()] == ["stays"]
+    assert result.downtime_seconds is not None
+    # What was said while the guest was away is said again by TCP after 0.2, 0.6, 1.4 ... seconds.
+    assert 0.25 * result.downtime_seconds < float(said) < 3 * result.downtime_seconds + 1
+    print(f"downtime {result.downtime_seconds:.3f} s, of the connection {float(said):.3f} s")
 
 
 def test_stopped_guest_goes_and_comes_back(pair: Pair) -> None:

@@ -19,6 +19,7 @@ from wirt.cli.main import main
 from wirt.errors import Error
 from wirt.host import interrupts
 from wirt.model.guest import Guest
+from wirt.model.migration import Mode
 from wirt.model.node import Node
 from wirt.ops import guests
 from wirt.ops.create import CreateRequest, create
@@ -36,16 +37,24 @@ THERE = "receive:"
 """What the points of the node that a guest goes to begin with."""
 KILLED_TWICE = "receive:before-settle"
 """Here the other node dies once more when it is asked whose the guest is, so nobody starts it before somebody can say."""
-WITH_CONTAINERS = (
-    "migrate:after-receive",
-    "migrate:before-undo:engine",
-    "handover:after-intent",
-    "handover:after-take",
-    "handover:after-undo:root",
-    "receive:after:root",
-    "receive:after:engine",
-    "receive:after-settle",
-)
+WITH_CONTAINERS = {
+    Mode.REFRESH: (
+        "migrate:after-receive",
+        "migrate:before-undo:engine",
+        "handover:after-take",
+        "handover:after-undo:root",
+        "receive:after:engine",
+    ),
+    Mode.LIVE: (
+        "migrate:after:card",
+        "migrate:after-copy",
+        "handover:after-intent",
+        "handover:after-take",
+        "receive:after:root",
+        "receive:after:engine",
+        "receive:after-settle",
+    ),
+}
 """A point of each kind: the fakes are killed at all of them."""
 
 
@@ -101,7 +110,8 @@ class Fakes:
                 case "add":
                     add_node(context, Node(name="b", home=fakes.home_in(self.bases["b"]).data))
                 case "migrate":
-                    request = MigrateRequest(guest="web", node="b")
+                    mode = Mode(arguments[0])
+                    request = MigrateRequest(guest="web", node="b", mode=mode)
                     try:
                         migrate(context, request, progress=lambda line: None)
                     except Error as error:
@@ -134,7 +144,7 @@ class Real:
                 places = ["--home", home.data, "--run", home.run, "--netns", self._netns]
                 argv = ["node", "add", "b", *places]
             case "migrate":
-                argv = ["migrate", "web", "b", "--timeout", "1s"]
+                argv = ["migrate", "web", "b", "--timeout", "1s", "--mode", rest[0]]
             case _:
                 argv = [verb, *rest]
 
@@ -225,49 +235,52 @@ def problems(nodes: Nodes, point: str, *, is_running: bool) -> list[str]:
     return wrong
 
 
-def points_of(nodes: Nodes, trace: Path) -> list[str]:
+def points_of(nodes: Nodes, trace: Path, mode: Mode) -> list[str]:
     trace.touch()
-    assert nodes.run("a", "migrate", **{TRACE_VARIABLE: str(trace)}) == 0
+    assert nodes.run("a", "migrate", mode, **{TRACE_VARIABLE: str(trace)}) == 0
     return list(dict.fromkeys(trace.read_text().split()))
 
 
-def prepare(nodes: Nodes, *, is_running: bool) -> None:
+def prepare(nodes: Nodes, mode: Mode) -> None:
     for name in ("a", "b"):
         nodes.run(name, "destroy")
-    commands = ["create", *(["start"] if is_running else [])]
+    commands = ["create", *(["start"] if mode is not Mode.COLD else [])]
     assert [nodes.run("a", command) for command in commands] == [0] * len(commands)
 
 
-def kill_at(nodes: Nodes, points: list[str], *, is_running: bool) -> list[str]:
+def kill_at(nodes: Nodes, points: list[str], mode: Mode) -> list[str]:
     wrong = []
     for point in points:
-        prepare(nodes, is_running=is_running)
-        nodes.run("a", "migrate", **{KILL_VARIABLE: point})
+        prepare(nodes, mode)
+        nodes.run("a", "migrate", mode, **{KILL_VARIABLE: point})
         if len(nodes.engines()) > 1:
             wrong.append(f"{point}: it runs on both")
-        wrong += problems(nodes, point, is_running=is_running)
+        wrong += problems(nodes, point, is_running=mode is not Mode.COLD)
     return wrong
 
 
-@pytest.mark.parametrize("is_running", [False, True], ids=["cold", "refresh"])
+@pytest.mark.parametrize("mode", [*Mode])
 def test_migration_killed_at_every_point_leaves_one_guest(
-    fake_nodes: Fakes, tmp_path: Path, is_running: bool
+    fake_nodes: Fakes, tmp_path: Path, mode: Mode
 ) -> None:
     fake_nodes.run("b", "list")
     assert fake_nodes.run("a", "add") == 0
-    prepare(fake_nodes, is_running=is_running)
-    points = points_of(fake_nodes, tmp_path / "points")
+    prepare(fake_nodes, mode)
+    points = points_of(fake_nodes, tmp_path / "points", mode)
 
-    assert kill_at(fake_nodes, points, is_running=is_running) == []
+    assert kill_at(fake_nodes, points, mode) == []
     assert len([point for point in points if point.startswith(THERE)]) >= 8
     assert len([point for point in points if not point.startswith(THERE)]) >= 12
 
 
-def test_migration_of_a_container_killed_leaves_one_guest(real_nodes: Real, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", WITH_CONTAINERS)
+def test_migration_of_a_container_killed_leaves_one_guest(
+    real_nodes: Real, tmp_path: Path, mode: Mode
+) -> None:
     real_nodes.run("b", "list")
     assert real_nodes.run("a", "add") == 0
-    prepare(real_nodes, is_running=True)
-    reached = points_of(real_nodes, tmp_path / "points")
+    prepare(real_nodes, mode)
+    reached = points_of(real_nodes, tmp_path / "points", mode)
 
-    assert set(WITH_CONTAINERS) <= set(reached)
-    assert kill_at(real_nodes, list(WITH_CONTAINERS), is_running=True) == []
+    assert set(WITH_CONTAINERS[mode]) <= set(reached)
+    assert kill_at(real_nodes, list(WITH_CONTAINERS[mode]), mode) == []

@@ -10,7 +10,9 @@ import msgspec
 import pytest
 from tests import fakes
 
+from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, Error, Failed, InvalidInput, NotFound, Unsupported, WrongState
+from wirt.model.checkpoint import Obstacle
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
@@ -97,6 +99,12 @@ def nodes(tmp_path: Path, root_user: None) -> Iterator[Nodes]:
         store.close()
 
 
+def memory_of(nodes: Nodes, name: str, guest: Guest) -> Path:
+    """Return the file that plays the memory of a guest that runs."""
+    base = nodes.bases[name]
+    return base / "kernel/guests" / fakes.home_in(base).place(guest.id).name / "init"
+
+
 def change(nodes: Nodes, **fields: object) -> Guest:
     store = nodes.stores["a"]
     web = msgspec.structs.replace(store.find("web"), **fields)
@@ -132,11 +140,11 @@ def test_stopped_guest_goes_whole_and_stays_stopped(nodes: Nodes) -> None:
 
 def test_running_guest_is_stopped_here_and_started_there(nodes: Nodes) -> None:
     start(nodes.context(), "web")
-    done = nodes.go()
+    done = nodes.go(mode=Mode.REFRESH)
 
     assert nodes.holders() == [("b", "running")]
     assert nodes.engines() == ["b"]
-    assert done.mode is Mode.REFRESH
+    assert (done.mode, done.why) == (Mode.REFRESH, "as asked for")
     assert done.downtime_seconds is not None
     assert [stage.name for stage in done.stages][-5:] == [
         "stop",
@@ -148,6 +156,85 @@ def test_running_guest_is_stopped_here_and_started_there(nodes: Nodes) -> None:
     assert stop(nodes.other(), "web").state is State.STOPPED
 
 
+def test_running_guest_goes_with_its_memory_if_it_can(nodes: Nodes) -> None:
+    start(nodes.context(), "web")
+    web = nodes.stores["a"].find("web")
+    (memory_of(nodes, "a", web)).write_text("what it held")
+    done = nodes.go()
+
+    assert nodes.holders() == [("b", "running")]
+    assert (nodes.engines(), nodes.roots()) == (["b"], ["b"])
+    assert memory_of(nodes, "b", web).read_text() == "what it held"
+    assert (done.mode, done.why) == (Mode.LIVE, "guest web can go with its memory")
+    assert [stage.name for stage in done.stages][-7:] == [
+        "dump",
+        "last copy",
+        "send memory",
+        "stop",
+        "start there",
+        "ready there",
+        "delete here",
+    ]
+    assert os.listdir(nodes.other().home.guest(web.id)) == []
+
+
+def test_guest_whose_memory_cannot_go_is_stopped_for_it_and_told_why(nodes: Nodes) -> None:
+    context = nodes.context()
+    start(context, "web")
+    approach = context.approach("fake")
+    assert isinstance(approach, FakeApproach)
+    approach.obstacles.append(
+        Obstacle(what="mount /mnt", reason="is of the node", hint="unmount it")
+    )
+    with pytest.raises(Unsupported) as caught:
+        nodes.go(context, mode=Mode.LIVE)
+    done = nodes.go(context)
+
+    assert str(caught.value) == ("guest web cannot go live: mount /mnt is of the node; unmount it")
+    assert (done.mode, done.why) == (Mode.REFRESH, "not live: mount /mnt is of the node")
+
+
+def test_node_that_has_given_its_ids_away_takes_a_guest_without_its_memory(nodes: Nodes) -> None:
+    web = nodes.stores["a"].find("web")
+    other_guest(nodes, ids=web.ids)
+    start(nodes.context(), "web")
+    done = nodes.go()
+
+    assert (done.mode, done.why) == (
+        Mode.REFRESH,
+        "not live: node b has given the ids of guest web to another guest",
+    )
+    assert nodes.stores["b"].find("web").ids != web.ids
+
+
+def test_guest_whose_memory_cannot_be_sent_goes_on_with_it(nodes: Nodes) -> None:
+    start(nodes.context(), "web")
+    web = nodes.stores["a"].find("web")
+    memory_of(nodes, "a", web).write_text("what it held")
+    for call in (4, 5):
+        with pytest.raises(LinkLost, match="the link was cut"):
+            nodes.go(nodes.context(cut_at=call))
+
+    assert nodes.holders() == [("a", "running")]
+    assert memory_of(nodes, "a", web).read_text() == "what it held"
+    assert nodes.stores["a"].find("web").handle == web.handle
+
+
+def test_guest_that_the_other_node_cannot_let_go_on_goes_on_here_with_its_memory(
+    nodes: Nodes,
+) -> None:
+    start(nodes.context(), "web")
+    web = nodes.stores["a"].find("web")
+    memory_of(nodes, "a", web).write_text("what it held")
+    with pytest.raises(Failed, match="resume was told to fail"):
+        nodes.go(nodes.context(fail="approach", at=1))
+
+    assert nodes.holders() == [("a", "running")]
+    assert (nodes.engines(), nodes.roots()) == (["a"], ["a"])
+    assert memory_of(nodes, "a", web).read_text() == "what it held"
+    assert os.listdir(nodes.context().home.guest(web.id)) == []
+
+
 def test_guest_that_has_gone_is_found_there_and_not_here(nodes: Nodes) -> None:
     assert not is_there(nodes.context(), "web", "b")
 
@@ -156,16 +243,17 @@ def test_guest_that_has_gone_is_found_there_and_not_here(nodes: Nodes) -> None:
     assert is_there(nodes.context(), "web", "b")
 
 
-@pytest.mark.parametrize("is_running", [False, True])
+@pytest.mark.parametrize("mode", [*Mode])
 @pytest.mark.parametrize("port", ["pool", "network", "approach"])
 @pytest.mark.parametrize("call", [1, 2, 3])
 def test_what_fails_there_leaves_the_guest_as_it_was_here(
-    nodes: Nodes, port: str, call: int, is_running: bool
+    nodes: Nodes, port: str, call: int, mode: Mode
 ) -> None:
+    is_running = mode is not Mode.COLD
     if is_running:
         start(nodes.context(), "web")
     try:
-        nodes.go(nodes.context(fail=port, at=call))
+        nodes.go(nodes.context(fail=port, at=call), mode=mode)
     except Failed as error:
         # If it is in what every command begins with, there is nobody to answer.
         assert re.search("was told to fail|its process has ended", str(error))  # noqa: PT017
@@ -181,7 +269,7 @@ def test_what_fails_there_leaves_the_guest_as_it_was_here(
 def test_link_that_is_cut_leaves_the_guest_here(nodes: Nodes, call: int) -> None:
     start(nodes.context(), "web")
     try:
-        nodes.go(nodes.context(cut_at=call))
+        nodes.go(nodes.context(cut_at=call), mode=Mode.REFRESH)
     except LinkLost as error:
         assert str(error) == "node b does not answer: the link was cut"  # noqa: PT017
         assert nodes.holders() == [("a", "running")]

@@ -7,6 +7,7 @@ from contextlib import closing
 import click
 
 from wirt import app
+from wirt.host import links
 from wirt.ops.receive import Receiver
 from wirt.transport.wire import serve
 
@@ -14,6 +15,8 @@ from wirt.transport.wire import serve
 @click.command(hidden=True)
 def serve_node() -> None:
     """Answer another node on standard input and output, until it asks no more."""
+    # A network namespace that was just made has it down, and CRIU asks the kernel by way of it.
+    links.set_up("lo")
     # Whatever is printed by accident must not be taken for an answer.
     answers = os.dup(1)
     os.dup2(2, 1)

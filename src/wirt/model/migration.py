@@ -10,6 +10,8 @@ class Mode(StrEnum):
 
     COLD = "cold"
     """Stopped, and it stays so."""
+    LIVE = "live"
+    """With its memory and connections: copied while it runs, held still, and let go on there."""
     REFRESH = "refresh"
     """Copied while it runs, stopped, what has changed copied again, started there."""
 

@@ -18,10 +18,11 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.migration import Migration, Mode, Stage
 from wirt.network.base import Watch
-from wirt.ops import guests, handover, journal
+from wirt.ops import guests, handover, journal, live
+from wirt.ops.checkpointing import to_resume
 from wirt.ops.context import Context
 from wirt.ops.nodes import check_facts, find_node
-from wirt.ops.protocol import Alive, Arrival, Facts
+from wirt.ops.protocol import Alive, Arrival, Facts, Room, Take
 from wirt.ops.start import as_running
 from wirt.ops.steps import Ladder
 from wirt.ops.stop import ORDERLY_SECONDS, shut_down
@@ -61,29 +62,33 @@ def migrate(
     with checked(context, request) as (guest, link, session, journey):
         progress(f"{journey.mode}: {journey.why}")
         journal.begin(context, guest, "migrate", node=request.node)
+        watch = None
         try:
             with interrupts.allowed():
                 progress("prepare there")
-                place = msgspec.json.decode(session.ask("receive", journey.arrival), type=str)
+                room = msgspec.json.decode(session.ask("receive", journey.arrival), type=Room)
                 journey.note("prepare there")
                 journal.reached("migrate:after-receive")
                 progress("first copy")
-                _copy(context, guest, link, place, journey)
-            if guest.state is State.RUNNING:
+                _copy(context, guest, link, room.root, journey)
+            stopped = guest
+            if journey.mode is not Mode.COLD:
                 progress("stop")
-            stopped, watch = _stop(context, guest, request.timeout, journey)
-            try:
-                if stopped is not guest:
+                watch = _watch(context, guest)
+                journey.stopping = time.monotonic()
+                if journey.mode is Mode.LIVE:
+                    stopped = _stop_live(context, guest, link, room, journey)
+                else:
+                    stopped = _stop(context, guest, request.timeout, journey)
                     progress("last copy")
-                    journey.note("last copy", _send(context, guest, link, place, moving=False))
-                journal.reached("migrate:after-copy")
-            except BaseException:
-                _close(watch)
-                raise
+                    sent = _send(context, guest, link, room.root, moving=False)
+                    journey.note("last copy", sent)
+            journal.reached("migrate:after-copy")
         except BaseException:
+            _close(watch)
             _go_on_here(context, guest)
             raise
-        progress("start there" if stopped is not guest else "take there")
+        progress("take there" if journey.mode is Mode.COLD else "start there")
         try:
             return _hand_over(context, stopped, session, journey, watch)
         finally:
@@ -106,12 +111,19 @@ def checked(
     with guests.held(context, request.guest) as guest:
         next_state(guest.state, "migrate", guest.name)
         _check_movable(context, guest)
-        mode, why = _choose(guest, request.mode)
+        mode, why = _choose(context, guest, request.mode)
         journey = Journey(guest, node.name, mode, why)
         journey.measure(context)
         with link.open() as session:
             check_facts(node, msgspec.json.decode(session.ask("hello"), type=Facts))
-            session.ask("check", journey.arrival)
+            try:
+                session.ask("check", journey.arrival)
+            except Unsupported as error:
+                if mode is not Mode.LIVE or request.mode is not None:
+                    raise
+                journey.mode, journey.why = Mode.REFRESH, f"not live: {error.message}"
+                journey.measure(context)
+                session.ask("check", journey.arrival)
             journey.note("check")
             yield guest, link, session, journey
 
@@ -154,6 +166,8 @@ class Journey:
         self.stages: list[Stage] = []
         self.stopping: float | None = None
         """When it was told to stop, by the monotonic clock."""
+        self.memory: str | None = None
+        """Where its memory is kept here, once it has ended with it."""
         self._since = time.monotonic()
 
     def measure(self, context: Context) -> None:
@@ -172,6 +186,7 @@ class Journey:
             node=self.node,
             bytes=sum(_disk_usage(f"{place}/{part}") for part in pool.parts(guest.id)),
             subnet=context.gateway().look().subnet,
+            kernel=os.uname().release if self.mode is Mode.LIVE else None,
             image_sha256=image,
         )
         self.arrival = msgspec.json.encode(arrival)
@@ -200,14 +215,14 @@ def _check_movable(context: Context, guest: Guest) -> None:
         )
 
 
-def _choose(guest: Guest, wanted: Mode | None) -> tuple[Mode, str]:
+def _choose(context: Context, guest: Guest, wanted: Mode | None) -> tuple[Mode, str]:
     """Return the mode, and why it is that.
 
     Raises:
         Unsupported: the one that is wanted cannot be.
     """
     if guest.state is State.STOPPED:
-        if wanted is Mode.REFRESH:
+        if wanted not in (None, Mode.COLD):
             raise Unsupported(f"guest {guest.name} does not run", hint="leave --mode out, or cold")
         return Mode.COLD, f"guest {guest.name} is stopped"
     if wanted is Mode.COLD:
@@ -216,7 +231,15 @@ def _choose(guest: Guest, wanted: Mode | None) -> tuple[Mode, str]:
         )
     if wanted is Mode.REFRESH:
         return Mode.REFRESH, "as asked for"
-    return Mode.REFRESH, f"guest {guest.name} is running, and is stopped for as short as can be"
+    try:
+        live.check_guest(context, guest)
+    except Unsupported as error:
+        if wanted is Mode.LIVE:
+            raise Unsupported(
+                f"guest {guest.name} cannot go live: {error.message}", hint=error.hint
+            ) from error
+        return Mode.REFRESH, f"not live: {error.message}"
+    return Mode.LIVE, "as asked for" if wanted else f"guest {guest.name} can go with its memory"
 
 
 def _copy(context: Context, guest: Guest, link: Link, place: str, journey: Journey) -> None:
@@ -243,47 +266,62 @@ def _send(context: Context, guest: Guest, link: Link, place: str, *, moving: boo
         )
 
 
-def _stop(
-    context: Context, guest: Guest, timeout: float, journey: Journey
-) -> tuple[Guest, Watch | None]:
-    """Stop a guest that runs, and return it as it is then, with what watches it until it is seen no more.
+def _watch(context: Context, guest: Guest) -> Watch | None:
+    """Return what watches a running guest until it is seen no more; one that cannot be watched can go all the same."""
+    with suppress(Error):
+        return context.network.watch(Ladder(context, guest).nic())
+    return None
+
+
+def _stop(context: Context, guest: Guest, timeout: float, journey: "Journey") -> Guest:
+    """Stop a guest that runs, and return it as it is then.
 
     A crash here leaves it said to run: the next command sees that it has ended, and takes away what is left.
     """
-    if guest.state is not State.RUNNING:
-        return guest, None
     ladder = Ladder(context, guest)
-    watch = None
-    # A guest that cannot be watched can go all the same.
-    with suppress(Error):
-        watch = context.network.watch(ladder.nic())
-    journey.stopping = time.monotonic()
-    try:
-        shut_down(context, guest, ladder, timeout)
-        journal.dismantle("migrate", ladder.to_run())
-    except BaseException:
-        _close(watch)
-        raise
+    shut_down(context, guest, ladder, timeout)
+    journal.dismantle("migrate", ladder.to_run())
     journey.note("stop")
-    return journal.stopped(guest), watch
+    return journal.stopped(guest)
+
+
+def _stop_live(context: Context, guest: Guest, link: Link, room: Room, journey: "Journey") -> Guest:
+    """Keep a guest's memory, send what is left to send, and return it as it is then."""
+    memory = str(room.memory)
+
+    def send() -> None:
+        journey.note("dump")
+        journey.note("last copy", _send(context, guest, link, room.root, moving=False))
+        sent = link.send(f"{live.memory_of(context, guest)}/", f"{memory}/")
+        journey.note("send memory", sent)
+
+    stopped = live.hold_still(context, guest, send)
+    journey.memory = live.memory_of(context, guest)
+    journey.note("stop")
+    return stopped
 
 
 def _go_on_here(context: Context, guest: Guest) -> None:
     """Leave a guest that does not go as it was: started again if it was stopped for it."""
+    live.let_go_on(context, guest)
     if guest.state is not State.RUNNING or guests.is_running(context, guest):
         journal.settle(context, "migrate", guest, guest)
         return
     journal.dismantle("migrate", Ladder(context, guest).to_run())
     stopped = journal.stopped(guest)
     journal.settle(context, "migrate", guest, stopped)
-    _start_again(context, stopped)
+    _start_again(context, stopped, memory=None)
 
 
-def _start_again(context: Context, guest: Guest) -> None:
+def _start_again(context: Context, guest: Guest, *, memory: str | None) -> None:
+    """Let a guest that came to nobody run again: gone on from its memory if that was kept, else begun anew."""
     ladder = Ladder(context, guest)
+    steps = ladder.to_run() if memory is None else to_resume(context, guest, ladder, memory)
     journal.begin(context, guest, "start")
-    journal.build(context, "start", guest, ladder.to_run(), otherwise=guest)
+    journal.build(context, "start", guest, steps, otherwise=guest)
     journal.settle(context, "start", guest, as_running(context, guest, ladder))
+    if memory is not None:
+        files.remove_tree(memory)
 
 
 def _hand_over(
@@ -293,7 +331,7 @@ def _hand_over(
     was_running = journey.guest.state is State.RUNNING
     journal.begin(context, guest, "handover", node=journey.node)
     try:
-        session.ask("take", msgspec.json.encode(was_running))
+        session.ask("take", msgspec.json.encode(Take(is_started=was_running)))
     except BaseException as error:
         # What the other node said, it has acted upon. If it said nothing, it is asked whose the guest is.
         if not isinstance(error, Error) or isinstance(error, LinkLost):
@@ -303,7 +341,7 @@ def _hand_over(
         else:
             journal.settle(context, "handover", guest, guest)
         if was_running:
-            _start_again(context, guest)
+            _start_again(context, guest, memory=journey.memory)
         raise
     journal.reached("handover:after-take")
     journey.note("start there" if was_running else "take there")

@@ -28,8 +28,24 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     """What its root takes on disk."""
     subnet: str
+    kernel: str | None = None
+    """Release of the kernel that its memory is of; None: its memory does not go along."""
     image_sha256: str | None = None
     """Of the template's image that its root rests on; None: it rests on files, which have no places."""
+
+
+class Room(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to "receive": where what comes is put."""
+
+    root: str
+    memory: str | None
+
+
+class Take(msgspec.Struct, frozen=True, kw_only=True):
+    """Asked with "take": what has come is to be the other node's guest."""
+
+    is_started: bool
+    """True if it is to run: begun anew, or gone on if its memory has come."""
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):

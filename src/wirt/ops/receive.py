@@ -4,6 +4,7 @@ All within one process, which holds the guest's lock. Until the guest is its own
 ends, by itself or, if it was killed, by the next command here. It becomes its own by one row change, after it runs.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,12 +19,13 @@ from wirt.model.ids import free_range
 from wirt.model.limits import check_limits
 from wirt.model.presence import Presence
 from wirt.network.base import Watch
-from wirt.ops import journal
+from wirt.ops import journal, live
 from wirt.ops.admission import check_guarantees
+from wirt.ops.checkpointing import to_resume
 from wirt.ops.context import Context
 from wirt.ops.forward import check_free
 from wirt.ops.nodes import home_id
-from wirt.ops.protocol import VERSION, Alive, Arrival, Facts, Taken
+from wirt.ops.protocol import VERSION, Alive, Arrival, Facts, Room, Take, Taken
 from wirt.ops.start import READY_SECONDS, as_running, wait_ready
 from wirt.ops.steps import Ladder, Step
 from wirt.storage.archive import sha256_of
@@ -48,13 +50,15 @@ class Receiver:
         self._context = context
         self._held = ExitStack()
         self._coming: Guest | None = None
+        self._memory: str | None = None
+        """Where the memory of the guest that comes is put."""
         self._watch: Watch | None = None
         self._verbs: dict[str, Callable[[bytes], object]] = {
             "hello": lambda question: self._hello(),
             "subnet": lambda question: self._take_subnet(_read(question, str)),
             "check": lambda question: self._check(_read(question, Arrival)),
             "receive": lambda question: self._receive(_read(question, Arrival)),
-            "take": lambda question: self._take(is_started=_read(question, bool)),
+            "take": lambda question: self._take(is_started=_read(question, Take).is_started),
             "ready": lambda question: self._wait(),
             "owns": lambda question: self._owns(_read(question, str)),
             "has": lambda question: self._has(_read(question, str)),
@@ -109,6 +113,8 @@ class Receiver:
             )
         _check_template(context, guest, here)
         _check_pool(context, arrival, here)
+        if arrival.kernel is not None:
+            _check_live(context, guest, arrival.kernel, here)
         if arrival.subnet != self._subnet():
             raise Conflict(
                 f"{here} has the subnet {self._subnet()}, and guest {guest.name} an address of "
@@ -127,20 +133,24 @@ class Receiver:
             for forward in guest.forwards:
                 check_free(context, forward)
 
-    def _receive(self, arrival: Arrival) -> str:
-        """Make place for a guest, and return the directory that its root goes into."""
+    def _receive(self, arrival: Arrival) -> Room:
+        """Make place for a guest, and return where it is put."""
         guest = journal.stopped(arrival.guest)
         self._held.enter_context(self._context.guest_lock(guest))
         with self._context.templates_lock(), self._context.ids_lock():
             self._check(arrival)
             taken = self._context.store.ids()
-            if guest.ids is None or guest.ids in taken:
+            # Memory is full of its ids: it has been made sure that they are free.
+            if arrival.kernel is None and (guest.ids is None or guest.ids in taken):
                 guest = msgspec.structs.replace(guest, ids=free_range(guest.id, taken))
             journal.begin(self._context, guest, "receive")
         ladder = Ladder(self._context, guest)
         journal.build(self._context, "receive", guest, ladder.to_exist(), otherwise=None)
         self._coming = guest
-        return self._context.pool(guest.pool).place(guest.id)
+        if arrival.kernel is not None:
+            self._memory = live.memory_of(self._context, guest)
+            os.makedirs(self._memory, mode=0o700)
+        return Room(root=self._context.pool(guest.pool).place(guest.id), memory=self._memory)
 
     def _take(self, *, is_started: bool) -> Taken:
         """Let a guest whose root has come run, if it is to, and be ours: that is the instant."""
@@ -152,7 +162,10 @@ class Receiver:
         ladder = Ladder(context, guest)
         steps = [*ladder.to_exist(), _adopting(context, guest, ladder)]
         if is_started:
-            steps += [*ladder.to_run(), self._watching(ladder)]
+            running = ladder.to_run()
+            if self._memory is not None:
+                running = to_resume(context, guest, ladder, self._memory)
+            steps += [*running, self._watching(ladder)]
         journal.build(context, "receive", guest, steps, otherwise=None)
         ours = as_running(context, guest, ladder) if is_started else guest
         # A crash after this and before the next line leaves a guest remembered that is not there, as one that was
@@ -186,6 +199,8 @@ class Receiver:
                 wait_ready(self._context, guest, READY_SECONDS)
             except Error as error:
                 trouble = str(error)
+        if self._memory is not None:
+            files.remove_tree(self._memory)
         if self._watch is None:
             return Alive(answered_ago=None, trouble=trouble)
         deadline = time.monotonic() + _ANSWER_SECONDS
@@ -253,6 +268,25 @@ def _check_template(context: Context, guest: Guest, here: str) -> None:
         f"{here} has {what} {guest.template}, which guest {guest.name} rests on",
         hint="copy the template's directory there",
     )
+
+
+def _check_live(context: Context, guest: Guest, kernel: str, here: str) -> None:
+    if os.uname().release != kernel:
+        raise Unsupported(
+            f"{here} runs another kernel, {os.uname().release}, than {kernel}",
+            hint="leave --mode out, or refresh",
+        )
+    try:
+        live.check_node(context, guest)
+    except Unsupported as error:
+        raise Unsupported(
+            f"{here} cannot let a guest go on from its memory: {error.message}", hint=error.hint
+        ) from error
+    if guest.ids is None or guest.ids in context.store.ids():
+        raise Unsupported(
+            f"{here} has given the ids of guest {guest.name} to another guest",
+            hint="leave --mode out, or refresh",
+        )
 
 
 def _check_pool(context: Context, arrival: Arrival, here: str) -> None:

@@ -14,11 +14,12 @@ from wirt.dialects.vz.codes import Refused
 from wirt.dialects.vz.migratecodes import MigrateCode, code_of
 from wirt.dialects.vz.options import read_options
 from wirt.errors import Error, InvalidInput, NotFound
-from wirt.model.migration import Migration
+from wirt.model.migration import Migration, Mode
 from wirt.model.names import MAX_NAME
 from wirt.model.node import Node
 from wirt.ops import migrate as verbs
 from wirt.ops.context import Context
+from wirt.ops.guests import observed
 from wirt.ops.nodes import add_node, ask_facts, find_node
 
 USAGE = "Usage: vzmigrate [-r yes] [--ssh=OPTIONS] [--online] [--check-only] [-t] [-v] [user@]destination CTID ..."
@@ -83,14 +84,21 @@ def _run(arguments: list[str]) -> int:
         facts = ask_facts(context, node)
         for guest in guests:
             called = f"{'VPS' if words else 'container'} {ctid.ctid_of(guest)}"
-            request = verbs.MigrateRequest(guest=guest.name, node=node.name)
+            is_online = bool({"online", "live"} & set(given))
+            # Without a word for it a container that runs is stopped for its way.
+            stops = observed(context, guest).state.is_up and not is_online
+            request = verbs.MigrateRequest(
+                guest=guest.name, node=node.name, mode=Mode.REFRESH if stops else None
+            )
             if {"check-only", "dry-run"} & set(given):
                 verbs.check(context, request)
                 output.say(f"Migration of {called} to {destination} is possible")
                 continue
-            online = "online " if {"online", "live"} & set(given) else ""
+            online = "online " if is_online else ""
             output.say(f"Starting {online}migration of {called} to {destination}")
             done = _migrate(context, request, is_told="v" in given)
+            if is_online and done.mode is Mode.REFRESH:
+                output.note(done.why)
             _send_config(context, node, facts.data, ctid.ctid_of(guest))
             if "times" in given:
                 _say_times(done)
@@ -154,9 +162,9 @@ def _say_times(done: Migration) -> None:
         return
     took = {stage.name: stage.seconds for stage in done.stages}
     rows = {
-        "Suspend + Dump": took.get("stop", 0.0),
+        "Suspend + Dump": took.get("dump", 0.0) + took.get("stop", 0.0),
         "Pcopy after suspend": 0.0,
-        "Copy dump file": 0.0,
+        "Copy dump file": took.get("send memory", 0.0),
         "Second rsync": took.get("last copy", 0.0),
         "2nd level quota": 0.0,
         "Undump + Resume": took.get("start there", 0.0) + took.get("ready there", 0.0),
