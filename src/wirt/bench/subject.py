@@ -25,10 +25,12 @@ from wirt.model.guest import Guest
 from wirt.model.limits import Limits
 from wirt.model.resources import RootTree
 from wirt.ops import copy_in, execute
+from wirt.ops.checkpoint import checkpoint, find_obstacles
 from wirt.ops.clone import clone
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
+from wirt.ops.resume import resume
 from wirt.ops.start import READY_SECONDS, start, wait_ready
 from wirt.ops.steps import Ladder
 from wirt.ops.stop import stop
@@ -204,6 +206,16 @@ class GuestSubject:
                 guest = start(self._context, name, ready_seconds=None)
             with _clocked(seconds, "ready"):
                 wait_ready(self._context, guest, READY_SECONDS)
+            # Where the node or the approach cannot, there is no such verb.
+            with suppress(Unsupported):
+                find_obstacles(self._context, name)
+                # Not in the middle of its start-up, when what is written down of it changes before all of it is read.
+                self._check(f"the system of guest {name} did not come up", _SETTLE, guest=guest)
+                if not find_obstacles(self._context, name):
+                    with _clocked(seconds, "checkpoint"):
+                        checkpoint(self._context, name, "life")
+                    with _clocked(seconds, "resume"):
+                        resume(self._context, name)
             with _clocked(seconds, "stop"):
                 stop(self._context, name)
             # An approach whose roots are images cannot: it has no such verb.
@@ -263,9 +275,14 @@ class GuestSubject:
         self._guest = None
 
     def _check(
-        self, otherwise: str, script: str, environment: Mapping[str, str] | None = None
+        self,
+        otherwise: str,
+        script: str,
+        environment: Mapping[str, str] | None = None,
+        *,
+        guest: Guest | None = None,
     ) -> None:
-        """Run a shell script in the guest that must succeed.
+        """Run a shell script in the guest, or in another one, that must succeed.
 
         Raises:
             Failed: it did not; the message is ``otherwise`` with what it said first.
@@ -273,7 +290,7 @@ class GuestSubject:
         with tempfile.TemporaryFile() as said:
             status = execute.execute_in(
                 self._context,
-                self.guest,
+                guest or self.guest,
                 ["/bin/sh", "-c", script],
                 streams=Streams(stdout=said.fileno(), stderr=said.fileno()),
                 environment={**_WORKLOAD_ENVIRONMENT, **(environment or {})},

@@ -273,6 +273,8 @@ _VERBS = {
     "create": "Make it",
     "start": "Start its first process",
     "ready": "Until it takes a command",
+    "checkpoint": "Keep its memory, and end it",
+    "resume": "Let it go on from there",
     "stop": "Shut it down",
     "clone": "Clone it",
     "destroy": "Destroy it",
