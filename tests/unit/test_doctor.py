@@ -170,3 +170,21 @@ def test_render_doctor_with_long_reasons_stays_within_the_width() -> None:
     text = render_doctor(make_diagnosis(no("lxc", "a reason " * 40, "a hint " * 40)))
 
     assert max(len(line) for line in text.splitlines()) <= WIDTH
+
+
+def test_answers_that_are_no_for_one_reason_are_told_together() -> None:
+    limits = [
+        no("swap", "its own kernel does that", "use lxc"),
+        yes("memory-guarantee", "memory.low"),
+        no("files", "its own kernel does that", "use lxc"),
+        no("cpu-pin", "there is no cpuset"),
+    ]
+    lines = render_doctor(make_diagnosis(limits={"uml": limits, "kvm": limits})).splitlines()
+    begin = lines.index("Limits of uml, kvm")
+
+    assert lines[begin + 1 : begin + 5] == [
+        "  memory-guarantee yes  memory.low",
+        "  cpu-pin          no   there is no cpuset",
+        "  the rest         no   swap, files: its own kernel does that",
+        "                        -> use lxc",
+    ]

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 
 from wirt.host.facts import Cpu, Memory, Node
 from wirt.host.virtualization import Virtualization
-from wirt.model.capability import Capability
+from wirt.model.capability import Capability, no
 from wirt.ops.doctor import Diagnosis
 from wirt.units import render_bytes
 
 WIDTH = 80
+_NAME_WIDTH = 10
 _HARDWARE = {"vmx": "VT-x", "svm": "SVM"}
 
 
@@ -107,12 +108,28 @@ def _rights(node: Node) -> str:
 
 def _answers(answers: Iterable[Capability]) -> list[str]:
     lines = []
-    for answer in answers:
+    told = _told(list(answers))
+    width = max([_NAME_WIDTH, *(len(answer.name) for answer in told)])
+    for answer in told:
         said = "yes" if answer.available else "no "
-        lines += _entry(answer.name, f"{said}  {answer.reason}", hanging=5)
+        lines += _entry(answer.name, f"{said}  {answer.reason}", hanging=5, width=width)
         if answer.hint and not answer.available:
-            lines += _entry("", f"     -> {answer.hint}", hanging=8)
+            lines += _entry("", f"     -> {answer.hint}", hanging=8, width=width)
     return lines
+
+
+def _told(answers: list[Capability]) -> list[Capability]:
+    """Return the answers, those that are no for one and the same reason put together at the end."""
+    alike: dict[tuple[str, str | None], list[Capability]] = {}
+    for answer in answers:
+        if not answer.available:
+            alike.setdefault((answer.reason, answer.hint), []).append(answer)
+    several = [group for group in alike.values() if len(group) > 1]
+    together = {answer.name for group in several for answer in group}
+    return [answer for answer in answers if answer.name not in together] + [
+        no("the rest", f"{', '.join(one.name for one in group)}: {group[0].reason}", group[0].hint)
+        for group in several
+    ]
 
 
 def _programs(diagnosis: Diagnosis) -> list[str]:
@@ -125,9 +142,9 @@ def _programs(diagnosis: Diagnosis) -> list[str]:
     return lines + _entry("install", f"apt-get install {' '.join(diagnosis.missing_packages)}")
 
 
-def _entry(name: str, text: str, hanging: int = 0) -> list[str]:
+def _entry(name: str, text: str, hanging: int = 0, width: int = _NAME_WIDTH) -> list[str]:
     """Return one named line, its text wrapped below itself."""
-    start = f"  {name:<10} "
+    start = f"  {name:<{width}} "
     return textwrap.wrap(
         text,
         WIDTH,
