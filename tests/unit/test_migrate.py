@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,9 +10,11 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests import fakes
+from typing_extensions import override
 
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, Error, Failed, InvalidInput, NotFound, Unsupported, WrongState
+from wirt.host import interrupts
 from wirt.model.checkpoint import Obstacle
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest
@@ -22,7 +25,7 @@ from wirt.model.node import Node
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.freeze import freeze
-from wirt.ops.migrate import MigrateRequest, check, is_there, migrate
+from wirt.ops.migrate import MigrateRequest, abort, check, is_there, migrate
 from wirt.ops.nodes import add_node, find_node, list_nodes, remove_node
 from wirt.ops.snapshot import create_snapshot
 from wirt.ops.start import start
@@ -30,6 +33,7 @@ from wirt.ops.stop import stop
 from wirt.state.base import Intent
 from wirt.state.sqlite import SqliteStore
 from wirt.transport.base import Link, LinkLost
+from wirt.transport.fake import FakeLink
 
 B = Node(name="b", home="/b")
 
@@ -233,6 +237,70 @@ def test_guest_that_the_other_node_cannot_let_go_on_goes_on_here_with_its_memory
     assert (nodes.engines(), nodes.roots()) == (["a"], ["a"])
     assert memory_of(nodes, "a", web).read_text() == "what it held"
     assert os.listdir(nodes.context().home.guest(web.id)) == []
+
+
+class Waiting(FakeLink):
+    """A way on which nothing arrives."""
+
+    def __init__(self, link: FakeLink, began: Path) -> None:
+        super().__init__(link.name, link._serve)
+        self._began = began
+
+    @override
+    def send(self, source: str, target: str, *, moving: bool = False) -> int:
+        self._began.touch()
+        time.sleep(60)
+        raise AssertionError("nobody has given it up")
+
+
+def test_migration_that_is_given_up_leaves_the_guest_as_it_was(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    began = tmp_path / "began"
+    start(nodes.context(), "web")
+
+    def link(node: Node) -> Link:
+        return Waiting(fakes.link_to(nodes.bases["b"], node), began)
+
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            interrupts.install()
+            store = SqliteStore(fakes.home_in(nodes.bases["a"]).database)
+            nodes.go(fakes.open_context(nodes.bases["a"], store, link=link))
+        except KeyboardInterrupt:
+            status = 130
+        finally:
+            os._exit(status)
+    deadline = time.monotonic() + 30
+    while not began.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    web = abort(nodes.context(), "web")
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
+    assert web.state is State.RUNNING
+    assert nodes.holders() == [("a", "running")]
+    assert (nodes.engines(), nodes.roots()) == (["a"], ["a"])
+    assert [store.intents() for store in nodes.stores.values()] == [[], []]
+
+
+def test_guest_that_is_not_on_its_way_cannot_be_held_back(nodes: Nodes) -> None:
+    with pytest.raises(WrongState) as caught:
+        abort(nodes.context(), "web")
+    assert str(caught.value) == (
+        "guest web is not on its way to another node; there is nothing to give up"
+    )
+    context = nodes.context()
+    web = context.store.find("web")
+    with context.guest_lock(web):
+        context.store.begin(Intent(guest=web, verb="handover", began=0.0, node="b"))
+        with pytest.raises(WrongState) as late:
+            abort(nodes.context(), "web")
+        context.store.settle(web.id, web)
+    assert str(late.value) == (
+        "guest web is being handed over to node b; wait for the end, and have it come back from there"
+    )
 
 
 def test_guest_that_has_gone_is_found_there_and_not_here(nodes: Nodes) -> None:

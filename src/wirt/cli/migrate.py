@@ -7,15 +7,17 @@ from wirt import app
 from wirt.cli import options
 from wirt.console import output
 from wirt.console.migration import render_migration
+from wirt.errors import InvalidInput
 from wirt.model.migration import Mode
 from wirt.ops import migrate as verbs
 
 
 @click.command()
 @click.argument("guest")
-@click.argument("node")
+@click.argument("node", required=False)
 @click.option("--mode", type=click.Choice([*Mode]), help="How it goes; chosen if left out.")
 @click.option("--check", is_flag=True, help="Say whether it can go, and change nothing.")
+@click.option("--abort", is_flag=True, help="Have the command that is at it give up.")
 @click.option("--resume", is_flag=True, help="No error if it has gone already.")
 @click.option(
     "--timeout",
@@ -27,9 +29,10 @@ from wirt.ops import migrate as verbs
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def migrate(
     guest: str,
-    node: str,
+    node: str | None,
     mode: str | None,
     check: bool,
+    abort: bool,
     resume: bool,
     timeout: float,
     as_json: bool,
@@ -38,6 +41,13 @@ def migrate(
 
     A running guest is copied while it runs, stopped, and started there. Until it runs there it is this node's.
     """
+    if abort:
+        with app.open_context() as context:
+            state = verbs.abort(context, guest).state
+        output.say(f"guest {guest} stays here, {state}")
+        return
+    if node is None:
+        raise InvalidInput("where to has not been said", hint="see wirt node list")
     request = verbs.MigrateRequest(
         guest=guest, node=node, mode=None if mode is None else Mode(mode), timeout=timeout
     )

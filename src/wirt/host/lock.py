@@ -46,6 +46,21 @@ def hold(path: str, what: str, *, wait: float) -> Iterator[None]:
         os.close(descriptor)
 
 
+def holder(path: str) -> int | None:
+    """Return the process that holds the lock ``path``, None if nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        if _take(descriptor):
+            return None
+        said = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+        return int(said) if said.isdigit() else None
+    finally:
+        os.close(descriptor)
+
+
 def sweep(directory: str) -> None:
     """Delete the lock files that dead processes left in a directory; those that are held stay."""
     for name in os.listdir(directory):

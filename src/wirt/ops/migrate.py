@@ -6,14 +6,15 @@ It is this node's until the other one has it running, or, if it was stopped, who
 """
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import msgspec
 
-from wirt.errors import Conflict, Error, NotFound, NotPermitted, Unsupported
-from wirt.host import files, interrupts
+from wirt.errors import Conflict, Error, NotFound, NotPermitted, Unsupported, WrongState
+from wirt.host import files, interrupts, lock, process
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.migration import Migration, Mode, Stage
@@ -32,6 +33,8 @@ from wirt.transport.base import Link, LinkLost, Session
 _SETTLED_BYTES = 1 << 20
 """A copy of a running guest that takes no more is the last before it is stopped."""
 _MOST_COPIES = 5
+_ABORT_SECONDS = 120.0
+"""How long a command that gives up may take to leave the guest as it was."""
 
 
 class MigrateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +139,32 @@ def check(context: Context, request: MigrateRequest) -> tuple[Mode, str]:
     """
     with checked(context, request) as (_, _, _, journey):
         return journey.mode, journey.why
+
+
+def abort(context: Context, name: str) -> Guest:
+    """Have a command that migrates a guest give up, and return the guest as it is then, here.
+
+    Raises:
+        NotFound: there is no such guest.
+        WrongState: it is not on its way, or so far that it cannot be held back.
+        Busy: the command does not end.
+    """
+    guest = context.store.find(name)
+    intent = context.store.intent(guest.id)
+    at_it = lock.holder(context.home.lock(guest.id))
+    if intent is None or intent.verb not in ("migrate", "handover") or at_it is None:
+        raise WrongState(
+            f"guest {guest.name} is not on its way to another node",
+            hint="there is nothing to give up",
+        )
+    if intent.verb == "handover":
+        raise WrongState(
+            f"guest {guest.name} is being handed over to node {intent.node}",
+            hint="wait for the end, and have it come back from there",
+        )
+    process.end(at_it, signal.SIGINT)
+    with guests.held(context, name, wait=_ABORT_SECONDS) as found:
+        return found
 
 
 def is_there(context: Context, name: str, node: str) -> bool:
