@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import IO, cast
@@ -76,6 +76,15 @@ class OneTemplate:
 
     def clean_up(self) -> None:
         pass
+
+    def find(self, name: str, sha256: str) -> str | None:
+        return os.path.dirname(self._tree) if sha256 == self.get(name).sha256 else None
+
+    def arriving(self, name: str) -> AbstractContextManager[str]:
+        raise Conflict(f"there is a template called {name}")
+
+    def adopt(self, work: str, name: str, sha256: str) -> None:
+        raise Conflict(f"there is a template called {name}")
 
     def export(self, name: str, path: str) -> Template:
         raise Conflict(f"there is a file {path}")

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -191,6 +192,39 @@ def test_stopped_guest_goes_and_comes_back(pair: Pair) -> None:
     assert back.splitlines()[-1] == "guest web migrated to node a: cold"
     assert [guest.name for guest in pair.here.guests()] == ["web"]
     pair.here.wirt("start", "web", status=0)
+
+
+def test_template_that_is_not_there_goes_along(pair: Pair) -> None:
+    os.unlink(pair.there.home.templates)
+    pair.add()
+    pair.here.wirt("create", "web", "-t", TINY, status=0)
+    pair.here.wirt("migrate", "web", "b", "--check", status=0)
+    assert not os.path.exists(f"{pair.there.home.templates}/{TINY}")
+    said = pair.here.wirt("migrate", "web", "b", status=0).stdout
+
+    assert re.search(r"^send template +\d+\.\d{3} +\d+\.\d MiB$", said, re.MULTILINE)
+    shown = [home.wirt("template", "show", TINY).stdout for home in (pair.here, pair.there)]
+    assert shown[0] == shown[1] != ""
+    pair.on_b("start", "web")
+    assert pair.on_b("exec", "web", "--", "echo", "here") == "here\n"
+
+
+def test_other_version_of_a_template_comes_beside_the_one_that_is_there(
+    pair: Pair, tmp_path: Path
+) -> None:
+    os.unlink(pair.there.home.templates)
+    other = tmp_path / "other.tar"
+    homes.build_busybox_tar(other)
+    with tarfile.open(other, "a") as tar:
+        tar.addfile(tarfile.TarInfo("mark"))
+    pair.on_b("template", "import", str(other), TINY)
+    pair.add()
+    pair.here.wirt("create", "web", "-t", TINY, status=0)
+    pair.here.wirt("migrate", "web", "b", status=0)
+    pair.on_b("start", "web")
+
+    assert "mark" not in pair.on_b("exec", "web", "--", "ls", "/")
+    assert "mark" in pair.on_b("run", "-t", TINY, "--", "ls", "/")
 
 
 def test_line_of_the_source_has_a_container_go(pair: Pair) -> None:

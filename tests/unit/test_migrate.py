@@ -4,16 +4,24 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests import fakes
+from tests import fakes, pair
+from tests.pair import Nodes
 from typing_extensions import override
 
 from wirt.approaches.fake import FakeApproach
-from wirt.errors import Conflict, Error, Failed, InvalidInput, NotFound, Unsupported, WrongState
+from wirt.errors import (
+    Conflict,
+    Corrupt,
+    Error,
+    Failed,
+    NotFound,
+    Unsupported,
+    WrongState,
+)
 from wirt.host import interrupts
 from wirt.model.checkpoint import Obstacle
 from wirt.model.forward import Forward
@@ -22,11 +30,10 @@ from wirt.model.lifecycle import State
 from wirt.model.migration import Migration, Mode
 from wirt.model.naming import Naming
 from wirt.model.node import Node
-from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.freeze import freeze
-from wirt.ops.migrate import MigrateRequest, abort, check, is_there, migrate
-from wirt.ops.nodes import add_node, find_node, list_nodes, remove_node
+from wirt.ops.migrate import MigrateRequest, abort, check, is_there
+from wirt.ops.nodes import remove_node
 from wirt.ops.snapshot import create_snapshot
 from wirt.ops.start import start
 from wirt.ops.stop import stop
@@ -35,72 +42,11 @@ from wirt.state.sqlite import SqliteStore
 from wirt.transport.base import Link, LinkLost
 from wirt.transport.fake import FakeLink
 
-B = Node(name="b", home="/b")
-
-
-class Nodes:
-    """Node "a", where guests are, and node "b", each with its state on disk."""
-
-    def __init__(self, base: Path) -> None:
-        self.bases = {name: base / name for name in ("a", "b")}
-        self.stores = {}
-        for name, where in self.bases.items():
-            os.makedirs(fakes.home_in(where).data)
-            self.stores[name] = SqliteStore(fakes.home_in(where).database)
-
-    def context(
-        self, *, cut_at: int | None = None, fail: str = "", at: int | None = None
-    ) -> Context:
-        """Return node a's context, with a way that is cut, or a node b of which something fails."""
-
-        def link(node: Node) -> Link:
-            return fakes.link_to(self.bases["b"], node, fail_at=cut_at, fail=fail, fail_at_there=at)
-
-        return fakes.open_context(self.bases["a"], self.stores["a"], link=link)
-
-    def other(self) -> Context:
-        return fakes.open_context(self.bases["b"], self.stores["b"])
-
-    def go(self, context: Context | None = None, **asked: object) -> Migration:
-        request = MigrateRequest(guest="web", node="b", **asked)  # type: ignore[arg-type]
-        return migrate(context or self.context(), request, progress=lambda line: None)
-
-    def holders(self) -> list[tuple[str, str]]:
-        """Return where the guest is, and its state there."""
-        return [
-            (name, guest.state.value)
-            for name, store in self.stores.items()
-            for guest in store.guests()
-        ]
-
-    def engines(self) -> list[str]:
-        """Return the nodes on which something runs."""
-        return [
-            name
-            for name, where in self.bases.items()
-            if os.path.isdir(where / "kernel/guests") and os.listdir(where / "kernel/guests")
-        ]
-
-    def roots(self) -> list[str]:
-        return [
-            name
-            for name, where in self.bases.items()
-            if os.listdir(fakes.home_in(where).pool("fake"))
-        ]
-
 
 @pytest.fixture
 def nodes(tmp_path: Path, root_user: None) -> Iterator[Nodes]:
-    made = Nodes(tmp_path)
-    context = made.context()
-    add_node(context, B)
-    create(context, CreateRequest(name="web", approach="fake", template="tiny"))
-    web = context.store.find("web")
-    Path(context.home.pool("fake"), web.id, "root/data").write_text("data")
-    os.makedirs(made.other().home.pool("fake"), exist_ok=True)
-    yield made
-    for store in made.stores.values():
-        store.close()
+    with pair.open_nodes(tmp_path) as made:
+        yield made
 
 
 def memory_of(nodes: Nodes, name: str, guest: Guest) -> Path:
@@ -408,12 +354,6 @@ REFUSALS: dict[str, tuple[Callable[[Nodes], object], type[Error], str]] = {
         Conflict,
         "node b has a guest other with the number 7; destroy that first",
     ),
-    "template": (
-        lambda nodes: change(nodes, template_sha256="1" * 64),
-        NotFound,
-        "node b has another version of template tiny, which guest web rests on; copy the template's "
-        "directory there",
-    ),
     "port": (
         lambda nodes: change(nodes, forwards=(Forward(port=fakes.TAKEN_PORT, guest_port=22),)),
         Conflict,
@@ -488,64 +428,13 @@ def test_node_without_room_is_told_by_name(nodes: Nodes, monkeypatch: pytest.Mon
         nodes.go()
 
 
-@pytest.mark.parametrize(
-    ("node", "kind", "message"),
-    [
-        (
-            Node(name="c"),
-            InvalidInput,
-            "where node c is has not been said; give --home DIR for a home on this machine, or --ssh "
-            "USER@HOST",
-        ),
-        (
-            Node(name="c", ssh="-oProxyCommand=x"),
-            InvalidInput,
-            "'-oProxyCommand=x' is no host; write USER@HOST",
-        ),
-        (
-            Node(name="c", ssh="h", netns="/run/netns/c"),
-            InvalidInput,
-            "the network of node c is another machine's; leave --netns out",
-        ),
-        (
-            Node(name="c", home="/c", ssh_options=("-v",)),
-            InvalidInput,
-            "node c is on this machine and not reached by ssh; leave --ssh-option out",
-        ),
-        (
-            B,
-            Conflict,
-            "there is a node b already; choose another name or remove it first: wirt node remove b",
-        ),
-    ],
-)
-def test_node_that_makes_no_sense_is_not_added(
-    nodes: Nodes, node: Node, kind: type[Error], message: str
-) -> None:
-    with pytest.raises(kind) as caught:
-        add_node(nodes.context(), node)
+def test_guest_whose_template_is_not_even_here_stays(nodes: Nodes) -> None:
+    change(nodes, template_sha256="1" * 64)
+    with pytest.raises(Corrupt) as caught:
+        nodes.go()
 
-    assert str(caught.value) == message
-
-
-def test_own_home_is_no_other_node(nodes: Nodes) -> None:
-    context = nodes.context()
-    with pytest.raises(InvalidInput) as caught:
-        add_node(context, Node(name="c", home=context.home.data))
-
-    assert str(caught.value) == "node c cannot be this home itself; give another --home"
-
-
-def test_nodes_are_listed_with_what_they_say_and_forgotten(nodes: Nodes) -> None:
-    assert [(one.node, one.trouble) for one in list_nodes(nodes.context())] == [(B, None)]
-    assert [one.trouble for one in list_nodes(nodes.context(cut_at=1))] == [
-        "node b does not answer: the link was cut"
-    ]
-
-    remove_node(nodes.context(), "b")
-
-    with pytest.raises(NotFound) as caught:
-        find_node(nodes.context(), "b")
-    assert str(caught.value) == "there is no node b; see wirt node list, or add it: wirt node add"
-    with closing(SqliteStore(fakes.home_in(nodes.bases["b"]).database)) as store:
-        assert store.setting("home-id")
+    assert str(caught.value) == (
+        "template tiny is not here in the version that guest web rests on; see wirt template list"
+    )
+    assert nodes.holders() == [("a", "stopped")]
+    assert [store.intents() for store in nodes.stores.values()] == [[], []]

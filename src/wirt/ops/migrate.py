@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
-from wirt.errors import Conflict, Error, NotFound, NotPermitted, Unsupported, WrongState
+from wirt.errors import Conflict, Corrupt, Error, NotFound, NotPermitted, Unsupported, WrongState
 from wirt.host import files, interrupts, lock, process
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
@@ -23,10 +23,11 @@ from wirt.ops import guests, handover, journal, live
 from wirt.ops.checkpointing import to_resume
 from wirt.ops.context import Context
 from wirt.ops.nodes import check_facts, find_node
-from wirt.ops.protocol import Alive, Arrival, Facts, Room, Take
+from wirt.ops.protocol import Alive, Arrival, Facts, Room, Take, Version
 from wirt.ops.start import as_running
 from wirt.ops.steps import Ladder
 from wirt.ops.stop import ORDERLY_SECONDS, shut_down
+from wirt.storage.arriving import parts_in
 from wirt.storage.base import Portable
 from wirt.transport.base import Link, LinkLost, Session
 
@@ -68,6 +69,9 @@ def migrate(
         watch = None
         try:
             with interrupts.allowed():
+                if journey.brings_template:
+                    progress("send template")
+                    _send_template(context, guest, link, session, journey)
                 progress("prepare there")
                 room = msgspec.json.decode(session.ask("receive", journey.arrival), type=Room)
                 journey.note("prepare there")
@@ -116,9 +120,11 @@ def checked(
         _check_movable(context, guest)
         mode, why = _choose(context, guest, request.mode)
         journey = Journey(guest, node.name, mode, why)
-        journey.measure(context)
         with link.open() as session:
             check_facts(node, msgspec.json.decode(session.ask("hello"), type=Facts))
+            there = session.ask("has-template", _version(guest))
+            journey.brings_template = not msgspec.json.decode(there, type=bool)
+            journey.measure(context)
             try:
                 session.ask("check", journey.arrival)
             except Unsupported as error:
@@ -191,6 +197,8 @@ class Journey:
         self.why = why
         self.arrival = b""
         """The question that tells the other node of it."""
+        self.brings_template = False
+        """Its template is not over there."""
         self.began = time.time()
         self.stages: list[Stage] = []
         self.stopping: float | None = None
@@ -215,6 +223,7 @@ class Journey:
             node=self.node,
             bytes=sum(_disk_usage(f"{place}/{part}") for part in pool.parts(guest.id)),
             subnet=context.gateway().look().subnet,
+            brings_template=self.brings_template,
             kernel=os.uname().release if self.mode is Mode.LIVE else None,
             image_sha256=image,
         )
@@ -269,6 +278,30 @@ def _choose(context: Context, guest: Guest, wanted: Mode | None) -> tuple[Mode, 
             ) from error
         return Mode.REFRESH, f"not live: {error.message}"
     return Mode.LIVE, "as asked for" if wanted else f"guest {guest.name} can go with its memory"
+
+
+def _version(guest: Guest) -> bytes:
+    return msgspec.json.encode(Version(name=guest.template, sha256=guest.template_sha256))
+
+
+def _send_template(
+    context: Context, guest: Guest, link: Link, session: Session, journey: "Journey"
+) -> None:
+    """Send the version of the template that a guest rests on, which stays there whatever becomes of the guest."""
+    own = context.templates.find(guest.template, guest.template_sha256)
+    if own is None:
+        raise Corrupt(
+            f"template {guest.template} is not here in the version that guest {guest.name} rests on",
+            hint="see wirt template list",
+        )
+    place = msgspec.json.decode(session.ask("template", _version(guest)), type=str)
+    needs_image = context.approach(guest.approach).needs.root != "tree"
+    parts = parts_in(own, with_image=needs_image)
+    sent = sum(link.send(f"{own}/{part}", f"{place}/{part}") for part in parts)
+    session.ask("template-here", _version(guest))
+    journey.note("send template", sent)
+    journey.brings_template = False
+    journey.measure(context)
 
 
 def _copy(context: Context, guest: Guest, link: Link, place: str, journey: Journey) -> None:

@@ -28,10 +28,19 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     """What its root takes on disk."""
     subnet: str
+    brings_template: bool = False
+    """The template is not there, and is sent before the guest."""
     kernel: str | None = None
     """Release of the kernel that its memory is of; None: its memory does not go along."""
     image_sha256: str | None = None
     """Of the template's image that its root rests on; None: it rests on files, which have no places."""
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a template: asked with "has-template", "template" (where to put it) and "template-here"."""
+
+    name: str
+    sha256: str
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ from wirt.ops.checkpointing import to_resume
 from wirt.ops.context import Context
 from wirt.ops.forward import check_free
 from wirt.ops.nodes import home_id
-from wirt.ops.protocol import VERSION, Alive, Arrival, Facts, Room, Take, Taken
+from wirt.ops.protocol import VERSION, Alive, Arrival, Facts, Room, Take, Taken, Version
 from wirt.ops.start import READY_SECONDS, as_running, wait_ready
 from wirt.ops.steps import Ladder, Step
 from wirt.storage.archive import sha256_of
@@ -49,6 +49,9 @@ class Receiver:
         """Begin; nothing is there yet."""
         self._context = context
         self._held = ExitStack()
+        self._template = ExitStack()
+        self._arriving = ""
+        """Where the template that comes is put."""
         self._coming: Guest | None = None
         self._memory: str | None = None
         """Where the memory of the guest that comes is put."""
@@ -57,6 +60,9 @@ class Receiver:
             "hello": lambda question: self._hello(),
             "subnet": lambda question: self._take_subnet(_read(question, str)),
             "check": lambda question: self._check(_read(question, Arrival)),
+            "has-template": lambda question: self._find(_read(question, Version)) is not None,
+            "template": lambda question: self._await_template(_read(question, Version)),
+            "template-here": lambda question: self._take_template(_read(question, Version)),
             "receive": lambda question: self._receive(_read(question, Arrival)),
             "take": lambda question: self._take(is_started=_read(question, Take).is_started),
             "ready": lambda question: self._wait(),
@@ -85,6 +91,7 @@ class Receiver:
         finally:
             if self._watch is not None:
                 self._watch.close()
+            self._template.close()
             self._held.close()
 
     def _hello(self) -> Facts:
@@ -111,7 +118,8 @@ class Receiver:
                 f"{here} has no approach {guest.approach}: {capability.reason}",
                 hint=capability.hint or "see wirt doctor there",
             )
-        _check_template(context, guest, here)
+        if not arrival.brings_template:
+            _check_template(context, guest, here)
         _check_pool(context, arrival, here)
         if arrival.kernel is not None:
             _check_live(context, guest, arrival.kernel, here)
@@ -132,6 +140,21 @@ class Receiver:
             check_guarantees(context, guest)
             for forward in guest.forwards:
                 check_free(context, forward)
+
+    def _find(self, version: Version) -> str | None:
+        return self._context.templates.find(version.name, version.sha256)
+
+    def _await_template(self, version: Version) -> str:
+        """Return the directory that a template is put into."""
+        arriving = self._context.templates.arriving(version.name)
+        self._arriving = self._template.enter_context(arriving)
+        return self._arriving
+
+    def _take_template(self, version: Version) -> None:
+        """Have the template that has come be one of ours; another command may have brought it meanwhile."""
+        if self._find(version) is None:
+            self._context.templates.adopt(self._arriving, version.name, version.sha256)
+        self._template.close()
 
     def _receive(self, arrival: Arrival) -> Room:
         """Make place for a guest, and return where it is put."""
@@ -257,17 +280,11 @@ def _adopting(context: Context, guest: Guest, ladder: Ladder) -> Step:
 
 
 def _check_template(context: Context, guest: Guest, here: str) -> None:
-    try:
-        found = context.templates.get(guest.template).sha256
-    except NotFound:
-        found = None
-    if found == guest.template_sha256:
-        return
-    what = "no template" if found is None else "another version of template"
-    raise NotFound(
-        f"{here} has {what} {guest.template}, which guest {guest.name} rests on",
-        hint="copy the template's directory there",
-    )
+    if context.templates.find(guest.template, guest.template_sha256) is None:
+        raise NotFound(
+            f"{here} has no template {guest.template} of the version that guest {guest.name} rests on",
+            hint="try again",
+        )
 
 
 def _check_live(context: Context, guest: Guest, kernel: str, here: str) -> None:
@@ -316,7 +333,7 @@ def _check_pool(context: Context, arrival: Arrival, here: str) -> None:
             f"{guest.name} takes {render_bytes(arrival.bytes)}",
             hint="free some space there",
         )
-    if arrival.image_sha256 is not None:
+    if arrival.image_sha256 is not None and not arrival.brings_template:
         form = Ladder(context, guest).form()
         if sha256_of(form) != arrival.image_sha256:
             raise Conflict(

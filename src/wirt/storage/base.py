@@ -6,6 +6,7 @@ removing what is gone are no errors.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -368,6 +369,26 @@ class Templates(Protocol):
 
         Raises:
             NotFound, Corrupt, Conflict, OutOfSpace, NotPermitted, Failed: neither was written.
+        """
+        ...
+
+    def find(self, name: str, sha256: str) -> str | None:
+        """Return the directory of one version of a template, None if it is not there."""
+        ...
+
+    def arriving(self, name: str) -> AbstractContextManager[str]:
+        """Give the directory that a template from another node is put into; what has not been adopted of it goes.
+
+        Raises:
+            Busy: it is being made.
+        """
+        ...
+
+    def adopt(self, work: str, name: str, sha256: str) -> None:
+        """Make a template of what has come into the directory of ``arriving``, beside another version if there is one.
+
+        Raises:
+            Corrupt: it is not what was announced.
         """
         ...
 

@@ -319,6 +319,29 @@ class TemplateCache:
             self._versions.forget(name)
             sync_directory(self._directory)
 
+    def find(self, name: str, sha256: str) -> str | None:
+        """Return the directory of one version of a template, None if it is not there."""
+        version = self._versions.of(name, sha256)
+        with suppress(NotFound):
+            if self._read(name, version).sha256 == sha256:
+                return self._path(version)
+        return None
+
+    @contextmanager
+    def arriving(self, name: str) -> Iterator[str]:
+        """Give the directory that a template from another node is put into; what has not been adopted of it goes."""
+        os.makedirs(self._directory, exist_ok=True)
+        with claimed(self._directory, check_template_name(name), wait=False) as work:
+            yield work.path
+
+    def adopt(self, work: str, name: str, sha256: str) -> None:
+        """Make a template of what has come, beside another version if there is one."""
+        from wirt.storage.arriving import adopt
+
+        is_there = os.path.lexists(self._path(self._versions.current(name)))
+        final = self._versions.called(name, sha256) if is_there else name
+        adopt(work, self._path(final), name, sha256)
+
     def path_of_form(
         self, name: str, form: str, *, sha256: str | None = None, within: str | None = None
     ) -> str:

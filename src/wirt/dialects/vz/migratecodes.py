@@ -27,6 +27,7 @@ class MigrateCode(IntEnum):
 
 
 _OF_STAGES = {
+    "send template": MigrateCode.COPY,
     "prepare there": MigrateCode.COPY,
     "first copy": MigrateCode.COPY,
     "copy again": MigrateCode.COPY,
