@@ -130,3 +130,16 @@ def test_kernel_of_the_nodes_is_told_its_own_words_last() -> None:
     assert emulated[-2:] == ["a", "b"]
     assert "root=LABEL=root" in paravirtual
     assert paravirtual[-3:] == ["initrd=/boot/initrd", "a", "b"]
+
+
+def test_guest_with_a_screen_has_a_graphics_card_and_shows_its_kernels_words_there_too() -> None:
+    launch = msgspec.structs.replace(LAUNCH, has_screen=True)
+    argv = qemu_argv(launch)
+    told = qemu.build_kernel_arguments(launch, emulated=True, grow=False).split()
+
+    assert argv[argv.index("-display") + 1] == "vnc=unix:vnc.sock"
+    assert argv[argv.index("-device") + 1] == "VGA"
+    assert [word for word in told if word.startswith("console=")] == [
+        "console=tty0",
+        "console=ttyS0",
+    ]

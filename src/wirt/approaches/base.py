@@ -262,6 +262,15 @@ class HasFiles(Protocol):
 
 
 @runtime_checkable
+class HasScreen(Protocol):
+    """A power of approaches whose guests' machines can have a graphics card."""
+
+    def screen_socket(self, place: Place) -> str:
+        """Return the path of the socket at which a guest with one serves its picture by VNC while it runs."""
+        ...
+
+
+@runtime_checkable
 class HasConsole(Protocol):
     """A power of approaches whose guests have a console: the place's log is what it says, and it can be typed at."""
 

@@ -23,6 +23,7 @@ from wirt.ops.create import create as create_guest
 @click.option("--ramdisk", help="Initial ramdisk for it.")
 @click.option("--append", help="What else that kernel is told.")
 @click.option("--root", help="Its root, such as /dev/vda; the first disk if left out.")
+@click.option("--screen", is_flag=True, help="A graphics card, seen by VNC; see wirt show.")
 @click.option("--force", is_flag=True, help="Guarantee more than the node has.")
 def create(
     name: str,
@@ -37,6 +38,7 @@ def create(
     ramdisk: str | None,
     append: str | None,
     root: str | None,
+    screen: bool,
     force: bool,
     **held: Any,
 ) -> None:
@@ -49,6 +51,7 @@ def create(
         pool=pool,
         address=address,
         kernel_boot=_kernel_boot(kernel, ramdisk, append, root),
+        has_screen=screen,
         force=force,
     )
     with app.open_context() as context:

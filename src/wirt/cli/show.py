@@ -8,9 +8,10 @@ import msgspec
 from wirt import app
 from wirt.console import output
 from wirt.model.guest import Guest
+from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import Limits
 from wirt.model.resources import DiskUsage
-from wirt.ops.guests import disk_usage, memory_kills, observed
+from wirt.ops.guests import disk_usage, memory_kills, observed, screen_socket
 from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate
 
 
@@ -24,6 +25,7 @@ def show(name: str, as_json: bool) -> None:
         place = context.home.place(guest.id)
         usage = disk_usage(context, guest)
         kills = memory_kills(context, guest)
+        screen = screen_socket(context, guest)
     if as_json:
         everything = {**msgspec.to_builtins(guest), "disk_usage": usage, "memory_kills": kills}
         output.say(msgspec.json.encode(everything).decode())
@@ -44,6 +46,8 @@ def show(name: str, as_json: bool) -> None:
         *([] if guest.limits.files == UNBOUNDED else [("open files", str(guest.limits.files))]),
         ("disk", _disk(guest.limits.disk, usage)),
         *([("disk io", _io(guest.limits))] if guest.limits.bounds_io else []),
+        *_kernel(guest.kernel_boot),
+        *([("screen", f"VNC at {screen}")] if screen else []),
         ("address", guest.address),
         ("mac", guest.mac),
         *((way, render_rate(rate)) for way, rate in _rates(guest) if rate is not None),
@@ -57,6 +61,19 @@ def show(name: str, as_json: bool) -> None:
         ("log", place.log),
     ]
     output.say("\n".join(f"{key:<12} {value}" for key, value in rows))
+
+
+def _kernel(boot: KernelBoot | None) -> list[tuple[str, str]]:
+    """Return what a guest is booted with, if that was given."""
+    if boot is None:
+        return []
+    given = {
+        "kernel": boot.kernel,
+        "ramdisk": boot.ramdisk,
+        "append": boot.arguments,
+        "root": boot.root,
+    }
+    return [(what, value) for what, value in given.items() if value]
 
 
 def _cpus(limits: Limits) -> str:

@@ -52,6 +52,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Place among the guests that are started with the node, the lowest first; None: it is not."""
     kernel_boot: KernelBoot | None = None
     """The kernel that it is booted with; None: its template's or its engine's."""
+    has_screen: bool = False
+    """Its machine has a graphics card, whose picture is served by VNC."""
     ids: int | None = None
     """Number of its range of the node's ids (``model.ids``); None: it was made when all had the same."""
     number: int | None = None

@@ -32,6 +32,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """What that kernel is told beside what is needed."""
     root_device: str | None = None
     """Its root as that kernel names it; None: the first disk."""
+    has_screen: bool = False
+    """Its machine has a graphics card, whose picture is served by VNC."""
     talks: bool = False
     """Its kernel says on the console all that it does while it starts, for somebody who watches; that takes it longer."""
     disks: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ import time
 
 import msgspec
 
+from wirt.approaches.base import HasScreen
 from wirt.errors import Conflict, NotPermitted, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.ids import free_range
@@ -33,6 +34,8 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     pool: str | None = None
     kernel_boot: KernelBoot | None = None
     """A kernel of the node's in the place of the template's."""
+    has_screen: bool = False
+    """With a graphics card, whose picture is served by VNC."""
     force: bool = False
     """Guarantee more than the node has."""
     number: int | None = None
@@ -78,6 +81,12 @@ def plan(context: Context, request: CreateRequest) -> Guest:
     if request.kernel_boot is not None:
         check_boot(request.name, request.approach, needs, request.kernel_boot)
         needs = msgspec.structs.replace(needs, kernel_image=False)
+    if request.has_screen and not isinstance(approach, HasScreen):
+        raise Unsupported(
+            f"guest {request.name} cannot have a screen: approach {request.approach} has no machine "
+            "with a graphics card",
+            hint="use the approach qemu or kvm",
+        )
     fit = judge_template(template, request.approach, needs)
     if not fit.available:
         raise Unsupported(
@@ -106,6 +115,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         number=request.number,
         lives_with=request.lives_with,
         kernel_boot=request.kernel_boot,
+        has_screen=request.has_screen,
     )
     usual = Limits()
     wanted = [

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from wirt.approaches.base import Adjustable
+from wirt.approaches.base import Adjustable, HasScreen
 from wirt.errors import Error
 from wirt.host import lock, process
 from wirt.model.guest import Guest
@@ -66,6 +66,14 @@ def memory_kills(context: Context, guest: Guest) -> int | None:
     if not guest.state.is_up or not isinstance(approach, Adjustable):
         return None
     return approach.memory_kills(context.home.place(guest.id))
+
+
+def screen_socket(context: Context, guest: Guest) -> str | None:
+    """Return the path of the socket at which a guest's screen is served while it runs; None if it has none."""
+    approach = context.approach(guest.approach)
+    if not guest.has_screen or not isinstance(approach, HasScreen):
+        return None
+    return approach.screen_socket(context.home.place(guest.id))
 
 
 def clean_up(context: Context) -> None:

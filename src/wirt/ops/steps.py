@@ -463,6 +463,7 @@ class Ladder:
             initrd=boot.ramdisk if boot else None,
             arguments=boot.arguments if boot else "",
             root_device=boot.root if boot else None,
+            has_screen=self._guest.has_screen,
             talks=self.talks,
             disks=bandwidth.find_disks(self._context, self._guest) if bounds_io else (),
         )

@@ -15,7 +15,7 @@ CONSOLE = "ttyS0"
 SIGNAL_DEVICE = "/dev/ttyS1"
 FILES_DEVICE = "/dev/virtio-ports/wirt.files.0"
 
-QMP_SOCKET, FILES_SOCKET, PID_FILE = "qmp.sock", "files.sock", "pid"
+QMP_SOCKET, FILES_SOCKET, SCREEN_SOCKET, PID_FILE = "qmp.sock", "files.sock", "vnc.sock", "pid"
 """Names in the private directory."""
 
 _AGENT_PORT = "org.qemu.guest_agent.0"
@@ -50,7 +50,7 @@ def build_argv(
         PROGRAM,
         *("-name", identity(launch.place.name)),
         # Nothing that is not asked for here: no screen, no floppy, no configuration of this node's.
-        *("-nodefaults", "-no-user-config", "-display", "none"),
+        *("-nodefaults", "-no-user-config", *_screen(launch)),
         *_machine(launch, accelerator),
         *("-kernel", kernel, *(("-initrd", ramdisk) if ramdisk else ())),
         *("-append", build_kernel_arguments(launch, emulated=accelerator == "tcg", grow=grow)),
@@ -71,6 +71,8 @@ def build_kernel_arguments(launch: Launch, *, emulated: bool, grow: bool) -> str
     arguments = [
         f"root={launch.root_device or '/dev/vda'}",
         "rw",
+        # The last one named is the one that programs write to; the kernel writes to all.
+        *(["console=tty0"] if launch.has_screen else []),
         f"console={CONSOLE}",
         "panic=-1",
         "net.ifnames=0",
@@ -89,6 +91,13 @@ def build_kernel_arguments(launch: Launch, *, emulated: bool, grow: bool) -> str
     if launch.arguments:
         arguments.append(launch.arguments)
     return " ".join(arguments)
+
+
+def _screen(launch: Launch) -> list[str]:
+    """Return the graphics card, whose picture and keyboard are at a socket that only root reaches."""
+    if not launch.has_screen:
+        return ["-display", "none"]
+    return ["-device", "VGA", "-display", f"vnc=unix:{SCREEN_SOCKET}"]
 
 
 def _machine(launch: Launch, accelerator: str) -> list[str]:

@@ -170,6 +170,10 @@ class Qemu:
         """Return None: the guest's own kernel does that."""
         return None
 
+    def screen_socket(self, place: Place) -> str:
+        """Return QEMU's own socket."""
+        return os.path.join(ownkernel.private_directory(place), build.SCREEN_SOCKET)
+
     def open_console(self, place: Place) -> int:
         """Open the pipe that the guest's first serial line reads."""
         return ownkernel.open_console(place)
