@@ -10,13 +10,12 @@ from wirt.errors import Conflict, NotPermitted, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.ids import free_range
 from wirt.model.kernelboot import KernelBoot
-from wirt.model.limits import Limits, check_limits
+from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
 from wirt.model.names import check_name, new_guest_id
-from wirt.ops import admission, journal
+from wirt.ops import journal
 from wirt.ops.bootfiles import check_boot
 from wirt.ops.context import Context
 from wirt.ops.fitness import judge_template
-from wirt.ops.holdable import check_holdable
 from wirt.ops.steps import Ladder
 
 DEFAULT_APPROACH = "lxc"
@@ -119,11 +118,13 @@ def plan(context: Context, request: CreateRequest) -> Guest:
     )
     usual = Limits()
     wanted = [
-        limit
-        for limit in Limits.__struct_fields__
-        if getattr(guest.limits, limit) != getattr(usual, limit)
+        limit for limit in HELD_BY_THE_NODE if getattr(guest.limits, limit) != getattr(usual, limit)
     ]
-    check_holdable(context, guest, guest.limits, wanted=wanted)
+    if wanted:
+        # Loaded here: most guests ask for nothing of the kind, and would wait for it.
+        from wirt.ops.holdable import check_holdable
+
+        check_holdable(context, guest, guest.limits, wanted=wanted)
     return guest
 
 
@@ -141,10 +142,16 @@ def claim(context: Context, request: CreateRequest, guest: Guest, verb: str) -> 
 
             find_pool(context, guest.pool)
         guest = msgspec.structs.replace(guest, template_sha256=current.sha256)
+        is_asked_for = request.address is not None
+        if not (guest.limits.cpu_guarantee or guest.limits.memory_guarantee):
+            return take_place(context, guest, verb, is_asked_for=is_asked_for)
+        # Loaded here, as above.
+        from wirt.ops.admission import admitted
+
         # A guest that is going to be made has been guaranteed nothing yet.
         bare = msgspec.structs.replace(guest, limits=Limits())
-        with admission.admitted(context, bare, guest.limits, force=request.force):
-            return take_place(context, guest, verb, is_asked_for=request.address is not None)
+        with admitted(context, bare, guest.limits, force=request.force):
+            return take_place(context, guest, verb, is_asked_for=is_asked_for)
 
 
 def take_place(context: Context, guest: Guest, verb: str, *, is_asked_for: bool) -> Guest:
