@@ -154,6 +154,24 @@ def test_closing_of_a_card_that_is_not_there_is_no_error(network: Network, kind:
     assert network.probe(nic) is Presence.ABSENT
 
 
+def test_card_that_is_cut_off_is_there_and_joined_again(network: Network) -> None:
+    nic = card(network, NicKind.TAP)
+    network.ensure_up()
+    network.attach(nic, list)
+    for act in (network.cut, network.cut, network.join, network.join):
+        act(nic)
+
+        assert network.probe(nic) is Presence.PRESENT
+
+
+def test_card_that_is_not_there_is_not_cut_off_and_joined_without_error(network: Network) -> None:
+    nic = card(network, NicKind.TAP)
+    network.join(nic)
+
+    with pytest.raises(Failed):
+        network.cut(nic)
+
+
 def test_nic_names_differ_by_guest_and_fit_the_kernel(network: Network) -> None:
     one, other = (card(network, NicKind.TAP, guest_id) for guest_id in ("0000aa", "0000bb"))
 

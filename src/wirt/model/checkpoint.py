@@ -12,3 +12,5 @@ class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
     """Why not; follows "what" in a sentence."""
     hint: str
     """What to do about it."""
+    unit: str | None = None
+    """systemd's unit whose sandboxing it is, which can be switched off."""

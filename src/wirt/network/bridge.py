@@ -152,8 +152,8 @@ class BridgeNetwork:
         links.batch([f"link set {nic.interface} type bridge_slave state {_PORT_OFF}"])
 
     def join(self, nic: Nic) -> None:
-        """Switch it on."""
-        if links.exists(nic.interface):
+        """Switch it on. Without anybody at the other end the kernel refuses, and switches it on itself when somebody comes."""
+        if links.has_carrier(nic.interface):
             links.batch([f"link set {nic.interface} type bridge_slave state {_PORT_ON}"])
 
     def detach(self, nic: Nic) -> None:

@@ -103,9 +103,8 @@ def judge(
         Obstacle(
             what=f"mount {one.mount_point}",
             reason=f"is of a kind that cannot be kept: {one.type}",
-            hint=_PREPARE
-            if one.mount_point.startswith("/run/credentials/")
-            else f"unmount it: umount {one.mount_point}",
+            hint=_PREPARE if _unit_of(one) else f"unmount it: umount {one.mount_point}",
+            unit=_unit_of(one),
         )
         for one in mounts
         if one.type not in _FILE_SYSTEMS
@@ -128,6 +127,12 @@ def judge(
             )
         )
     return list(dict.fromkeys(found))
+
+
+def _unit_of(mounted: Mount) -> str | None:
+    """Return the unit whose credentials a mount holds; systemd 252 leaves them mounted when the unit has ended."""
+    directory, _, unit = mounted.mount_point.rpartition("/")
+    return unit if directory == "/run/credentials" else None
 
 
 def _of_process(one: Seen) -> Iterator[Obstacle]:
@@ -153,6 +158,7 @@ def _of_process(one: Seen) -> Iterator[Obstacle]:
             what=f"unit {one.unit}" if one.unit else what,
             reason=f"has a view of its own of {kinds}",
             hint=_PREPARE if one.unit else "end it",
+            unit=one.unit,
         )
     for file in one.files:
         yield Obstacle(what=what, reason=f"holds a {file}", hint="end it, or have it close that")

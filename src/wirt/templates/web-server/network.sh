@@ -4,7 +4,7 @@
 # has set the address before init runs, so both stay out of the way there.
 set -eu
 
-for unit in systemd-networkd.service systemd-network-generator.service; do
+for unit in systemd-networkd.service systemd-networkd.socket systemd-network-generator.service; do
     mkdir -p "/etc/systemd/system/$unit.d"
     printf '[Unit]\nConditionVirtualization=!container\n' > "/etc/systemd/system/$unit.d/own-kernel.conf"
 done

@@ -35,7 +35,8 @@ COMMANDS = {
     "snapshot-list": f"{_HERE}.snapshot:show",
     "snapshot-switch": f"{_HERE}.snapshot:switch",
     **dict.fromkeys(("snapshot-mount", "snapshot-umount"), f"{_HERE}.missing:refuse"),
-    **dict.fromkeys(("chkpnt", "suspend", "restore", "resume"), f"{_HERE}.missing:checkpoint"),
+    **dict.fromkeys(("chkpnt", "suspend"), f"{_HERE}.checkpoint:save"),
+    **dict.fromkeys(("restore", "resume"), f"{_HERE}.checkpoint:restore"),
     **dict.fromkeys(
         ("convert", "compact", "quotaon", "quotaoff", "quotainit"),
         f"{_HERE}.missing:refuse",
@@ -65,7 +66,8 @@ vzctl set <ctid> [--save] [--force] [--setmode restart|ignore] [--applyconfig <n
 vzctl snapshot <ctid> [--id <uuid>] [--skip-suspend] [--skip-config]
 vzctl snapshot-switch | snapshot-delete <ctid> --id <uuid>
 vzctl snapshot-list <ctid> [-H] [-o field[,field...]] [--id <uuid>]
-vzctl chkpnt | restore <ctid>"""
+vzctl chkpnt <ctid> [--suspend] [--dump] [--resume | --kill]
+vzctl restore <ctid> [--undump] [--resume]"""
 
 Subcommand = Callable[[Call], int]
 

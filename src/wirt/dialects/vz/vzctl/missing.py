@@ -22,15 +22,3 @@ def refuse(call: Call) -> int:
         ctid.find(context, call.ctid)
     code, why = _WHY[call.verb]
     raise Refused(code, f"{call.verb} cannot be done: {why}")
-
-
-def checkpoint(call: Call) -> int:
-    """Refuse to suspend or resume a container."""
-    with app.open_context() as context:
-        ctid.find(context, call.ctid)
-    saves = call.verb in ("chkpnt", "suspend")
-    raise Refused(
-        Code.SUSPEND if saves else Code.RESUME,
-        f"{call.verb} cannot be done: Wirt cannot keep a container's memory and processes",
-        hint="what is on its disk is kept by wirt snapshot create" if saves else None,
-    )

@@ -1,0 +1,112 @@
+"""``vzctl chkpnt`` and ``restore``, also called ``suspend`` and ``resume``: a container's processes kept, and gone on from.
+
+What is kept is a checkpoint that is called ``vzctl``, of which there is one, as there is one dump of a container in OpenVZ; gone
+on from, it is used up. ``wirt snapshot list`` shows it. A stage is a part of the way: after ``--suspend`` the container is held
+still, after ``--dump`` it is still so, and ``--resume`` or ``--kill`` ends that.
+"""
+
+from wirt import app
+from wirt.dialects.vz import ctid
+from wirt.dialects.vz.codes import Code, Refused, ends_with
+from wirt.dialects.vz.vzctl.call import Call
+from wirt.model.guest import Guest
+from wirt.model.lifecycle import State
+from wirt.ops.checkpoint import checkpoint
+from wirt.ops.context import Context
+from wirt.ops.freeze import freeze, thaw
+from wirt.ops.guests import observed
+from wirt.ops.resume import resume
+from wirt.ops.snapshot import delete_snapshot
+from wirt.ops.stop import stop
+
+NAME = "vzctl"
+"""Of the checkpoint."""
+
+_FLAGS = ["suspend", "dump", "resume", "kill", "keep"]
+
+
+def save(call: Call) -> int:
+    """Keep what the processes of a container are now and end it, or do one stage of that."""
+    stages = _stages(call, ["suspend", "dump", "resume", "kill"], ["context", "flags"])
+    with app.open_context() as context, ends_with(Code.SUSPEND):
+        guest = observed(context, ctid.find(context, call.ctid))
+        _check_up(call, guest)
+        if not stages:
+            call.tell("Setting up checkpoint...")
+            _dump(call, context, guest, keep_running=False)
+            call.tell("\tkill...")
+        if "suspend" in stages:
+            call.tell("Setting up checkpoint...")
+            call.tell("\tsuspend...")
+            freeze(context, guest.name)
+        if "dump" in stages:
+            # CRIU stops the processes by itself, and cannot if they are stopped in another way.
+            was_frozen = observed(context, ctid.find(context, call.ctid)).state is State.FROZEN
+            if was_frozen:
+                thaw(context, guest.name)
+            _dump(call, context, guest, keep_running=True)
+            if was_frozen:
+                freeze(context, guest.name)
+        if "resume" in stages:
+            call.tell("\tresume...")
+            thaw(context, guest.name)
+        if "kill" in stages:
+            call.tell("\tkill...")
+            stop(context, guest.name, force=True)
+    call.tell("Checkpointing completed successfully")
+    return Code.OK
+
+
+def restore(call: Call) -> int:
+    """Let a container go on from what was kept, or do one stage of that."""
+    stages = _stages(call, ["undump", "resume", "skip_arpdetect"], [])
+    with app.open_context() as context, ends_with(Code.RESUME):
+        guest = observed(context, ctid.find(context, call.ctid))
+        call.tell(f"Restoring {call.words.container} ...")
+        if "undump" in stages or "resume" not in stages:
+            if guest.state.is_up:
+                raise Refused(
+                    Code.RUNNING, f"{call.words.capital} is already running", hint="stop it first"
+                )
+            if all(one.name != NAME or one.memory is None for one in guest.snapshots):
+                raise Refused(
+                    Code.RESUME,
+                    "Unable to open the dump: there is none",
+                    hint=f"make one: vzctl chkpnt {call.ctid}",
+                )
+            call.tell("\tundump...")
+            resume(context, guest.name, NAME)
+            delete_snapshot(context, guest.name, NAME)
+            if "undump" in stages and "resume" not in stages:
+                freeze(context, guest.name)
+        if "undump" not in stages:
+            call.tell("\tresume...")
+        if "resume" in stages:
+            thaw(context, guest.name)
+    call.tell("Restoring completed successfully")
+    return Code.OK
+
+
+def _dump(call: Call, context: Context, guest: Guest, *, keep_running: bool) -> None:
+    if not keep_running:
+        call.tell("\tsuspend...")
+    call.tell("\tdump...")
+    if any(one.name == NAME for one in guest.snapshots):
+        delete_snapshot(context, guest.name, NAME)
+    checkpoint(context, guest.name, NAME, keep_running=keep_running)
+
+
+def _stages(call: Call, stages: list[str], valued: list[str]) -> set[str]:
+    given = dict(call.options(stages, [*valued, "dumpfile"]))
+    if "dumpfile" in given:
+        raise Refused(
+            Code.SUSPEND if "dump" in stages else Code.RESUME,
+            "--dumpfile cannot be done: the dump is kept with the container",
+            hint="leave it out",
+        )
+    return set(given)
+
+
+def _check_up(call: Call, guest: Guest) -> None:
+    if not guest.state.is_up:
+        raise Refused(Code.NOT_RUNNING, f"{call.words.capital} is not running")

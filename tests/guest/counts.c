@@ -1,0 +1,74 @@
+/*
+ * A server that a test holds a connection to: it fills memory, then answers every line with a number one higher than the
+ * last, and whether its memory still holds what was put there.
+ *
+ *     counts PORT MEBIBYTES
+ */
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static unsigned char *memory;
+static size_t size;
+
+static void fill(void)
+{
+    for (size_t at = 0; at < size; at += sizeof(unsigned)) {
+        unsigned value = (unsigned)(at * 2654435761u);
+        memcpy(memory + at, &value, sizeof value);
+    }
+}
+
+static int is_whole(void)
+{
+    for (size_t at = 0; at < size; at += sizeof(unsigned)) {
+        unsigned value = (unsigned)(at * 2654435761u);
+        if (memcmp(memory + at, &value, sizeof value) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+static void serve(int connection)
+{
+    FILE *in = fdopen(connection, "r");
+    char line[256];
+    unsigned long count = 0;
+
+    while (in != NULL && fgets(line, sizeof line, in) != NULL)
+        dprintf(connection, "%lu %s\n", ++count, is_whole() ? "whole" : "broken");
+}
+
+int main(int argc, char **argv)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    int listening = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+
+    if (argc != 3 || listening < 0)
+        return 2;
+    address.sin_port = htons((unsigned short)atoi(argv[1]));
+    size = (size_t)atoi(argv[2]) << 20;
+    memory = malloc(size);
+    if (memory == NULL)
+        return 1;
+    fill();
+    signal(SIGCHLD, SIG_IGN);
+    setsockopt(listening, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (bind(listening, (struct sockaddr *)&address, sizeof address) != 0 || listen(listening, 64) != 0)
+        return 1;
+    for (;;) {
+        int connection = accept(listening, NULL, NULL);
+
+        if (connection < 0)
+            return 1;
+        if (fork() == 0) {
+            serve(connection);
+            return 0;
+        }
+        close(connection);
+    }
+}

@@ -1,0 +1,131 @@
+"""What stands in the way of a container's checkpoint, and the scripts that a restore runs, from values alone."""
+
+from wirt.approaches.lxc.groups import Entry, Group
+from wirt.approaches.lxc.obstacles import Seen, judge
+from wirt.approaches.lxc.restorescript import RestorePlan, build_criu_script, build_network_script
+from wirt.host.mountinfo import Mount
+from wirt.model.resources import Nic, NicKind
+
+NIC = Nic(
+    kind=NicKind.VETH,
+    interface="wabcd12ab34",
+    bridge="wirt-abcd",
+    mac="02:00:00:12:ab:34",
+    address="10.64.0.7",
+    prefix=20,
+    gateway="10.64.0.1",
+)
+PLAN = RestorePlan(
+    criu="/opt/criu",
+    options=["--images-dir=/a b"],
+    name="wabcd-12ab34",
+    groups=[
+        Group(hierarchy="/sys/fs/cgroup/pids", below="", entries=[], values={}),
+        Group(
+            hierarchy="/sys/fs/cgroup/pids",
+            below="/web.service",
+            entries=[Entry(name="", uid=1000000, gid=1000000, mode=0o755)],
+            values={"pids.max": "512"},
+        ),
+    ],
+    nic=NIC,
+)
+
+
+def mounted(kind: str, point: str) -> Mount:
+    return Mount(
+        mount_point=point,
+        device_number="0:7",
+        root="/",
+        type=kind,
+        source="none",
+        options="rw",
+        super_options="rw",
+    )
+
+
+def told(processes: list[Seen], mounts: list[Mount], devices: list[str], rules: int) -> list[str]:
+    return [
+        f"{one.what} {one.reason}; {one.hint}" for one in judge(processes, mounts, devices, rules)
+    ]
+
+
+def test_what_can_be_kept_is_no_obstacle() -> None:
+    init = Seen(number=1, name="systemd", unit="init.scope")
+
+    assert told([init], [mounted("tmpfs", "/run")], ["lo", "eth0"], 0) == []
+
+
+def test_every_obstacle_is_named_with_what_to_do() -> None:
+    processes = [
+        Seen(number=7, name="sh", unit=None, is_from_outside=True),
+        Seen(number=8, name="sleep", unit=None, is_led_from_outside=True),
+        Seen(number=9, name="gdb", unit=None, is_traced=True),
+        Seen(number=10, name="logind", unit="logind.service", own=("mnt", "uts")),
+        Seen(number=11, name="logind", unit="logind.service", own=("mnt", "uts")),
+        Seen(number=12, name="unshare", unit=None, own=("net",)),
+        Seen(number=13, name="vm", unit=None, files=("device that cannot be kept: /dev/kvm",)),
+    ]
+    mounts = [mounted("fuse.sshfs", "/far"), mounted("ramfs", "/run/credentials/a.service")]
+
+    assert told(processes, mounts, ["lo", "eth0", "wg0"], 3) == [
+        "process 7 (sh) was started from outside by wirt exec or enter and still runs; "
+        "wait until it ends",
+        "process 8 (sleep) is in a session that was begun outside by wirt exec or enter; "
+        "end it and start it as a service, or with setsid -f",
+        "process 9 (gdb) is being traced; end its debugger",
+        "unit logind.service has a view of its own of mounts and host name; "
+        "switch its sandboxing off: wirt checkpoint --prepare",
+        "process 12 (unshare) has a view of its own of network; end it",
+        "process 13 (vm) holds a device that cannot be kept: /dev/kvm; "
+        "end it, or have it close that",
+        "mount /far is of a kind that cannot be kept: fuse.sshfs; unmount it: umount /far",
+        "mount /run/credentials/a.service is of a kind that cannot be kept: ramfs; "
+        "switch its sandboxing off: wirt checkpoint --prepare",
+        "device wg0 was made in the guest and would not be there again; "
+        "remove it: ip link delete wg0",
+        "packet filter of the guest has rules that would not be there again: 3; "
+        "remove them: nft flush ruleset",
+    ]
+
+
+def test_units_that_can_be_prepared_are_known() -> None:
+    found = judge(
+        [Seen(number=10, name="logind", unit="logind.service", own=("mnt",))],
+        [mounted("ramfs", "/run/credentials/a.service"), mounted("nfs", "/far")],
+        [],
+        0,
+    )
+
+    assert [one.unit for one in found] == ["logind.service", "a.service", None]
+
+
+def test_script_for_criu_makes_the_cgroups_first() -> None:
+    lines = build_criu_script(PLAN).splitlines()
+    group = "/sys/fs/cgroup/pids/wabcd-12ab34/lxc.payload.wabcd-12ab34"
+
+    assert lines[2:] == [
+        '[ "$1" = restore ] || exec /opt/criu "$@"',
+        'for word; do [ "$before" != --root ] || root=$word; before=$word; done',
+        f"mkdir -p {group} {group}/web.service",
+        f"echo 512 >{group}/web.service/pids.max",
+        f"chown 1000000:1000000 {group}/web.service",
+        f"chmod 755 {group}/web.service",
+        "exec /opt/criu restore --root \"$root\" '--images-dir=/a b'",
+    ]
+
+
+def test_script_for_the_network_makes_the_card_of_a_start() -> None:
+    lines = build_network_script(PLAN).splitlines()
+
+    assert lines[4:] == [
+        "link add wabcd12ab34 type veth peer name eth0 address 02:00:00:12:ab:34 netns $CRTOOLS_INIT_PID",
+        "link set wabcd12ab34 master wirt-abcd up",
+        "END",
+        "exec nsenter --net=/proc/$CRTOOLS_INIT_PID/ns/net ip -batch - <<END",
+        "link set lo up",
+        "link set eth0 up",
+        "address add 10.64.0.7/20 broadcast + dev eth0",
+        "route add default via 10.64.0.1",
+        "END",
+    ]
