@@ -86,9 +86,11 @@ def find(name: str) -> list[Obstacle]:
     if init is None:
         raise Failed(f"container {name} has ended")
     shared = _namespaces(init)
-    seen = [one for pid in pids if (one := _look(pid, shared)) is not None]
-    with open(f"/proc/{init}/mountinfo", errors="surrogateescape") as lines:
-        mounts = mountinfo.parse_mounts(line.rstrip("\n") for line in lines)
+    with open(f"/proc/{init}/mountinfo", errors="surrogateescape") as file:
+        told = file.read().splitlines()
+    mounts = mountinfo.parse_mounts(told)
+    ids = {line.partition(" ")[0] for line in told}
+    seen = [one for pid in pids if (one := _look(pid, shared, ids)) is not None]
     with open(f"/proc/{init}/net/dev") as lines:
         devices = [line.partition(":")[0].strip() for line in list(lines)[2:]]
     return judge(seen, mounts, devices, _count_rules(init))
@@ -164,7 +166,7 @@ def _of_process(one: Seen) -> Iterator[Obstacle]:
         yield Obstacle(what=what, reason=f"holds a {file}", hint="end it, or have it close that")
 
 
-def _look(pid: int, shared: dict[str, str]) -> Seen | None:
+def _look(pid: int, shared: dict[str, str], mounts: set[str]) -> Seen | None:
     """Return what can be seen of a process; None if it has ended meanwhile."""
     try:
         with open(f"/proc/{pid}/comm") as file:
@@ -173,6 +175,7 @@ def _look(pid: int, shared: dict[str, str]) -> Seen | None:
             unit = re.search(r"/([^/\n]+\.(service|scope))$", file.read(), re.MULTILINE)
         own = _namespaces(pid)
         number = _numbers(pid, "NSpid")[-1]
+        apart = own["mnt"] != shared["mnt"]
         return Seen(
             number=number,
             name=name,
@@ -181,7 +184,7 @@ def _look(pid: int, shared: dict[str, str]) -> Seen | None:
             is_from_outside=number != 1 and _is_child_of_outside(pid),
             is_led_from_outside=_numbers(pid, "NSsid")[-1] == 0,
             is_traced=_numbers(pid, "TracerPid") != [0],
-            files=tuple(dict.fromkeys(_bad_files(pid))),
+            files=tuple(dict.fromkeys(_bad_files(pid, None if apart else mounts))),
         )
     except (FileNotFoundError, ProcessLookupError, IndexError):
         return None
@@ -192,7 +195,7 @@ def _is_child_of_outside(pid: int) -> bool:
     return os.readlink(f"/proc/{parent}/ns/pid") != os.readlink(f"/proc/{pid}/ns/pid")
 
 
-def _bad_files(pid: int) -> Iterator[str]:
+def _bad_files(pid: int, mounts: set[str] | None) -> Iterator[str]:
     directory = f"/proc/{pid}/fd"
     for number in os.listdir(directory):
         with suppress(FileNotFoundError):
@@ -209,11 +212,24 @@ def _bad_files(pid: int) -> Iterator[str]:
                 if (stat.S_ISCHR(mode) or stat.S_ISBLK(mode)) and not _DEVICES.fullmatch(target):
                     yield f"device that cannot be kept: {target}"
             elif (
+                mounts is not None
+                and stat.S_ISREG(os.stat(f"{directory}/{number}").st_mode)
+                and not target.startswith("/memfd:")
+                and _mount_of(pid, number) not in mounts
+            ):
+                yield f"file of the node: {target}"
+            elif (
                 target.endswith(" (deleted)")
                 and not target.startswith("/memfd:")
                 and os.stat(f"{directory}/{number}").st_size > _LARGEST_GHOST
             ):
                 yield f"deleted file of more than 64 MiB: {target.removesuffix(' (deleted)')}"
+
+
+def _mount_of(pid: int, descriptor: str) -> str:
+    """Return the id of the mount that an open file is on (proc(5), ``mnt_id`` in ``/proc/PID/fdinfo``)."""
+    with open(f"/proc/{pid}/fdinfo/{descriptor}") as lines:
+        return next((line.split()[1] for line in lines if line.startswith("mnt_id:")), "")
 
 
 def _namespaces(pid: int) -> dict[str, str]:
