@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests import homes
+from tests import homes, sshd
 from tests.conftest import TINY
 from tests.homes import WIRT, HomeUnderTest
 from tests.leaks import World
@@ -165,6 +165,27 @@ def test_running_guest_goes_live_with_its_memory_and_connections(pair: Pair) -> 
     # What was said while the guest was away is said again by TCP after 0.2, 0.6, 1.4 ... seconds.
     assert 0.25 * result.downtime_seconds < float(said) < 3 * result.downtime_seconds + 1
     print(f"downtime {result.downtime_seconds:.3f} s, of the connection {float(said):.3f} s")
+
+
+def test_guest_goes_over_ssh_to_a_host_whose_key_is_known(pair: Pair, tmp_path: Path) -> None:
+    with sshd.serving(tmp_path) as host:
+        options = [f"--ssh-option={option}" for option in host.options()]
+        home = pair.there.home
+        places = ["--home", home.data, "--run", home.run, "--ssh", "root@127.0.0.1"]
+        # The other machine is this one, but in the network of the pair's second node.
+        program = ["--program", f"nsenter --net={pair.netns} {WIRT}"]
+        added = pair.here.wirt("node", "add", "b", *places, *program, *options, status=0).stdout
+        pair.here.wirt("create", "web", "-t", TINY, status=0)
+        pair.here.wirt("start", "web", status=0)
+        pair.here.wirt("exec", "web", "--", "touch", "/root/file", status=0)
+        said = pair.here.wirt(
+            "migrate", "web", "b", "--mode", "refresh", "--timeout", "1s", status=0
+        )
+
+    assert added.startswith("node b added: ssh root@127.0.0.1, 10.")
+    assert said.stdout.splitlines()[-1] == "guest web migrated to node b: refresh"
+    assert pair.here.guests() == []
+    assert pair.on_b("exec", "web", "--", "ls", "/root") == "file\n"
 
 
 def test_stopped_guest_goes_and_comes_back(pair: Pair) -> None:

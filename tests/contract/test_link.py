@@ -2,18 +2,16 @@
 
 import os
 import re
-import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from shutil import which
 
 import msgspec
 import pytest
-from tests import fakes
+from tests import fakes, sshd
 from tests.homes import HomeUnderTest
 from tests.netns import other_network
+from tests.sshd import Host
 
 from wirt.errors import InvalidInput
 from wirt.model.node import Node
@@ -22,63 +20,12 @@ from wirt.transport import local, ssh
 from wirt.transport.base import Link, LinkLost
 
 PROGRAM = str(Path(sys.executable).parent / "wirt")
-SEPARATED = "/run/sshd"
-"""The empty directory that sshd wants; the system's makes it, if it runs."""
-SSHD = which("sshd", path="/usr/sbin")
-
-
-class Host:
-    """An ssh server on the loopback that lets in one key and no other, with a directory of its own."""
-
-    def __init__(self, base: Path) -> None:
-        self._base = base
-        for key in ("host", "user"):
-            keygen = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(base / key)]
-            subprocess.run(keygen, check=True)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        (base / "sshd_config").write_text(
-            f"ListenAddress 127.0.0.1:{self.port}\nHostKey {base}/host\nPidFile none\n"
-            f"AuthorizedKeysFile {base}/user.pub\nStrictModes no\nUsePAM no\n"
-            "PermitRootLogin prohibit-password\nPasswordAuthentication no\n"
-        )
-        key = (base / "host.pub").read_text()
-        (base / "known_hosts").write_text(f"[127.0.0.1]:{self.port} {key}")
-
-    def options(self, known_hosts: str = "known_hosts") -> tuple[str, ...]:
-        return (
-            "-F/dev/null",
-            f"-p{self.port}",
-            f"-i{self._base}/user",
-            f"-oUserKnownHostsFile={self._base}/{known_hosts}",
-        )
-
-    def serve(self) -> "subprocess.Popen[bytes]":
-        assert SSHD is not None
-        server = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", str(self._base / "sshd_config")],
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        assert server.stderr is not None
-        assert b"listening" in server.stderr.readline()
-        return server
 
 
 @pytest.fixture(scope="module")
 def host(root_user: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    if SSHD is None:
-        pytest.skip("openssh-server is not installed")
-    made = Host(tmp_path_factory.mktemp("ssh"))
-    is_ours = not os.path.isdir(SEPARATED)
-    os.makedirs(SEPARATED, mode=0o755, exist_ok=True)
-    with made.serve() as server:
-        try:
-            yield made
-        finally:
-            server.terminate()
-    if is_ours:
-        os.rmdir(SEPARATED)
+    with sshd.serving(tmp_path_factory.mktemp("ssh")) as made:
+        yield made
 
 
 def over_ssh(host: Host, home: HomeUnderTest, **changes: object) -> Node:
