@@ -315,7 +315,8 @@ BAD = {
     "suite-unknown": (
         ["compare", "--suite", "disk"],
         2,
-        "invalid value for '--suite': 'disk' is not one of 'unix', 'http'; see wirt compare --help",
+        "invalid value for '--suite': 'disk' is not one of 'unix', 'http', 'lifecycle'; "
+        "see wirt compare --help",
     ),
     "test-unknown": (
         ["compare", "-t", TINY, "--test", "pope"],

@@ -77,8 +77,8 @@ def prepared_guest(name: str, template: BootableTemplate) -> Iterator[Prepared]:
             limits=Limits(memory=256 * MIB, disk=IMAGE_BYTES),
             root=pool.attach(template.image, guest_id, root=approach.needs.root, idmap=None),
             nic=nic,
-            kernel=template.kernel,
-            initrd=template.initrd,
+            kernel=template.kernel if approach.needs.kernel_image else None,
+            initrd=template.initrd if approach.needs.kernel_image else None,
         )
         with ended(Prepared(approach=approach, launch=launch, mark=home.tag)) as prepared:
             yield prepared
