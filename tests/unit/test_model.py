@@ -240,6 +240,14 @@ def test_home_keeps_what_lasts_apart_from_what_may_vanish() -> None:
             "--cpu-guarantee",
         ),
         (
+            Limits(cpu_limit=-1),
+            "a guest of 1 CPUs cannot be held to -1; ask for 0.01 to 1, or 0 for all of them",
+        ),
+        (
+            Limits(cpu_limit=float("nan")),
+            "a guest of 1 CPUs cannot be held to nan; ask for 0.01 to 1, or 0 for all of them",
+        ),
+        (
             Limits(cpu_guarantee=float("nan")),
             "nan CPUs cannot be guaranteed to a guest that has 1; ask for 0 to 1 with --cpu-guarantee",
         ),

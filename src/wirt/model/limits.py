@@ -106,6 +106,11 @@ def check_limits(
             f"{render_bytes(limits.memory)} of memory are too little to boot",
             hint=f"give at least {render_bytes(smallest_memory)}",
         )
+    if limits.cpu_limit and not SMALLEST_CPU_LIMIT <= limits.cpu_limit <= limits.cpus:
+        raise InvalidInput(
+            f"a guest of {limits.cpus} CPUs cannot be held to {limits.cpu_limit:g}",
+            hint=f"ask for {SMALLEST_CPU_LIMIT:g} to {limits.cpus}, or 0 for all of them",
+        )
     most_time = min(limits.cpu_time, len(limits.cpu_pin) or limits.cpus)
     if not 0 <= limits.cpu_guarantee <= most_time:
         raise InvalidInput(
@@ -128,11 +133,6 @@ def check_limits(
         raise InvalidInput(
             f"a guest cannot be held to {limits.processes} processes",
             hint=f"ask for {SMALLEST_PROCESSES} to {MOST_PROCESSES}",
-        )
-    if limits.cpu_limit and not SMALLEST_CPU_LIMIT <= limits.cpu_limit <= limits.cpus:
-        raise InvalidInput(
-            f"a guest of {limits.cpus} CPUs cannot be held to {limits.cpu_limit:g}",
-            hint=f"ask for {SMALLEST_CPU_LIMIT:g} to {limits.cpus}, or 0 for all of them",
         )
     for bandwidth in (limits.io_read, limits.io_write):
         if bandwidth != UNBOUNDED and bandwidth < SMALLEST_BANDWIDTH:
