@@ -10,6 +10,7 @@ from wirt.host import interrupts, process
 
 Result = TypeVar("Result")
 
+_WAKE_SECONDS = 1.0
 _END_SECONDS = 1.0
 _LOOK_SECONDS = 0.02
 
@@ -28,7 +29,7 @@ def side_by_side(calls: Sequence[Callable[[], Result]]) -> list[Result]:
     try:
         with interrupts.held_back():  # so that each that is begun is known
             futures += [threads.submit(call) for call in calls]
-        return [future.result() for future in futures]
+        return [_result_of(future) for future in futures]
     except KeyboardInterrupt:
         with interrupts.held_back():  # a second one waits until the first has been seen to
             threads.shutdown(wait=False, cancel_futures=True)
@@ -40,6 +41,17 @@ def side_by_side(calls: Sequence[Callable[[], Result]]) -> list[Result]:
         raise
     finally:
         threads.shutdown(wait=False)
+
+
+def _result_of(future: "Future[Result]") -> Result:
+    """Wait for a call and return its result.
+
+    A signal that comes just before a thread begins to wait does not wake it, and Python handles it when the thread wakes:
+    without looking up now and then it would be when the call ends.
+    """
+    while wait([future], timeout=_WAKE_SECONDS).not_done:
+        pass
+    return future.result()
 
 
 def _end(futures: Sequence["Future[Any]"]) -> None:
