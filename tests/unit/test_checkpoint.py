@@ -11,6 +11,7 @@ from tests import fakes
 from wirt.approaches.base import Checkpointable
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, Corrupt, Error, Failed, NotFound, Unsupported, WrongState
+from wirt.model.capability import no
 from wirt.model.checkpoint import Obstacle
 from wirt.model.lifecycle import State
 from wirt.ops.checkpoint import checkpoint, find_obstacles
@@ -267,3 +268,16 @@ def test_resume_that_fails_leaves_the_guest_stopped(tmp_path: Path) -> None:
 
     assert context.store.find("web").state is State.STOPPED
     assert context.store.intents() == []
+
+
+def test_check_on_a_node_that_cannot_keep_memory_says_so(
+    running: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = no("memory", "CRIU is not installed", "scripts/set-up criu unpacks one")
+    monkeypatch.setattr(FakeApproach, "probe_checkpoints", lambda self: answer)
+    with pytest.raises(Unsupported) as caught:
+        find_obstacles(running, "web")
+
+    assert str(caught.value) == (
+        "guest web cannot be checkpointed: CRIU is not installed; scripts/set-up criu unpacks one"
+    )

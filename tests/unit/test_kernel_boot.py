@@ -44,7 +44,7 @@ def test_kernel_that_is_gone_is_missed_at_the_start(context: Context, tmp_path: 
         find_boot(context, guest, context.approach("fake").needs)
 
     assert str(caught.value) == (
-        f"the kernel of guest web is not there: {tmp_path}/vmlinuz; put it back, or name another"
+        f"the kernel of guest web is not there: {tmp_path}/vmlinuz is no file; put it back, or name another"
     )
 
 
@@ -54,7 +54,7 @@ def test_kernel_that_is_gone_is_missed_at_the_start(context: Context, tmp_path: 
         ({"kernel": "vmlinuz"}, "vmlinuz is no absolute path; begin it with /"),
         (
             {"ramdisk": "/nowhere/initrd"},
-            "the ramdisk of guest web is not there: /nowhere/initrd; put it back, or name another",
+            "the ramdisk of guest web is not there: /nowhere/initrd is no file; put it back, or name another",
         ),
         (
             {"arguments": "a\nb"},

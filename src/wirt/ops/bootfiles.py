@@ -47,6 +47,6 @@ def _check_files(name: str, boot: KernelBoot) -> None:
     for what, path in (("kernel", boot.kernel), ("ramdisk", boot.ramdisk)):
         if path is not None and not os.path.isfile(path):
             raise NotFound(
-                f"the {what} of guest {name} is not there: {path}",
+                f"the {what} of guest {name} is not there: {path} is no file",
                 hint="put it back, or name another",
             )

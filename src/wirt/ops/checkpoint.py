@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from wirt.errors import Conflict, WrongState
+from wirt.errors import Conflict, Unsupported, WrongState
 from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
@@ -60,11 +60,19 @@ def find_obstacles(context: Context, name: str) -> list[Obstacle]:
     """Return what is known to stand in the way of a checkpoint of a running guest; changes nothing.
 
     Raises:
-        NotFound, WrongState, Unsupported, Busy: there is no such guest, it does not run, or never can be checkpointed.
+        NotFound, WrongState, Unsupported, Busy: there is no such guest, it does not run, or nothing that it does would let it
+            be checkpointed here.
     """
     with guests.held(context, name) as guest:
         next_state(guest.state, "checkpoint", guest.name)
-        return checkpointable(context, guest).find_obstacles(context.home.place(guest.id))
+        approach = checkpointable(context, guest)
+        capability = approach.probe_checkpoints()
+        if not capability.available:
+            raise Unsupported(
+                f"guest {guest.name} cannot be checkpointed: {capability.reason}",
+                hint=capability.hint,
+            )
+        return approach.find_obstacles(context.home.place(guest.id))
 
 
 class _Making:

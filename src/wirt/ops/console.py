@@ -106,7 +106,8 @@ def _log(context: Context, guest: Guest) -> Iterator[int]:
         log = os.open(context.home.place(guest.id).log, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         raise Failed(
-            f"guest {guest.name} has said nothing yet", hint=f"wirt start {guest.name} --console"
+            f"guest {guest.name} has said nothing yet",
+            hint=f"it may when it runs: wirt start {guest.name}",
         ) from None
     try:
         yield log
