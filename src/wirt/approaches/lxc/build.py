@@ -4,7 +4,7 @@ Keys and their meaning: lxc.container.conf(5) of LXC 5.0. Every line is here on 
 included, because what a container may do must not change with a package's update.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from wirt.host.bounds import Setting
 from wirt.model.launch import Launch
@@ -28,6 +28,7 @@ def build_config(
     settings: Sequence[Setting],
     init: str,
     joined_by: str | None = None,
+    shown: Mapping[str, str] | None = None,
 ) -> str:
     """Return the text of the container's configuration file.
 
@@ -38,6 +39,7 @@ def build_config(
         init: its first program.
         joined_by: path of the program ``ip``, which joins the card to the bridge if liblxc cannot: it looks for the bridge in
             /sys, which shows the interfaces of the network that it was mounted in.
+        shown: files of the node that are seen in the place of the container's own: where in its root -> which.
     """
     nic = launch.nic
     lines = [
@@ -49,6 +51,10 @@ def build_config(
         "lxc.console.path = none",
         f"lxc.console.logfile = {launch.place.log}",
         "lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed",
+        *(
+            f"lxc.mount.entry = {file} {place} none bind,optional 0 0"
+            for place, file in (shown or {}).items()
+        ),
         f"lxc.cgroup.dir = {launch.place.name}",
         f"lxc.cap.drop = {' '.join(DROPPED)}",
         "lxc.signal.halt = SIGRTMIN+3",

@@ -31,8 +31,8 @@ read answer <{pipe} && [ "$answer" = kept ]
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """What CRIU does not keep of a container."""
 
-    mounts: list[str]
-    """Mount points that show device nodes of the node."""
+    mounts: dict[str, str]
+    """Mount points that show files of the node, and which."""
     groups: list[Group]
 
 
@@ -114,6 +114,12 @@ def restore(launch: Launch, directory: str) -> int:
             kept = msgspec.json.decode(file.read(), type=Kept)
     except (OSError, msgspec.MsgspecError) as error:
         raise Corrupt(f"{directory}/kept.json cannot be read: {error}") from error
+    missing = [file for file in kept.mounts.values() if not os.path.exists(file)]
+    if missing:
+        raise Failed(
+            f"{place.name} saw {missing[0]} of the node, which is not there any more",
+            hint="start lxcfs, or start the guest anew instead",
+        )
     scratch = os.path.join(place.run_dir, "criu")
     images = os.path.join(directory, "images")
     plan = RestorePlan(

@@ -7,12 +7,12 @@ The guest's network is not in the images: it is made anew, as it is at a start, 
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
 
 from wirt.approaches.lxc import control
 from wirt.approaches.lxc.restorescript import RestorePlan, build_criu_script, build_network_script
 from wirt.errors import Failed
-from wirt.host import files, mountinfo, run
+from wirt.host import files, lxcfs, mountinfo, run
 from wirt.model.capability import Capability, no, yes
 
 _OWN = os.path.join(
@@ -55,15 +55,16 @@ def probe() -> Capability:
     return yes(name, f"CRIU {said.group(1) if said else 'of unknown version'}: {criu}")
 
 
-def external_mounts(pid: int) -> list[str]:
-    """Return the mount points in a container's root that show device nodes of the node's own /dev."""
+def external_mounts(pid: int) -> dict[str, str]:
+    """Return where a container's root shows files of the node, its devices and what lxcfs serves, and which these are."""
     with open(f"/proc/{pid}/mountinfo", errors="surrogateescape") as lines:
         found = mountinfo.parse_mounts(line.rstrip("\n") for line in lines)
-    return [one.mount_point for one in found if one.type == "devtmpfs"]
+    tops = {"devtmpfs": "/dev", lxcfs.TYPE: lxcfs.directory()}
+    return {one.mount_point: tops[one.type] + one.root for one in found if one.type in tops}
 
 
 def dump_command(
-    criu: str, pid: int, images: str, *, scratch: str, mounts: Sequence[str], keep_running: bool
+    criu: str, pid: int, images: str, *, scratch: str, mounts: Iterable[str], keep_running: bool
 ) -> list[str]:
     """Return the command that dumps a container.
 
@@ -73,7 +74,7 @@ def dump_command(
         images: an empty directory.
         scratch: a directory for its log; the file ``SCRIPT`` in it is run when everything has been written, while nothing
             in the container runs.
-        mounts: those that show the node's devices.
+        mounts: those that show files of the node.
         keep_running: False to end the container when it has been dumped.
     """
     return [
@@ -107,13 +108,15 @@ _COMMON = (
 )
 
 
-def restore_options(images: str, *, scratch: str, mounts: Sequence[str], payload: str) -> list[str]:
+def restore_options(
+    images: str, *, scratch: str, mounts: Mapping[str, str], payload: str
+) -> list[str]:
     """Return the options of ``criu restore`` for a container whose cgroups are there, but for its root and parentage.
 
     Args:
         images: what was dumped.
         scratch: a directory for its log; the file ``SCRIPT`` in it makes the container's network.
-        mounts: those that showed the node's devices.
+        mounts: those that showed files of the node, and which.
         payload: the cgroup of the container.
     """
     return [
@@ -125,7 +128,7 @@ def restore_options(images: str, *, scratch: str, mounts: Sequence[str], payload
         "--restore-sibling",
         f"--action-script={scratch}/{SCRIPT}",
         *_COMMON,
-        *(f"--external=mnt[{_key(point)}]:{point}" for point in mounts),
+        *(f"--external=mnt[{_key(point)}]:{file}" for point, file in mounts.items()),
         f"--cgroup-root=/{payload}",
     ]
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from wirt.approaches.base import Needs
 from wirt.approaches.lxc import build, control, holding
 from wirt.errors import Failed, TimedOut
-from wirt.host import apparmor, cgroup, files, process, rlimits, run
+from wirt.host import apparmor, cgroup, files, lxcfs, process, rlimits, run
 from wirt.host.bounds import Setting
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, no, yes
@@ -58,7 +58,13 @@ class Lxc:
                 "this kernel gives no user namespaces",
                 "allow them: sysctl user.max_user_namespaces=10000",
             )
-        return yes(self.name, "LXC with user namespaces: root inside is nobody on the node")
+        seen = (
+            "lxcfs shows it its own" if lxcfs.find_files() else "without lxcfs it sees the node's"
+        )
+        return yes(
+            self.name,
+            f"LXC with user namespaces: root inside is nobody on the node; of memory and CPUs {seen}",
+        )
 
     def start(self, launch: Launch) -> Handle:
         """Write the configuration and start the container."""
@@ -95,6 +101,7 @@ class Lxc:
             settings=bounds,
             init="/sbin/init",
             joined_by=None if seen else run.find_program("ip"),
+            shown={file: os.path.join(lxcfs.directory(), file) for file in lxcfs.find_files()},
         )
         # The configuration is made anew at every start: it need not survive a power cut.
         files.write(config, text)

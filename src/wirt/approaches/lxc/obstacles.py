@@ -14,7 +14,7 @@ import msgspec
 
 from wirt.approaches.lxc import control
 from wirt.errors import Failed
-from wirt.host import cgroup, mountinfo, nft
+from wirt.host import cgroup, lxcfs, mountinfo, nft
 from wirt.host.mountinfo import Mount
 from wirt.model.checkpoint import Obstacle
 
@@ -31,6 +31,7 @@ _FILE_SYSTEMS = frozenset(
         "devpts",
         "devtmpfs",
         "ext4",
+        lxcfs.TYPE,
         "mqueue",
         "overlay",
         "proc",
