@@ -40,6 +40,16 @@ def nodes(tmp_path: Path, root_user: None) -> Iterator[Nodes]:
             "the network of node c is another machine's; leave --netns out",
         ),
         (
+            Node(name="c", home="c"),
+            InvalidInput,
+            "'c' does not say where node c is; give the whole path, from / on",
+        ),
+        (
+            Node(name="c", ssh="root@c", run="run"),
+            InvalidInput,
+            "'run' does not say where node c is; give the whole path, from / on",
+        ),
+        (
             Node(name="c", home="/c", ssh_options=("-v",)),
             InvalidInput,
             "node c is on this machine and not reached by ssh; leave --ssh-option out",

@@ -42,6 +42,13 @@ def check_node(node: Node, *, own_home: str) -> Node:
     Raises:
         InvalidInput: it does not; says why.
     """
+    for path in (node.home, node.run):
+        if path is not None and not path.startswith("/"):
+            # It is kept, and would be another place for who comes from another directory.
+            raise InvalidInput(
+                f"{path!r} does not say where node {node.name} is",
+                hint="give the whole path, from / on",
+            )
     if node.ssh is None:
         if node.home is None:
             raise InvalidInput(
