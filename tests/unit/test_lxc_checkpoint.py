@@ -115,12 +115,21 @@ def test_script_for_criu_makes_the_cgroups_first() -> None:
     ]
 
 
-def test_script_for_the_network_makes_the_card_of_a_start() -> None:
+def test_script_for_the_network_makes_the_card_of_a_start_and_joins_it_when_all_is_restored() -> (
+    None
+):
     lines = build_network_script(PLAN).splitlines()
 
-    assert lines[4:] == [
+    assert lines[2:7] == [
+        'case "$CRTOOLS_SCRIPT_ACTION" in',
+        "post-restore) exec ip link set wabcd12ab34 master wirt-abcd ;;",
+        "setup-namespaces) ;;",
+        "*) exit 0 ;;",
+        "esac",
+    ]
+    assert lines[8:] == [
         "link add wabcd12ab34 type veth peer name eth0 address 02:00:00:12:ab:34 netns $CRTOOLS_INIT_PID",
-        "link set wabcd12ab34 master wirt-abcd up",
+        "link set wabcd12ab34 up",
         "END",
         "exec nsenter --net=/proc/$CRTOOLS_INIT_PID/ns/net ip -batch - <<END",
         "link set lo up",

@@ -2,7 +2,7 @@
 
 ``lxc-checkpoint`` makes the container's cgroup and its root, then runs ``criu``, which is the first script: it makes the
 cgroups below, which CRIU wants to be there, and becomes the real one. CRIU runs the second one when the container's
-namespaces are there and nothing in them yet.
+namespaces are there and nothing in them yet, and again when all is restored and nothing runs yet.
 """
 
 import shlex
@@ -42,11 +42,15 @@ def build_criu_script(plan: RestorePlan) -> str:
 
 
 def build_network_script(plan: RestorePlan) -> str:
-    """Return the script that gives the container the card that a start would have given it."""
+    """Return the script that gives the container the card that a start would have given it.
+
+    The card is joined to the bridge only when every socket is there again: the kernel answers what comes for a connection that
+    it does not know yet with a reset, and that connection would be lost.
+    """
     nic = plan.nic
     outside = [
         f"link add {nic.interface} type veth peer name eth0 address {nic.mac} netns $CRTOOLS_INIT_PID",
-        f"link set {nic.interface} master {nic.bridge} up",
+        f"link set {nic.interface} up",
     ]
     inside = [
         "link set lo up",
@@ -56,8 +60,12 @@ def build_network_script(plan: RestorePlan) -> str:
     ]
     lines = [
         "#!/bin/sh",
-        '[ "$CRTOOLS_SCRIPT_ACTION" = setup-namespaces ] || exit 0',
         "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        'case "$CRTOOLS_SCRIPT_ACTION" in',
+        f"post-restore) exec ip link set {nic.interface} master {nic.bridge} ;;",
+        "setup-namespaces) ;;",
+        "*) exit 0 ;;",
+        "esac",
         "ip -batch - <<END || exit 1",
         *outside,
         "END",
