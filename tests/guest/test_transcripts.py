@@ -11,22 +11,16 @@ from tests import homes
 from tests.documents import REPOSITORY, Shown, read_commands
 from tests.homes import WIRT, HomeUnderTest
 
-from wirt.app import find_home
-
 PAGES = ("README.md", "docs/getting-started.md")
-TEMPLATE = "debian-12-web"
 LONG = re.compile(r"(sudo )?make |ln |wirt compare --profile ")
 """Not typed here: what changes the machine, and what takes minutes."""
 _ADDRESS = re.compile(r"\b\d+\.\d+\.\d+\.\d+\b")
 
 
 @pytest.fixture
-def home(root_user: None) -> Iterator[HomeUnderTest]:
+def home(root_user: None, shared_templates: Path) -> Iterator[HomeUnderTest]:
     """Give a home with the template that the set-up has built."""
-    templates = Path(find_home().templates)
-    if not (templates / TEMPLATE).is_dir():
-        pytest.skip(f"the template {TEMPLATE} is not built; make set-up does it")
-    with homes.open_home(templates) as fresh:
+    with homes.open_home(shared_templates) as fresh:
         yield fresh
 
 
