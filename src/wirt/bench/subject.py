@@ -178,7 +178,7 @@ class GuestSubject:
 
     def root_path(self) -> str:
         """Return the directory of the node that the root of a guest without a kernel of its own is mounted at."""
-        root = Ladder(self._context, self.guest).attached_root()
+        root = Ladder(self._context, self.guest).root.attached()
         assert isinstance(root, RootTree)
         return root.path
 

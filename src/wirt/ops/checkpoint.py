@@ -13,7 +13,8 @@ from wirt.model.snapshot import Snapshot
 from wirt.ops import checkpoints, guests, journal
 from wirt.ops.checkpointing import checkpointable, to_checkpoint
 from wirt.ops.context import Context
-from wirt.ops.steps import Ladder, Step
+from wirt.ops.step import Step
+from wirt.ops.steps import Ladder
 
 
 def checkpoint(

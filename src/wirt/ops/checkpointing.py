@@ -11,7 +11,8 @@ from wirt.host import files
 from wirt.model.guest import Guest
 from wirt.model.presence import Presence
 from wirt.ops.context import Context
-from wirt.ops.steps import Ladder, Step
+from wirt.ops.step import Step
+from wirt.ops.steps import Ladder
 
 
 def checkpointable(context: Context, guest: Guest) -> Checkpointable:
@@ -69,7 +70,7 @@ def to_forget(context: Context, guest: Guest, name: str) -> list[Step]:
     """Return the steps whose undoing leaves nothing of a snapshot, nor of memory that was kept with it."""
     directory = context.home.checkpoint(guest.id, name)
     return [
-        *Ladder(context, guest).to_forget(name),
+        *Ladder(context, guest).root.to_forget(name),
         Step(
             name="memory",
             do=lambda: os.makedirs(directory, mode=0o700),

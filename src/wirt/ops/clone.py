@@ -13,7 +13,8 @@ from wirt.model.names import check_name, new_guest_id
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
 from wirt.ops.create import take_place
-from wirt.ops.steps import Ladder, Step
+from wirt.ops.step import Step
+from wirt.ops.steps import Ladder
 from wirt.storage.ownthings import forget_identity
 
 
@@ -49,7 +50,7 @@ def clone(
     with guests.held(context, name) as source:
         next_state(source.state, "clone", source.name)
         ladder = Ladder(context, source)
-        holding = ladder.to_hold(ladder.copying().instant_copy, "copies")
+        holding = ladder.to_hold(ladder.root.copying().instant_copy, "copies")
         planned = msgspec.structs.replace(
             _plan(context, source, new, address), lives_with=lives_with
         )
@@ -90,10 +91,10 @@ def _plan(context: Context, source: Guest, new: str, address: str | None) -> Gue
 
 def _putting_right(ladder: Ladder, progress: Callable[[str], None]) -> Step:
     """Return the step that takes what is its original's own out of a clone's root, shown for as long as that takes."""
-    showing = ladder.to_reach()
+    showing = ladder.root.to_reach()
 
     def put_right() -> None:
-        root = os.open(ladder.reached_root(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        root = os.open(ladder.root.reached(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for line in forget_identity(root):
                 progress(line)

@@ -111,11 +111,11 @@ def reached(context: Context, name: str) -> Iterator[GuestFiles]:
 def _of_stopped(context: Context, guest: Guest) -> Iterator[GuestFiles]:
     ladder = Ladder(context, guest)
     # One that is mounted stays so.
-    steps = [ladder.to_reach()] if guest.state is State.STOPPED else []
+    steps = [ladder.root.to_reach()] if guest.state is State.STOPPED else []
     journal.begin(context, guest, "copy")
     journal.build(context, "copy", guest, steps, otherwise=guest)
     try:
-        root = os.open(ladder.reached_root(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        root = os.open(ladder.root.reached(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with interrupts.allowed():
                 yield _Stopped(guest.name, root)

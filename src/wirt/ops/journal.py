@@ -21,7 +21,8 @@ from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.ops import reach
 from wirt.ops.context import Context
-from wirt.ops.steps import Ladder, Step
+from wirt.ops.step import Step
+from wirt.ops.steps import Ladder
 from wirt.state.base import MAKING_VERBS, Intent
 
 KILL_VARIABLE = "WIRT_KILL_AT"
@@ -158,7 +159,7 @@ def recover(context: Context, guest: Guest) -> Guest | None:
     if intent.verb in ("freeze", "hold", "thaw"):
         return let_go_on(context, intent.guest, intent.verb)
     if intent.verb in ("mount", "unmount"):
-        dismantle(intent.verb, [Ladder(context, intent.guest).to_reach()])
+        dismantle(intent.verb, [Ladder(context, intent.guest).root.to_reach()])
         settle(context, intent.verb, intent.guest, stopped(intent.guest))
         return stopped(intent.guest)
     if intent.verb in _CHANGES:
@@ -180,7 +181,7 @@ def recover(context: Context, guest: Guest) -> Guest | None:
     if intent.verb in _LOOKING:
         steps = ladder.to_look()
         if intent.verb == "copy":
-            steps = [] if intent.guest.state is State.MOUNTED else [ladder.to_reach()]
+            steps = [] if intent.guest.state is State.MOUNTED else [ladder.root.to_reach()]
         dismantle(intent.verb, steps)
         settle(context, intent.verb, intent.guest, intent.guest)
         return intent.guest
@@ -202,7 +203,7 @@ def _recover_snapshot(context: Context, intent: Intent, snapshot: str) -> Guest:
         case "switch":
             return switch_root(context, guest, snapshot)
         case "restore":
-            dismantle("restore", [ladder.to_restore(snapshot)])
+            dismantle("restore", [ladder.root.to_restore(snapshot)])
             after = guest
         case "checkpoint":
             dismantle("checkpoint", to_checkpoint(context, guest, snapshot, lambda _: None))
@@ -233,9 +234,9 @@ def switch_root(context: Context, guest: Guest, snapshot: str) -> Guest:
     dismantle("switch", ladder.to_run())
     reached("switch:before:root")
     with files.translated(f"restore guest {guest.name}"):
-        ladder.snapshots().finish_restore(guest.id)
+        ladder.root.snapshots().finish_restore(guest.id)
         if all(one.name != snapshot for one in guest.snapshots):
-            ladder.snapshots().delete(guest.id, snapshot)
+            ladder.root.snapshots().delete(guest.id, snapshot)
     reached("switch:after:root")
     after = stopped(guest)
     settle(context, "switch", guest, after)
@@ -267,7 +268,7 @@ def break_off_resize(context: Context, wanted: Guest) -> Guest:
     """
     before = context.store.find(wanted.name)
     try:
-        dismantle("resize", [Ladder(context, before).to_resize(wanted.limits.disk)])
+        dismantle("resize", [Ladder(context, before).root.to_resize(wanted.limits.disk)])
         after = before
     except Failed:
         after = wanted

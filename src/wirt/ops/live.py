@@ -16,7 +16,8 @@ from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.ops import journal
 from wirt.ops.context import Context
-from wirt.ops.steps import Ladder, Step
+from wirt.ops.step import Step
+from wirt.ops.steps import Ladder
 
 _MEMORY = "migration"
 

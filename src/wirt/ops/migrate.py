@@ -217,7 +217,7 @@ class Journey:
         if context.approach(guest.approach).needs.root != "tree":
             from wirt.storage.archive import sha256_of
 
-            image = sha256_of(ladder.form())
+            image = sha256_of(ladder.root.form())
         arrival = Arrival(
             guest=guest,
             node=self.node,

@@ -24,12 +24,12 @@ def mount(context: Context, name: str) -> str:
     with guests.held(context, name) as guest:
         next_state(guest.state, "mount", guest.name)
         ladder = Ladder(context, guest)
-        step = ladder.to_reach()
+        step = ladder.root.to_reach()
         journal.begin(context, guest, "mount")
         journal.build(context, "mount", guest, [step], otherwise=guest)
         after = msgspec.structs.replace(guest, state=State.MOUNTED, boot=context.boot_id)
         journal.settle(context, "mount", guest, after)
-        return ladder.reached_root()
+        return ladder.root.reached()
 
 
 def unmount(context: Context, name: str, *, force: bool = False) -> Guest:
@@ -51,11 +51,11 @@ def unmount(context: Context, name: str, *, force: bool = False) -> Guest:
         journal.begin(context, guest, "unmount")
         if not force:
             try:
-                unmount_unused(ladder.reached_root())
+                unmount_unused(ladder.root.reached())
             except Busy:
                 journal.settle(context, "unmount", guest, guest)
                 raise
-        journal.dismantle("unmount", [ladder.to_reach()])
+        journal.dismantle("unmount", [ladder.root.to_reach()])
         after = journal.stopped(guest)
         journal.settle(context, "unmount", guest, after)
     return after

@@ -27,7 +27,8 @@ from wirt.ops.forward import check_free
 from wirt.ops.nodes import home_id
 from wirt.ops.protocol import VERSION, Alive, Arrival, Facts, Room, Take, Taken, Version
 from wirt.ops.start import READY_SECONDS, as_running, wait_ready
-from wirt.ops.steps import Ladder, Step
+from wirt.ops.step import Step
+from wirt.ops.steps import Ladder
 from wirt.storage.archive import sha256_of
 from wirt.storage.base import Portable
 from wirt.units import render_bytes
@@ -274,7 +275,7 @@ def _adopting(context: Context, guest: Guest, ladder: Ladder) -> Step:
     assert isinstance(pool, Portable)
 
     def adopt() -> None:
-        pool.adopt(ladder.form(), guest.id)
+        pool.adopt(ladder.root.form(), guest.id)
 
     return Step(name="adopt", do=adopt, undo=lambda: None, probe=lambda: Presence.ABSENT)
 
@@ -334,7 +335,7 @@ def _check_pool(context: Context, arrival: Arrival, here: str) -> None:
             hint="free some space there",
         )
     if arrival.image_sha256 is not None and not arrival.brings_template:
-        form = Ladder(context, guest).form()
+        form = Ladder(context, guest).root.form()
         if sha256_of(form) != arrival.image_sha256:
             raise Conflict(
                 f"{here} has made another image of template {guest.template}, block by block, and "

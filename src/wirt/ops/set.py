@@ -13,7 +13,8 @@ from wirt.ops.holdable import check_holdable
 from wirt.ops.naming import NamesRequest
 from wirt.ops.rates import RatesRequest
 from wirt.ops.snapshot import keep_root
-from wirt.ops.steps import Ladder, Step
+from wirt.ops.step import Step
+from wirt.ops.steps import Ladder
 
 _OTHERS = ("names", "rates")
 """What is no limit."""
@@ -86,7 +87,7 @@ def set_limits(
         if request.rates is not None:
             pace = rates.changed(context, guest, request.rates)
         if request.disk is not None:
-            Ladder(context, guest).check_resizable(request.disk)
+            Ladder(context, guest).root.check_resizable(request.disk)
         with admission.admitted(context, guest, limits, force=force):
             if snapshot:
                 guest = keep_root(context, guest, before_change=True)
@@ -110,7 +111,7 @@ def set_limits(
 
 def _resize(context: Context, guest: Guest, after: Guest) -> Guest:
     """Give a guest's root another size and return what the guest is then."""
-    step = Ladder(context, guest).to_resize(after.limits.disk)
+    step = Ladder(context, guest).root.to_resize(after.limits.disk)
     journal.begin(context, after, "resize")
     try:
         journal.perform("resize", f"guest {guest.name}", [step])

@@ -79,7 +79,7 @@ def list_snapshots(context: Context, name: str) -> list[SnapshotReport]:
         NotFound, Unsupported: there is no such guest, or its pool has no snapshots.
     """
     guest = context.store.find(name)
-    keeper = Ladder(context, guest).snapshots()
+    keeper = Ladder(context, guest).root.snapshots()
     return [
         SnapshotReport(
             name=one.name,
@@ -124,7 +124,7 @@ def go_back(context: Context, guest: Guest, snapshot: str, *, after: Guest) -> G
     Raises:
         NotFound, Unsupported, OutOfSpace, Failed: as ``restore_snapshot``.
     """
-    prepare = Ladder(context, after).to_restore(snapshot)
+    prepare = Ladder(context, after).root.to_restore(snapshot)
     _check_known(guest, snapshot)
     journal.begin(context, guest, "restore", snapshot=snapshot)
     journal.build(context, "restore", guest, [prepare], otherwise=guest)
@@ -141,7 +141,7 @@ def delete_snapshot(context: Context, name: str, snapshot: str) -> None:
         Failed: it could not be deleted; the next command tries again.
     """
     with guests.held(context, name) as guest:
-        keeper = Ladder(context, guest).snapshots()
+        keeper = Ladder(context, guest).root.snapshots()
         _check_known(guest, snapshot)
         if keeper.find_attached(guest.id, snapshot) is not None:
             raise WrongState(
@@ -164,9 +164,9 @@ def mount_snapshot(context: Context, name: str, snapshot: str) -> str:
     """
     with guests.held(context, name) as guest:
         ladder = Ladder(context, guest)
-        keeper = ladder.snapshots()
+        keeper = ladder.root.snapshots()
         _check_known(guest, snapshot)
-        return keeper.attach(ladder.form(), guest.id, snapshot)
+        return keeper.attach(ladder.root.form(), guest.id, snapshot)
 
 
 def unmount_snapshot(context: Context, name: str, snapshot: str) -> None:
@@ -176,7 +176,7 @@ def unmount_snapshot(context: Context, name: str, snapshot: str) -> None:
         NotFound, WrongState, Unsupported, Busy: nothing was changed.
     """
     with guests.held(context, name) as guest:
-        keeper = Ladder(context, guest).snapshots()
+        keeper = Ladder(context, guest).root.snapshots()
         _check_known(guest, snapshot)
         if keeper.find_attached(guest.id, snapshot) is None:
             raise WrongState(

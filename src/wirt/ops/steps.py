@@ -5,35 +5,22 @@ away, and recovery after a crash is to take away whatever is there.
 """
 
 import os
-from collections.abc import Callable
-
-import msgspec
 
 from wirt.approaches.base import Adjustable, Freezable
 from wirt.errors import Unsupported
-from wirt.host import files, mount
-from wirt.model.capability import no
+from wirt.host import files
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest, Handle
-from wirt.model.ids import idmap_of
 from wirt.model.launch import Launch
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.model.rates import Rates
-from wirt.model.resources import Nic, Root, RootTree
+from wirt.model.resources import Nic, RootTree
 from wirt.ops import bandwidth, reach, rootfiles
 from wirt.ops.bootfiles import find_boot
 from wirt.ops.context import Context
-from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots
-
-
-class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing of a guest: how to make it, how to take it away, and how much of it is there."""
-
-    name: str
-    do: Callable[[], None]
-    undo: Callable[[], None]
-    probe: Callable[[], Presence]
+from wirt.ops.rootsteps import RootSteps
+from wirt.ops.step import Step, present_if
 
 
 class Ladder:
@@ -45,7 +32,7 @@ class Ladder:
         self._guest = guest
         self._home = context.home
         self._approach = context.approach(guest.approach)
-        self._pool = context.pool(guest.pool)
+        self.root = RootSteps(context, guest)
         self.talks = False
         """Its kernel is to say all that it does while it starts."""
         self.place = context.home.place(guest.id)
@@ -59,39 +46,14 @@ class Ladder:
                 name="directory",
                 do=self._make_directory,
                 undo=lambda: files.remove_tree(self._home.guest(self._guest.id)),
-                probe=lambda: _is(os.path.isdir(self._home.guest(self._guest.id))),
+                probe=lambda: present_if(os.path.isdir(self._home.guest(self._guest.id))),
             ),
-            Step(
-                name="root",
-                do=self._clone_root,
-                undo=self._remove_root,
-                probe=lambda: self._pool.probe(self._guest.id),
-            ),
+            self.root.to_exist(),
         ]
 
     def to_copy(self, source: Guest) -> list[Step]:
         """Return the steps that make a stopped guest of another one, in the place of ``to_exist``."""
-        pool = self.copying()
-        directory, root = self.to_exist()
-
-        def copy() -> None:
-            pool.copy(source.id, self._guest.id, size=self._guest.limits.disk)
-
-        return [directory, msgspec.structs.replace(root, do=copy)]
-
-    def copying(self) -> Copying:
-        """Return the guest's pool, which can copy its root.
-
-        Raises:
-            Unsupported: the root is an image, in which nothing could be put right.
-        """
-        if self._approach.needs.root != "tree" or not isinstance(self._pool, Copying):
-            raise Unsupported(
-                f"guest {self._guest.name} cannot be cloned: under {self._guest.approach} its root is "
-                "an image, of which the node sees no files",
-                hint="make another guest of its template",
-            )
-        return self._pool
+        return [self.to_exist()[0], self.root.to_copy(source)]
 
     def to_run(self) -> list[Step]:
         """Return the steps that make a stopped guest run."""
@@ -100,7 +62,7 @@ class Ladder:
                 name="run-directory",
                 do=self._make_run_directory,
                 undo=lambda: files.remove_tree(self._home.guest_run(self._guest.id)),
-                probe=lambda: _is(os.path.isdir(self._home.guest_run(self._guest.id))),
+                probe=lambda: present_if(os.path.isdir(self._home.guest_run(self._guest.id))),
             ),
             Step(
                 name="network",
@@ -109,12 +71,7 @@ class Ladder:
                 probe=lambda: self._context.network.probe(self.nic()),
             ),
             *self._forwarding(),
-            Step(
-                name="mount",
-                do=self._attach_root,
-                undo=lambda: self._pool.detach(self._guest.id),
-                probe=lambda: self._pool.probe_attached(self._guest.id),
-            ),
+            self.root.to_mount(self._attach_root),
             Step(
                 name="engine",
                 do=self._start_engine,
@@ -174,10 +131,10 @@ class Ladder:
         return Step(
             name="names",
             do=lambda: rootfiles.write(
-                self._guest, self.attached_root(), self._guest.naming.files()
+                self._guest, self.root.attached(), self._guest.naming.files()
             ),
-            undo=lambda: rootfiles.write(self._guest, self.attached_root(), before.naming.files()),
-            probe=lambda: self._pool.probe_attached(self._guest.id),
+            undo=lambda: rootfiles.write(self._guest, self.root.attached(), before.naming.files()),
+            probe=self.root.attachment,
         )
 
     def _lead(self, *, before: tuple[Forward, ...]) -> None:
@@ -198,8 +155,8 @@ class Ladder:
         Raises:
             Unsupported: the guest runs, and its root cannot be of one instant.
         """
-        copy = self.to_forget(name)
-        return [*self.to_hold(self.snapshots().instant, "snapshots"), *copy]
+        copy = self.root.to_forget(name)
+        return [*self.to_hold(self.root.snapshots().instant, "snapshots"), *copy]
 
     def to_hold(self, is_instant: bool, what: str) -> list[Step]:
         """Return the step that holds a guest still while its root is copied; none if there is no need.
@@ -266,78 +223,8 @@ class Ladder:
             name="freeze",
             do=lambda: approach.freeze(self.place),
             undo=lambda: approach.thaw(self.place),
-            probe=lambda: _is(approach.is_frozen(self.place)),
+            probe=lambda: present_if(approach.is_frozen(self.place)),
         )
-
-    def to_forget(self, name: str) -> list[Step]:
-        """Return the step whose undoing leaves nothing of a snapshot's root."""
-        keeper = self.snapshots()
-        return [
-            Step(
-                name="snapshot",
-                do=lambda: keeper.take(self._guest.id, name),
-                undo=lambda: keeper.delete(self._guest.id, name),
-                probe=lambda: keeper.probe(self._guest.id, name),
-            )
-        ]
-
-    def to_restore(self, name: str) -> Step:
-        """Return the step that prepares a root beside the guest's, of the guest's own size."""
-        keeper, size = self.snapshots(), self._guest.limits.disk
-        return Step(
-            name="prepare",
-            do=lambda: keeper.prepare_restore(self._guest.id, name, size),
-            undo=lambda: keeper.cancel_restore(self._guest.id),
-            # Nobody has to be asked: to cancel what is not there is no work.
-            probe=lambda: Presence.PARTIAL,
-        )
-
-    def check_resizable(self, size: int) -> None:
-        """Check that the root can be given that size now.
-
-        Raises:
-            Unsupported: it cannot.
-        """
-        pool, guest = self._pool, self._guest
-        if isinstance(pool, Resizable):
-            capability = pool.probe_resize(guest.id, size)
-        else:
-            capability = no(
-                guest.pool, f"pool {guest.pool} does not bound it", "pools image and btrfs do"
-            )
-        if not capability.available:
-            raise Unsupported(
-                f"the disk of guest {guest.name} cannot be changed: {capability.reason}",
-                hint=capability.hint,
-            )
-
-    def to_resize(self, size: int) -> Step:
-        """Return the step that gives the root another size; its undoing gives it back the guest's own."""
-        return Step(
-            name="disk",
-            do=lambda: self._resize(size),
-            undo=lambda: self._resize(self._guest.limits.disk),
-            # It is not asked which of the two it has: to give it the one that it has is no work.
-            probe=lambda: Presence.PARTIAL,
-        )
-
-    def _resize(self, size: int) -> None:
-        assert isinstance(self._pool, Resizable)
-        self._pool.resize(self._guest.id, size)
-
-    def snapshots(self) -> Snapshots:
-        """Return the keeper of the snapshots of the guest's pool.
-
-        Raises:
-            Unsupported: the pool has none.
-        """
-        if not isinstance(self._pool, HasSnapshots):
-            raise Unsupported(
-                f"guest {self._guest.name} has no snapshots: its root is on pool {self._guest.pool}, "
-                "which has none",
-                hint="pools of trees have; see wirt doctor",
-            )
-        return self._pool.snapshots()
 
     def to_look(self) -> list[Step]:
         """Return the steps that show a guest's root as it lies on disk, standing still for as long as they last.
@@ -348,66 +235,14 @@ class Ladder:
         # One that a person has frozen stays so.
         if self._guest.state is State.RUNNING and isinstance(self._approach, Freezable):
             steps.append(self._freezing(self._approach))
-        steps.append(
-            Step(
-                name="view",
-                do=self._show_root,
-                undo=self._hide_root,
-                probe=lambda: _is(os.path.isdir(self.view)),
-            )
-        )
+        steps.append(self.root.to_show())
         return steps
-
-    def to_reach(self) -> Step:
-        """Return the step that shows a stopped guest's root on the node, to be read and written, with the guest's own ids.
-
-        Raises:
-            Unsupported: the root is an image.
-        """
-        if self._approach.needs.root != "tree":
-            raise Unsupported(
-                f"guest {self._guest.name} is stopped, and under {self._approach.name} its root is an "
-                "image, of which the node sees no files",
-                hint="start it first",
-            )
-        return Step(
-            name="mount",
-            do=self._reach_root,
-            undo=lambda: self._pool.detach(self._guest.id),
-            probe=lambda: self._pool.probe_attached(self._guest.id),
-        )
-
-    @property
-    def view(self) -> str:
-        """Return where the guest's root is shown by ``to_look``."""
-        return os.path.join(self._home.guest(self._guest.id), "view")
-
-    def _show_root(self) -> None:
-        if not isinstance(self._pool, Showing):
-            raise Unsupported(f"pool {self._guest.pool} has no trees")
-        os.mkdir(self.view, mode=0o700)
-        self._pool.show(self.form(), self._guest.id, self.view)
-
-    def _hide_root(self) -> None:
-        mount.unmount_below(self.view)
-        os.rmdir(self.view)
 
     def _make_directory(self) -> None:
         os.makedirs(self._home.guest(self._guest.id), mode=0o700, exist_ok=True)
 
     def _make_run_directory(self) -> None:
         os.makedirs(self.place.run_dir, mode=0o711, exist_ok=True)
-
-    def _clone_root(self) -> None:
-        self._pool.clone(
-            self.form(),
-            self._guest.id,
-            root=self._approach.needs.root,
-            size=self._guest.limits.disk,
-        )
-
-    def _remove_root(self) -> None:
-        self._pool.remove(self._guest.id)
 
     def _attach_network(self) -> None:
         with self._context.network_lock():
@@ -425,26 +260,10 @@ class Ladder:
         ]
 
     def _attach_root(self) -> None:
-        root = self.attached_root()
+        root = self.root.attached()
         # A guest with its own kernel is told its host name by that kernel's command line.
         if isinstance(root, RootTree) and (named := self._guest.naming.files()):
             rootfiles.write(self._guest, root, named)
-
-    def attached_root(self) -> Root:
-        """Return the guest's root, made usable if it is not yet."""
-        needs = self._approach.needs
-        idmap = idmap_of(self._guest.ids) if needs.shifted else None
-        return self._pool.attach(self.form(), self._guest.id, root=needs.root, idmap=idmap)
-
-    def _reach_root(self) -> None:
-        self.reached_root()
-
-    def reached_root(self) -> str:
-        """Return where a tree is shown with the guest's own ids; it is if it was not yet."""
-        root = self._pool.attach(self.form(), self._guest.id, root="tree", idmap=None)
-        assert isinstance(root, RootTree)
-        mount.forbid_privileges(root.path)
-        return root.path
 
     def _start_engine(self) -> None:
         self.handle = self._approach.start(self.launch())
@@ -457,7 +276,7 @@ class Ladder:
             place=self.place,
             hostname=self._guest.naming.hostname or self._guest.name,
             limits=self._guest.limits,
-            root=self.attached_root(),
+            root=self.root.attached(),
             nic=self.nic(),
             kernel=boot.kernel if boot else None,
             initrd=boot.ramdisk if boot else None,
@@ -472,16 +291,6 @@ class Ladder:
         with self._context.network.closing(self.nic()):
             self._approach.kill(self.place)
 
-    def form(self) -> str:
-        """Return the path of the form of the template that the guest's root rests on."""
-        form = self._pool.forms[self._approach.needs.root]
-        return self._context.templates.path_of_form(
-            self._guest.template,
-            form,
-            sha256=self._guest.template_sha256,
-            within=self._pool.forms_in,
-        )
-
     def nic(self) -> Nic:
         """Return the guest's card."""
         return _nic(self._context, self._guest)
@@ -490,7 +299,3 @@ class Ladder:
 def _nic(context: Context, guest: Guest) -> Nic:
     kind = context.approach(guest.approach).needs.nic
     return context.network.nic(guest.id, guest.address, guest.mac, kind)
-
-
-def _is(there: bool) -> Presence:
-    return Presence.PRESENT if there else Presence.ABSENT

@@ -111,7 +111,7 @@ def take_template(
             journal.reached("template:looking")
             with interrupts.allowed():
                 made = context.templates.take_tree(
-                    ladder.view, name, origin=f"guest {guest.name}", progress=progress
+                    ladder.root.view, name, origin=f"guest {guest.name}", progress=progress
                 )
         finally:
             journal.dismantle("template", steps)
