@@ -68,6 +68,13 @@ def io_write(home: HomeUnderTest) -> int | None:
     return int(said[1]) if said else None
 
 
+def io_weight(home: HomeUnderTest) -> int:
+    """Return the weight that the home's one container has at a disk with the scheduler bfq."""
+    hierarchy = next(h for h in find_hierarchies() if {"blkio", "io"} & h.controllers)
+    file = "blkio.bfq.weight" if hierarchy.version == 1 else "io.bfq.weight"
+    return int(_read(home, hierarchy, file, outer=True).split()[-1])
+
+
 def cpu_pin(home: HomeUnderTest) -> str:
     """Return the processors that the home's one container runs on."""
     return kernel_says(home, "cpuset", "cpuset.effective_cpus", "cpuset.cpus.effective")

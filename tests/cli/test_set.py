@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import homes
 from tests.conftest import TINY
 from tests.containers import (
     cpu_limit,
     cpu_pin,
     cpu_weight,
+    io_weight,
     io_write,
     kernel_says,
     memory_guarantee,
@@ -20,7 +22,7 @@ from tests.containers import (
 )
 from tests.homes import HomeUnderTest
 
-from wirt.host import affinity
+from wirt.host import affinity, disks
 from wirt.units import MIB, render_cpus
 
 FORKS = "n=0; while [ $n -lt 64 ]; do sleep 60 >/dev/null 2>&1 & n=$((n + 1)); done; echo all"
@@ -250,6 +252,61 @@ def test_bandwidth_of_the_disk_is_bounded_and_given_back(home: HomeUnderTest, po
     assert back == "guest web has 2 MiB a second from disk, any bandwidth to disk now\n"
     assert io_write(home) is None
     assert seconds(READS_2_MIB) < read
+
+
+def test_number_of_writes_is_bounded_whatever_their_size(web: HomeUnderTest) -> None:
+    command = "dd if=/dev/zero of=/file bs=4k count=40 oflag=direct 2>/dev/null"
+
+    def seconds() -> float:
+        began = time.perf_counter()
+        web.wirt("exec", "web", "--", "sh", "-c", command, status=0)
+        return time.perf_counter() - began
+
+    said = web.wirt("set", "web", "--iops-write", "25", "--iops-read", "500", status=0).stdout
+    held = seconds()
+    shown = web.wirt("show", "web", status=0).stdout
+    back = web.wirt("set", "web", "--iops-write", "unlimited", status=0).stdout
+
+    assert said == (
+        "guest web has 500 transfers a second from disk, 25 transfers a second to disk now\n"
+    )
+    assert "disk io      500 reads a second, 25 writes a second\n" in shown
+    assert held > 1.2
+    assert back == "guest web has any number of transfers to disk now\n"
+    assert seconds() < held
+
+
+def test_weight_of_a_disk_that_knows_none_is_refused_and_of_one_that_does_is_the_kernels(
+    busybox_tar: Path,
+) -> None:
+    with homes.open_home() as home:
+        home.wirt("template", "import", str(busybox_tar), TINY, status=0)
+        home.wirt("pool", "create", "fast", "--size", "300M", status=0)
+        home.wirt("create", "-t", TINY, "--pool", "fast", "--disk", "64M", "web", status=0)
+        number = disks.find_disks(home.home.pool("fast"))[0]
+        queue = Path(f"/sys/dev/block/{number}/queue/scheduler")
+        queue.write_text("none")
+        refused = home.wirt("set", "web", "--io-weight", "300", status=6)
+        queue.write_text("bfq")
+        home.wirt("start", "web", status=0)
+        said = home.wirt("set", "web", "--io-weight", "300", status=0).stdout
+        at_once = io_weight(home)
+        home.wirt("restart", "--force", "web", status=0)
+        kept = io_weight(home)
+        shown = home.wirt("show", "web", status=0).stdout
+        home.wirt("set", "web", "--io-weight", "100", status=0)
+        back = io_weight(home)
+        home.wirt("destroy", "--force", "web", status=0)
+        home.wirt("pool", "remove", "fast", status=0)
+
+    assert refused.stderr == (
+        f"wirt: the disk weight of guest web cannot be set: disk {number}, which pool fast is on, has "
+        "no scheduler that knows weights; give it one: echo bfq > "
+        f"/sys/dev/block/{number}/queue/scheduler\n"
+    )
+    assert said == "guest web has a weight of 300 at its disk now\n"
+    assert (at_once, kept, back) == (300, 300, 100)
+    assert "disk weight  300\n" in shown
 
 
 def test_open_files_are_bounded_at_once_for_all_that_runs_and_kept(web: HomeUnderTest) -> None:

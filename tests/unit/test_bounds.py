@@ -119,7 +119,7 @@ def test_engine_without_a_limit_has_all_the_time_that_it_can_take() -> None:
 
 
 def test_bandwidth_is_bounded_on_every_disk_and_given_back() -> None:
-    bandwidth = Bandwidth(disks=["254:0", "7:1"], read=2 * MIB, write=UNBOUNDED)
+    bandwidth = Bandwidth(disks=["254:0", "7:1"], read=2 * MIB, write=UNBOUNDED, writes=100)
     found = {
         version: [
             f"{setting.file}={setting.value}"
@@ -138,8 +138,23 @@ def test_bandwidth_is_bounded_on_every_disk_and_given_back() -> None:
         1: [
             "blkio.throttle.read_bps_device=254:0 2097152",
             "blkio.throttle.write_bps_device=254:0 0",
+            "blkio.throttle.read_iops_device=254:0 0",
+            "blkio.throttle.write_iops_device=254:0 100",
             "blkio.throttle.read_bps_device=7:1 2097152",
             "blkio.throttle.write_bps_device=7:1 0",
+            "blkio.throttle.read_iops_device=7:1 0",
+            "blkio.throttle.write_iops_device=7:1 100",
         ],
-        2: ["io.max=254:0 rbps=2097152 wbps=max", "io.max=7:1 rbps=2097152 wbps=max"],
+        2: [
+            "io.max=254:0 rbps=2097152 wbps=max riops=max wiops=100",
+            "io.max=7:1 rbps=2097152 wbps=max riops=max wiops=100",
+        ],
     }
+
+
+def test_weight_of_a_disk_is_written_to_whatever_file_the_kernel_has_for_it() -> None:
+    old, new = (build_shares(on(version), io_weight=300) for version in (1, 2))
+
+    assert written(old) == {"blkio.bfq.weight": "300"}
+    assert written(new) == {"io.bfq.weight": "300", "io.weight": "300"}
+    assert all(setting.is_optional for setting in (*old, *new))

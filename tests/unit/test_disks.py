@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from wirt.host.disks import find_disks
+from wirt.host.disks import find_disks, find_weighing
 from wirt.host.kerneltree import KernelTree
 
 
@@ -50,3 +50,22 @@ def test_directory_in_memory_is_on_no_disk(tmp_path: Path) -> None:
     )
 
     assert find_disks(str(tmp_path), tree) == ()
+
+
+def test_disks_that_know_weights_are_those_with_bfq_and_those_that_count_costs(
+    tmp_path: Path,
+) -> None:
+    for name, number, schedulers in (
+        ("sda", "8:0", "none mq-deadline [bfq]"),
+        ("sdb", "8:16", "[none] mq-deadline bfq"),
+    ):
+        (tmp_path / f"sys/block/{name}/queue").mkdir(parents=True)
+        (tmp_path / f"sys/block/{name}/queue/scheduler").write_text(f"{schedulers}\n")
+        (tmp_path / f"sys/block/{name}/dev").write_text(f"{number}\n")
+    (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
+    (tmp_path / "sys/fs/cgroup/io.cost.qos").write_text(
+        "8:32 enable=1 ctrl=auto rpct=0.00\n8:48 enable=0 ctrl=auto rpct=0.00\n"
+    )
+
+    assert find_weighing(KernelTree(tmp_path)) == ("8:0", "8:32")
+    assert find_weighing(KernelTree(tmp_path / "empty")) == ()

@@ -264,6 +264,16 @@ def test_home_keeps_what_lasts_apart_from_what_may_vanish() -> None:
             Limits(io_read=2 * 1024**4),
             "2 TiB a second cannot be given; ask for at most 1 TiB, or unlimited",
         ),
+        (
+            Limits(iops_write=1),
+            "a guest cannot be held to 1 reads or writes a second; ask for 10 to 4294967295, or "
+            "unlimited",
+        ),
+        (
+            Limits(io_weight=1001),
+            "a guest cannot have the weight 1001 of a disk; ask for 1 to 1000; a guest has 100 "
+            "unless it is set",
+        ),
         (Limits(disk=0), "a disk of 0 B is too small; give at least 64 MiB"),
         (
             Limits(disk=1025 * 1024**4),

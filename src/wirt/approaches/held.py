@@ -1,11 +1,12 @@
 """Which limits the node's control groups can hold a guest to, whatever engine runs it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from wirt.host import cgroup
+from wirt.host import cgroup, disks
+from wirt.host.bounds import IO_WEIGHTS
 from wirt.model.capability import Capability, no, yes
 
-_HELD_BY = {
+_HELD_BY: dict[str, dict[int, tuple[str, ...]]] = {
     "processes": {1: ("pids", "pids.max"), 2: ("pids", "pids.max")},
     "cpu_weight": {1: ("cpu", "cpu.shares"), 2: ("cpu", "cpu.weight")},
     "cpu_guarantee": {1: ("cpu", "cpu.shares"), 2: ("cpu", "cpu.weight")},
@@ -15,26 +16,40 @@ _HELD_BY = {
     "memory_guarantee": {1: ("memory", "memory.soft_limit_in_bytes"), 2: ("memory", "memory.low")},
     "io_read": {1: ("blkio", "blkio.throttle.read_bps_device"), 2: ("io", "io.max")},
     "io_write": {1: ("blkio", "blkio.throttle.write_bps_device"), 2: ("io", "io.max")},
+    "iops_read": {1: ("blkio", "blkio.throttle.read_iops_device"), 2: ("io", "io.max")},
+    "iops_write": {1: ("blkio", "blkio.throttle.write_iops_device"), 2: ("io", "io.max")},
+    "io_weight": {1: ("blkio", *IO_WEIGHTS[1]), 2: ("io", *IO_WEIGHTS[2])},
 }
-"""Limit -> version -> its controller, and the file."""
+"""Limit -> version -> its controller, and the files, of which one is enough."""
 
 
-def probe(hierarchies: Sequence[cgroup.Hierarchy]) -> dict[str, Capability]:
-    """Ask the kernel which limits its groups have."""
+def probe(
+    hierarchies: Sequence[cgroup.Hierarchy], only: Collection[str] = tuple(_HELD_BY)
+) -> dict[str, Capability]:
+    """Ask the kernel which limits its groups have: all, or some of them by their names."""
     versions = cgroup.find_versions(hierarchies)
-    return {limit: _answer(limit, versions, hierarchies) for limit in _HELD_BY}
+    answers = {limit: _answer(limit, versions, hierarchies) for limit in only}
+    weight = answers.get("io_weight")
+    if weight is not None and weight.available and not disks.find_weighing():
+        answers["io_weight"] = no(
+            weight.name,
+            "no disk of this node has a scheduler that knows weights",
+            "give a disk that guests lie on the scheduler bfq: echo bfq > /sys/block/DISK/queue/scheduler",
+        )
+    return answers
 
 
 def _answer(
     limit: str, versions: Mapping[str, int], hierarchies: Sequence[cgroup.Hierarchy]
 ) -> Capability:
     name = limit.replace("_", "-")
-    for version, (controller, file) in _HELD_BY[limit].items():
+    for version, (controller, *files) in _HELD_BY[limit].items():
         if versions.get(controller) == version:
-            if cgroup.has_file(controller, file, hierarchies):
-                return yes(name, f"{file} of cgroup v{version}")
-            return no(name, f"the kernel's controller {controller} has no {file}")
-    controller, _ = _HELD_BY[limit][2]
+            for file in files:
+                if cgroup.has_file(controller, file, hierarchies):
+                    return yes(name, f"{file} of cgroup v{version}")
+            return no(name, f"the kernel's controller {controller} has no {files[0]}")
+    controller = _HELD_BY[limit][2][0]
     return no(
         name,
         f"the node has no cgroup controller {controller}",

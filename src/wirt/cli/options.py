@@ -180,6 +180,11 @@ def held(function: Function) -> Function:
             click.option("--processes", type=int, help="Processes and threads, of a container."),
             click.option("--io-read", type=BOUND, help="Bytes a second from disk, or unlimited."),
             click.option("--io-write", type=BOUND, help="Bytes a second to disk, or unlimited."),
+            click.option("--iops-read", type=COUNT, help="Reads a second from disk, or unlimited."),
+            click.option("--iops-write", type=COUNT, help="Writes a second to disk, or unlimited."),
+            click.option(
+                "--io-weight", type=int, help="What it gets of a disk that several want: 1 to 1000."
+            ),
             click.option("--files", type=COUNT, help="Open files of a process, or unlimited."),
         ]
     ):

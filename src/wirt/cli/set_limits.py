@@ -103,6 +103,9 @@ def _described(limits: Limits) -> dict[str, str]:
         "processes": f"{limits.processes} processes",
         "io_read": f"{_bandwidth(limits.io_read)} from disk",
         "io_write": f"{_bandwidth(limits.io_write)} to disk",
+        "iops_read": f"{_iops(limits.iops_read)} from disk",
+        "iops_write": f"{_iops(limits.iops_write)} to disk",
+        "io_weight": f"a weight of {limits.io_weight} at its disk",
         "files": f"{_count(limits.files)} open files for each process",
         "disk": f"a disk of {render_bytes(limits.disk)}",
     }
@@ -117,6 +120,10 @@ def _size(size: int) -> str:
 
 def _bandwidth(size: int) -> str:
     return "any bandwidth" if size == UNBOUNDED else f"{render_bytes(size)} a second"
+
+
+def _iops(number: int) -> str:
+    return "any number of transfers" if number == UNBOUNDED else f"{number} transfers a second"
 
 
 def _count(number: int) -> str:

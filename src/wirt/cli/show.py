@@ -46,6 +46,7 @@ def show(name: str, as_json: bool) -> None:
         *([] if guest.limits.files == UNBOUNDED else [("open files", str(guest.limits.files))]),
         ("disk", _disk(guest.limits.disk, usage)),
         *([("disk io", _io(guest.limits))] if guest.limits.bounds_io else []),
+        *_io_weight(guest.limits),
         *_kernel(guest.kernel_boot),
         *([("screen", f"VNC at {screen}")] if screen else []),
         ("address", guest.address),
@@ -98,12 +99,18 @@ def _rates(guest: Guest) -> list[tuple[str, int | None]]:
 
 
 def _io(limits: Limits) -> str:
-    bounds = {"read": limits.io_read, "written": limits.io_write}
-    return ", ".join(
-        f"{render_bytes(bound)} a second {verb}"
-        for verb, bound in bounds.items()
-        if bound != UNBOUNDED
-    )
+    bounds = [
+        (f"{render_bytes(limits.io_read)} a second read", limits.io_read),
+        (f"{render_bytes(limits.io_write)} a second written", limits.io_write),
+        (f"{limits.iops_read} reads a second", limits.iops_read),
+        (f"{limits.iops_write} writes a second", limits.iops_write),
+    ]
+    return ", ".join(text for text, bound in bounds if bound != UNBOUNDED)
+
+
+def _io_weight(limits: Limits) -> list[tuple[str, str]]:
+    weight = limits.io_weight
+    return [] if weight == Limits().io_weight else [("disk weight", str(weight))]
 
 
 def _disk(size: int, usage: DiskUsage | None) -> str:

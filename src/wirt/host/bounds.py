@@ -19,21 +19,28 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     file: str
     value: str
+    is_optional: bool = False
+    """A kernel may be without the file."""
 
 
 class Bandwidth(msgspec.Struct, frozen=True, kw_only=True):
-    """How much may go to and from each of some disks in a second."""
+    """How much may go to and from each of some disks in a second; UNBOUNDED: as much as there is."""
 
     disks: Sequence[str]
     """MAJOR:MINOR of each."""
     read: int
-    """Bytes, or UNBOUNDED."""
+    """Bytes."""
     write: int
-    """Bytes, or UNBOUNDED."""
+    """Bytes."""
+    reads: int = UNBOUNDED
+    writes: int = UNBOUNDED
 
 
 CONTROLLERS = ("memory", "cpuset", "blkio", "io", "cpu", "pids")
 """The controllers that limits are set by, the one that a kernel may refuse first; that of disks has two names."""
+
+IO_WEIGHTS = {1: ("blkio.bfq.weight",), 2: ("io.bfq.weight", "io.weight")}
+"""Version -> the files of a disk's weight: those of the scheduler bfq, and of io.cost."""
 
 _File = tuple[str, str]
 """A file's name and what is to be written to it."""
@@ -122,15 +129,19 @@ def _build_swap(memory: int, swap: int | None) -> tuple[list[_File], list[_File]
 def _build_bandwidth(bandwidth: Bandwidth | None) -> dict[tuple[str, int], list[_File]]:
     if bandwidth is None:
         return {}
-    read, write = bandwidth.read, bandwidth.write
+    bounds = (
+        ("read_bps", "rbps", bandwidth.read),
+        ("write_bps", "wbps", bandwidth.write),
+        ("read_iops", "riops", bandwidth.reads),
+        ("write_iops", "wiops", bandwidth.writes),
+    )
     first = [
-        (f"blkio.throttle.{name}_bps_device", f"{disk} {0 if bound == UNBOUNDED else bound}")
+        (f"blkio.throttle.{name}_device", f"{disk} {0 if bound == UNBOUNDED else bound}")
         for disk in bandwidth.disks
-        for name, bound in (("read", read), ("write", write))
+        for name, _, bound in bounds
     ]
     second = " ".join(
-        f"{name}={'max' if bound == UNBOUNDED else bound}"
-        for name, bound in (("rbps", read), ("wbps", write))
+        f"{name}={'max' if bound == UNBOUNDED else bound}" for _, name, bound in bounds
     )
     return {
         ("blkio", 1): first,
@@ -143,17 +154,20 @@ def build_shares(
     *,
     cpu_weight: int | None = None,
     memory_guarantee: int | None = None,
+    io_weight: int | None = None,
 ) -> list[Setting]:
     """Return what gives a group its shares; None: those of a fresh group.
 
-    Source: the kernel's admin-guide/cgroup-v2 (cpu.weight, memory.low), sched_weight_from_cgroup() for what the weight is
-    in version 1, and admin-guide/cgroup-v1 (memory, soft limits).
+    Source: the kernel's admin-guide/cgroup-v2 (cpu.weight, memory.low, io.weight), block/bfq-iosched (weights of groups),
+    sched_weight_from_cgroup() for what the weight is in version 1, and admin-guide/cgroup-v1 (memory, soft limits).
 
     Args:
         versions: as for ``build_bounds``.
         cpu_weight: 1 to 10000; a fresh group has 100.
         memory_guarantee: bytes that are taken last when memory is short; 0 for none. In version 1 it says instead what
             is taken first: all beyond it, of those that have one.
+        io_weight: 1 to 1000; a fresh group has 100. Each of the kernel's ways to weigh has a file of its own, which is
+            there with it.
     """
     files: dict[tuple[str, int], list[_File]] = {}
     if memory_guarantee is not None:
@@ -162,6 +176,9 @@ def build_shares(
     if cpu_weight is not None:
         files["cpu", 1] = [("cpu.shares", str(round(cpu_weight * _SHARES_OF_WEIGHT)))]
         files["cpu", 2] = [("cpu.weight", str(cpu_weight))]
+    if io_weight is not None:
+        files["blkio", 1] = [(file, str(io_weight)) for file in IO_WEIGHTS[1]]
+        files["io", 2] = [(file, str(io_weight)) for file in IO_WEIGHTS[2]]
     return _settings(versions, files)
 
 
@@ -169,7 +186,13 @@ def _settings(
     versions: Mapping[str, int], files: Mapping[tuple[str, int], Sequence[_File]]
 ) -> list[Setting]:
     return [
-        Setting(controller=name, version=versions[name], file=file, value=value)
+        Setting(
+            controller=name,
+            version=versions[name],
+            file=file,
+            value=value,
+            is_optional=file in IO_WEIGHTS[versions[name]],
+        )
         for name in CONTROLLERS
         if name in versions
         for file, value in files.get((name, versions[name]), ())

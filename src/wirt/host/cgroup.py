@@ -143,9 +143,17 @@ class Cgroup:
             NotPermitted, Failed: the kernel refused one, or the group is gone; those before it stand.
         """
         for setting in settings:
-            for hierarchy in self.hierarchies:
-                if setting.controller in hierarchy.controllers:
-                    _write(self._directory(hierarchy) / setting.file, setting.value)
+            for path in self.files_of(setting):
+                if not (setting.is_optional and path.parent.exists() and not path.exists()):
+                    _write(path, setting.value)
+
+    def files_of(self, setting: Setting) -> list[Path]:
+        """Return the files that a setting is written to, whether they are there or not."""
+        return [
+            self._directory(hierarchy) / setting.file
+            for hierarchy in self.hierarchies
+            if setting.controller in hierarchy.controllers
+        ]
 
     def is_populated(self) -> bool:
         """Return whether a process is in the group or below it; a v2 tree says so in one look."""

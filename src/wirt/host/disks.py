@@ -24,6 +24,22 @@ def find_disks(directory: str, tree: KernelTree | None = None) -> tuple[str, ...
     return tuple(dict.fromkeys(disks))
 
 
+def find_weighing(tree: KernelTree | None = None) -> tuple[str, ...]:
+    """Return MAJOR:MINOR of the disks that share themselves out by the weights of groups.
+
+    Source: the kernel's block/bfq-iosched, and admin-guide/cgroup-v2 (io.cost.qos) for disks without a scheduler.
+    """
+    tree = tree or KernelTree()
+    found = [
+        tree.text(f"{path.removesuffix('/queue/scheduler')}/dev") or ""
+        for path, schedulers in tree.texts("/sys/block/*/queue/scheduler").items()
+        if "[bfq]" in schedulers
+    ]
+    for qos in tree.texts("/sys/fs/cgroup/io.cost.qos").values():
+        found += [line.split()[0] for line in qos.splitlines() if "enable=1" in line.split()]
+    return tuple(dict.fromkeys(found))
+
+
 def _number_of(directory: str, tree: KernelTree) -> str:
     number = _written(os.stat(directory).st_dev)
     if not tree.exists(f"/sys/dev/block/{number}"):

@@ -23,6 +23,10 @@ LARGEST_BANDWIDTH = 1024**4
 """Bytes a second: more than a disk has."""
 SMALLEST_WEIGHT, LARGEST_WEIGHT = 1, 10_000
 """Of cgroup v2."""
+LARGEST_IO_WEIGHT = 1000
+"""Of the scheduler bfq; the kernel's other way to weigh (io.weight of cgroup v2) would know ten times as much."""
+FEWEST_IOPS, MOST_IOPS = 10, 2**32 - 1
+"""Reads or writes a second; more than the largest the kernel cannot be told."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,13 +56,20 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes a second from the node's disk that its root is on."""
     io_write: int = UNBOUNDED
     """Bytes a second to it."""
+    iops_read: int = UNBOUNDED
+    """Reads a second from that disk, whatever their size."""
+    iops_write: int = UNBOUNDED
+    """Writes a second to it."""
+    io_weight: int = 100
+    """What it gets of a disk that several guests want, against what each of them has."""
     files: int = UNBOUNDED
     """Files that each of its processes may have open; UNBOUNDED: as many as the node's own."""
 
     @property
     def bounds_io(self) -> bool:
-        """Return whether its bandwidth is bounded."""
-        return (self.io_read, self.io_write) != (UNBOUNDED, UNBOUNDED)
+        """Return whether its bandwidth is bounded, in bytes or in reads and writes."""
+        bounds = (self.io_read, self.io_write, self.iops_read, self.iops_write)
+        return any(bound != UNBOUNDED for bound in bounds)
 
     @property
     def cpu_time(self) -> float:
@@ -76,6 +87,9 @@ HELD_BY_THE_NODE = {
     "memory_guarantee": "memory guarantee",
     "io_read": "reading from disk",
     "io_write": "writing to disk",
+    "iops_read": "number of reads from disk",
+    "iops_write": "number of writes to disk",
+    "io_weight": "disk weight",
     "files": "number of open files",
 }
 """Limits that only the node's kernel can hold a guest to -> what they are called."""
@@ -145,6 +159,18 @@ def check_limits(
                 f"{render_bytes(bandwidth)} a second cannot be given",
                 hint=f"ask for at most {render_bytes(LARGEST_BANDWIDTH)}, or unlimited",
             )
+    for number in (limits.iops_read, limits.iops_write):
+        if number != UNBOUNDED and not FEWEST_IOPS <= number <= MOST_IOPS:
+            raise InvalidInput(
+                f"a guest cannot be held to {number} reads or writes a second",
+                hint=f"ask for {FEWEST_IOPS} to {MOST_IOPS}, or unlimited",
+            )
+    if not SMALLEST_WEIGHT <= limits.io_weight <= LARGEST_IO_WEIGHT:
+        raise InvalidInput(
+            f"a guest cannot have the weight {limits.io_weight} of a disk",
+            hint=f"ask for {SMALLEST_WEIGHT} to {LARGEST_IO_WEIGHT}; a guest has "
+            f"{Limits().io_weight} unless it is set",
+        )
     if not SMALLEST_WEIGHT <= limits.cpu_weight <= LARGEST_WEIGHT:
         raise InvalidInput(
             f"a guest cannot have the CPU weight {limits.cpu_weight}",

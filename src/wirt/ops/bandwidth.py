@@ -1,5 +1,6 @@
-"""Which of the node's disks a guest's bandwidth is bounded on."""
+"""Which of the node's disks a guest's bandwidth is bounded on, and whether it can be weighed there."""
 
+from wirt.model.capability import Capability, no, yes
 from wirt.model.guest import Guest
 from wirt.ops.context import Context
 
@@ -10,3 +11,22 @@ def find_disks(context: Context, guest: Guest) -> tuple[str, ...]:
     from wirt.host import disks
 
     return disks.find_disks(context.pool(guest.pool).place(guest.id))
+
+
+def probe_weights(context: Context, guest: Guest) -> Capability:
+    """Ask whether the disk that a guest's pool is on shares itself out by weights.
+
+    An image has a loop device of its own above that disk, where it competes with nobody.
+    """
+    from wirt.host import disks
+
+    found = find_disks(context, guest)
+    if not found:
+        return no("io-weight", f"pool {guest.pool} is on no disk of this node")
+    if found[0] not in disks.find_weighing():
+        return no(
+            "io-weight",
+            f"disk {found[0]}, which pool {guest.pool} is on, has no scheduler that knows weights",
+            f"give it one: echo bfq > /sys/dev/block/{found[0]}/queue/scheduler",
+        )
+    return yes("io-weight", f"disk {found[0]} knows weights")

@@ -29,9 +29,12 @@ def check_holdable(
     """
     approach = context.approach(guest.approach)
     for limit in wanted:
-        if limit in HELD_BY_THE_NODE:
-            _check_held(approach, guest, limit)
-    if {"io_read", "io_write"} & set(wanted) and not bandwidth.find_disks(context, guest):
+        # The usual weight can be given back where no other can be given.
+        is_usual = limit == "io_weight" and limits.io_weight == Limits().io_weight
+        if limit in HELD_BY_THE_NODE and not is_usual:
+            _check_held(context, approach, guest, limit)
+    on_disks = {"io_read", "io_write", "iops_read", "iops_write"}
+    if on_disks & set(wanted) and not bandwidth.find_disks(context, guest):
         raise Unsupported(
             f"the bandwidth of guest {guest.name} cannot be bounded: pool {guest.pool} is on no disk "
             "of this node",
@@ -43,9 +46,13 @@ def check_holdable(
         check_pin(limits.cpu_pin, affinity.usable())
 
 
-def _check_held(approach: Approach, guest: Guest, limit: str) -> None:
+def _check_held(context: Context, approach: Approach, guest: Guest, limit: str) -> None:
     if isinstance(approach, Adjustable):
         capability = approach.probe_limits()[limit]
+        if limit == "io_weight" and not approach.needs.own_kernel:
+            # Whether the guest's own disk knows weights says more than whether one of the node's does.
+            on_disk = bandwidth.probe_weights(context, guest)
+            capability = capability if on_disk.available else on_disk
     else:
         capability = no(
             limit,

@@ -35,6 +35,11 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes a second, or UNBOUNDED."""
     io_write: int | None = None
     """Bytes a second, or UNBOUNDED."""
+    iops_read: int | None = None
+    """Reads a second, or UNBOUNDED."""
+    iops_write: int | None = None
+    """Writes a second, or UNBOUNDED."""
+    io_weight: int | None = None
     files: int | None = None
     """Open files of a process, or UNBOUNDED."""
     cpu_guarantee: float | None = None

@@ -45,6 +45,7 @@ def of_fresh(limits: Limits, disks: Sequence[str]) -> tuple[list[Setting], list[
         versions,
         cpu_weight=None if weight == _weight(Limits()) else weight,
         memory_guarantee=limits.memory_guarantee or None,
+        io_weight=None if limits.io_weight == Limits().io_weight else limits.io_weight,
     )
     return bounds, shares
 
@@ -62,7 +63,8 @@ def hold(name: str, limits: Limits, disks: Sequence[str]) -> None:
     """
     hierarchies = cgroup.find_hierarchies()
     versions = cgroup.find_versions(hierarchies)
-    can = {limit for limit, answer in held.probe(hierarchies).items() if answer.available}
+    answers = held.probe(hierarchies, ("memory_guarantee", "swap"))
+    can = {limit for limit, answer in answers.items() if answer.available}
     guarantee = limits.memory_guarantee if "memory_guarantee" in can else None
     bounds = build_bounds(
         versions,
@@ -75,7 +77,12 @@ def hold(name: str, limits: Limits, disks: Sequence[str]) -> None:
         memory_guarantee=guarantee,
         bandwidth=_bandwidth(limits, disks),
     )
-    shares = build_shares(versions, cpu_weight=_weight(limits), memory_guarantee=guarantee)
+    shares = build_shares(
+        versions,
+        cpu_weight=_weight(limits),
+        memory_guarantee=guarantee,
+        io_weight=limits.io_weight,
+    )
     cgroup.Cgroup(control.payload_group(name), hierarchies).apply(bounds)
     cgroup.Cgroup(name, hierarchies).apply(shares)
 
@@ -104,4 +111,10 @@ def bound_files(name: str, config: str, number: int) -> None:
 def _bandwidth(limits: Limits, disks: Sequence[str]) -> Bandwidth | None:
     if not disks:
         return None
-    return Bandwidth(disks=disks, read=limits.io_read, write=limits.io_write)
+    return Bandwidth(
+        disks=disks,
+        read=limits.io_read,
+        write=limits.io_write,
+        reads=limits.iops_read,
+        writes=limits.iops_write,
+    )

@@ -17,7 +17,7 @@ from wirt.dialects.vz.configfile import ConfigFile
 from wirt.errors import InvalidInput
 from wirt.model.limits import LARGEST_WEIGHT, SMALLEST_WEIGHT, Limits
 from wirt.model.naming import Naming
-from wirt.units import UNBOUNDED, parse_cpus, render_cpus
+from wirt.units import GIB, KIB, MIB, UNBOUNDED, parse_cpus, render_cpus
 
 SHORT = {
     "-k": "kmemsize",
@@ -43,6 +43,11 @@ LIMITING: Mapping[str, tuple[str, ...]] = {
     "processes": ("NUMPROC",),
     "swap": ("SWAPPAGES",),
     "disk": ("DISKSPACE",),
+    "io_weight": ("IOPRIO",),
+    "io_read": ("IOLIMIT",),
+    "io_write": ("IOLIMIT",),
+    "iops_read": ("IOPSLIMIT",),
+    "iops_write": ("IOPSLIMIT",),
 }
 """The limits of a guest, and the keys that they follow from."""
 
@@ -55,6 +60,14 @@ NAMING: Mapping[str, Code] = {
 
 FEWEST_UNITS, MOST_UNITS = 8, 500_000
 """Of ``--cpuunits``."""
+
+LARGEST_PRIORITY = 7
+"""Of ``--ioprio``: the greater, the more of the disk; 4 is usual."""
+_PRIORITY_WEIGHT = 20
+"""What each priority weighs: the usual one is Wirt's usual weight."""
+_SPEED = re.compile(r"([0-9]{1,12})([bkmgBKMG]?)")
+_UNITS = {"": MIB, "B": 1, "K": KIB, "M": MIB, "G": GIB}
+_MOST_SPEED = 2 * GIB
 
 ENFORCED = frozenset(key for keys in LIMITING.values() for key in keys)
 
@@ -69,9 +82,6 @@ REFUSED: Mapping[str, Code] = {
     "host_ifname": Code.VETH,
     "host_mac": Code.VETH,
     "ifname": Code.VETH,
-    "iolimit": Code.IO,
-    "iopslimit": Code.IO,
-    "ioprio": Code.IO,
     "iptables": Code.FILTER,
     "mac": Code.VETH,
     "mac_filter": Code.VETH,
@@ -154,6 +164,7 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
         processes=bounds.get("NUMPROC", base.processes),
         swap=_swap(config, base.swap),
         disk=disk,
+        **_io(config, base),
     )
 
 
@@ -201,6 +212,22 @@ def _swap(config: ConfigFile, base: int) -> int:
         return base
     limit = _read_pair("swappages", text, ubc.UNLIMITED).limit
     return UNBOUNDED if limit in (ubc.UNLIMITED, ubc.UNLIMITED_2006) else limit * ubc.PAGE
+
+
+def _io(config: ConfigFile, base: Limits) -> dict[str, int]:
+    """Return what a file says of the disk. vzctl's limits are for both ways together, each of Wirt's for one."""
+    found = {"io_read": base.io_read, "io_write": base.io_write}
+    found |= {"iops_read": base.iops_read, "iops_write": base.iops_write}
+    found["io_weight"] = base.io_weight
+    if (speed := config.get("IOLIMIT")) is not None:
+        size = int(_speed("iolimit", f"{speed}B" if speed.isdigit() else speed)["IOLIMIT"])
+        found["io_read"] = found["io_write"] = size or UNBOUNDED
+    if (number := config.get("IOPSLIMIT")) is not None:
+        most = int(_transfers("iopslimit", number)["IOPSLIMIT"])
+        found["iops_read"] = found["iops_write"] = most or UNBOUNDED
+    if (priority := config.get("IOPRIO")) is not None:
+        found["io_weight"] = _PRIORITY_WEIGHT * (int(_priority("ioprio", priority)["IOPRIO"]) + 1)
+    return found
 
 
 def _weight(config: ConfigFile, base: int) -> int:
@@ -313,6 +340,25 @@ def _text(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, 
     return {option.upper(): value}
 
 
+def _priority(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    if value not in map(str, range(LARGEST_PRIORITY + 1)):
+        raise Bad(option, value, hint=f"give 0 to {LARGEST_PRIORITY}")
+    return {"IOPRIO": value}
+
+
+def _speed(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    """Read bytes a second, in MiB if there is no suffix; 0 is no limit."""
+    match = _SPEED.fullmatch(value)
+    size = 0 if value == "unlimited" else int(match[1]) * _UNITS[match[2].upper()] if match else -1
+    if not 0 <= size <= _MOST_SPEED:
+        raise Bad(option, value, hint="give MiB a second up to 2048, a size such as 512K, or 0")
+    return {"IOLIMIT": str(size)}
+
+
+def _transfers(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    return _number(option, "0" if value == "unlimited" else value)
+
+
 _KEYS = {"diskquota": "DISK_QUOTA"}
 _READERS: Mapping[str, Callable[..., dict[str, str]]] = {
     "bootorder": _number,
@@ -326,6 +372,9 @@ _READERS: Mapping[str, Callable[..., dict[str, str]]] = {
     "diskquota": _yes_or_no,
     "diskspace": _space,
     "hostname": _text,
+    "iolimit": _speed,
+    "iopslimit": _transfers,
+    "ioprio": _priority,
     "name": _text,
     "nameserver": _text,
     "onboot": _yes_or_no,

@@ -10,7 +10,7 @@ from wirt.dialects.vz import conf, ctid, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.vzctl.call import Call
-from wirt.dialects.vz.vzctl.holding import hold_to, hold_where_possible
+from wirt.dialects.vz.vzctl.holding import WHERE_POSSIBLE, hold_to, hold_where_possible
 from wirt.errors import Conflict, InvalidInput, NotFound
 from wirt.model.guest import Guest
 from wirt.model.home import Home
@@ -50,9 +50,7 @@ def create(call: Call) -> int:
             number=number,
             template=conf.template_of(context.home, config.get("OSTEMPLATE") or ""),
             address=address,
-            limits=msgspec.structs.replace(
-                settings.limits_of(config, Limits(cpus=context.cpus)), swap=Limits().swap
-            ),
+            limits=_where_sure(settings.limits_of(config, Limits(cpus=context.cpus))),
         )
         with conf.lock(context.home):
             # Its file first: whoever dies in between leaves a file of no container, which the next create writes over.
@@ -64,7 +62,8 @@ def create(call: Call) -> int:
                 conf.remove(context.home, number)
                 raise
             hold_to(context, guest, config, ["HOSTNAME"])
-            hold_where_possible(context, guest, config, "SWAPPAGES")
+            for key in ("SWAPPAGES", *sorted(WHERE_POSSIBLE)):
+                hold_where_possible(context, guest, config, key)
         call.tell(call.words.creating(guest.template, context.home.guest(guest.id)))
     call.tell("Performing postcreate actions")
     call.tell(call.words.saved(number, path))
@@ -107,6 +106,16 @@ def _configuration(home: Home, given: Mapping[str, str], *, unlimited: int) -> C
     for key, value in keys.items():
         config = config.replace(key, value)
     return config
+
+
+def _where_sure(limits: Limits) -> Limits:
+    """Return the limits without those that not every node can hold a container to; it is held to them afterwards."""
+    usual = Limits()
+    unsure = (
+        "swap",
+        *(field for field, keys in settings.LIMITING.items() if WHERE_POSSIBLE & {*keys}),
+    )
+    return msgspec.structs.replace(limits, **{field: getattr(usual, field) for field in unsure})
 
 
 def _check_free(context: Context, number: int) -> None:

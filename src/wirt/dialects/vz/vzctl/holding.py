@@ -17,8 +17,11 @@ _LIMITS: Sequence[tuple[Code, Sequence[str]]] = (
     (Code.BEANCOUNTERS, ("swap",)),
     (Code.CPU, ("cpus", "cpu_limit", "cpu_weight", "cpu_pin")),
     (Code.QUOTA_LIMIT, ("disk",)),
+    (Code.IO, ("io_weight", "io_read", "io_write", "iops_read", "iops_write")),
 )
 """What is held to at once, in this order, and what vzctl ends with when that fails."""
+WHERE_POSSIBLE = frozenset({"IOPRIO", "IOLIMIT", "IOPSLIMIT"})
+"""Keys that a container starts without where the node or its disk knows nothing of the kind."""
 _NAMES = dict(zip(settings.NAMING, ("hostname", "dns", "search"), strict=True))
 
 

@@ -7,7 +7,7 @@ from wirt.console import output
 from wirt.dialects.vz import conf, ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.vzctl.call import Call
-from wirt.dialects.vz.vzctl.holding import hold_to
+from wirt.dialects.vz.vzctl.holding import WHERE_POSSIBLE, hold_to, hold_where_possible
 from wirt.errors import WrongState
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
@@ -102,7 +102,10 @@ def _start(call: Call, context: Context, options: dict[str, str]) -> None:
             raise Refused(Code.RUNNING, f"{words.capital} is already running")
         # What was set without --save is over; what was written into the file by hand begins. Disk and swap
         # are changed by set alone: where that cannot be, a container is to start all the same.
-        hold_to(context, guest, config, set(config.names()) - {"DISKSPACE", "SWAPPAGES"})
+        keys = set(config.names()) - {"DISKSPACE", "SWAPPAGES"}
+        hold_to(context, guest, config, keys - WHERE_POSSIBLE)
+        for key in sorted(keys & WHERE_POSSIBLE):
+            hold_where_possible(context, guest, config, key)
         if guest.state is State.MOUNTED:
             # It is mounted again, as its own programs see it.
             unmount_guest(context, guest.name)
