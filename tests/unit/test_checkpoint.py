@@ -10,11 +10,13 @@ from tests import fakes
 
 from wirt.approaches.base import Checkpointable
 from wirt.approaches.fake import FakeApproach
+from wirt.approaches.registry import load_approach
 from wirt.errors import Conflict, Corrupt, Error, Failed, NotFound, Unsupported, WrongState
 from wirt.model.capability import no
 from wirt.model.checkpoint import Obstacle
 from wirt.model.lifecycle import State
 from wirt.ops.checkpoint import checkpoint, find_obstacles
+from wirt.ops.checkpointing import checkpointable
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.freeze import freeze
@@ -280,4 +282,16 @@ def test_check_on_a_node_that_cannot_keep_memory_says_so(
 
     assert str(caught.value) == (
         "guest web cannot be checkpointed: CRIU is not installed; scripts/set-up criu unpacks one"
+    )
+
+
+def test_approach_that_knows_why_it_cannot_says_so(running: Context) -> None:
+    context = msgspec.structs.replace(running, approach=lambda name: load_approach("uml"))
+    with pytest.raises(Unsupported) as caught:
+        checkpointable(context, context.store.find("web"))
+
+    assert str(caught.value) == (
+        "guest web cannot be checkpointed: the guest's memory is that of many processes of the node, "
+        "which trace each other, and User-Mode Linux cannot write it down; "
+        "keep its disk: wirt snapshot create"
     )

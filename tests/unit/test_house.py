@@ -19,7 +19,7 @@ from wirt.dialects.vz.vzctl.main import find_command
 from wirt.storage.registry import POOLS
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"asyncio", "jinja2", "matplotlib", "numpy", "qemu", "rich", "scipy", "weasyprint"}
+HEAVY = {"asyncio", "jinja2", "matplotlib", "numpy", "rich", "scipy", "weasyprint"}
 SECTION_LINES = 500
 PROGRAMS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
     "scripts"

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from wirt.approaches.qemu import build as qemu
+from wirt.approaches.qemu.machine import Machine, of_limits
 from wirt.approaches.uml import build as uml
 from wirt.errors import InvalidInput
 from wirt.model.launch import Launch, Place
@@ -52,11 +53,19 @@ def check_golden(name: str, argv: list[str]) -> None:
     assert text == path.read_text()
 
 
-def qemu_argv(launch: Launch, *, accelerator: str = "tcg", grow: bool = False) -> list[str]:
+def qemu_argv(
+    launch: Launch,
+    *,
+    accelerator: str = "tcg",
+    grow: bool = False,
+    machine: Machine | None = None,
+) -> list[str]:
     assert isinstance(launch.root, BlockImage)
     return qemu.build_argv(
         launch,
         launch.root,
+        machine=machine or of_limits(launch.limits),
+        waits=machine is not None,
         accelerator=accelerator,
         kernel="/var/lib/wirt/templates/debian-12-web/boot/vmlinuz",
         ramdisk="/var/lib/wirt/templates/debian-12-web/boot/initrd.img",
@@ -90,6 +99,18 @@ def test_qemu_argv_for_an_emulated_guest() -> None:
 
 def test_qemu_argv_for_a_virtualized_guest_with_a_larger_disk() -> None:
     check_golden("qemu/kvm-grow.txt", qemu_argv(LAUNCH, accelerator="kvm", grow=True))
+
+
+def test_qemu_that_waits_for_memory_has_the_machine_that_it_is_of() -> None:
+    kept = Machine(kind="pc-q35-7.2", cpus=1, memory=256 * MIB)
+    argv = qemu_argv(LAUNCH, machine=kept)
+
+    assert [argv[argv.index(option) + 1] for option in ("-machine", "-smp", "-m")] == [
+        "pc-q35-7.2",
+        "1",
+        "256M",
+    ]
+    assert argv[-3:] == ["-incoming", "defer", "-S"]
 
 
 def test_qemu_argv_tells_the_ramdisk_to_grow_in_its_own_words() -> None:

@@ -137,15 +137,20 @@ class Freezable(Protocol):
 
 
 @runtime_checkable
-class Checkpointable(Protocol):
-    """A power of approaches that can keep what a running guest's memory holds, and let it go on from there later.
-
-    What is on its disk is none of theirs; nor is its card, which lets nothing through while a checkpoint is made.
-    """
+class KnowsCheckpoints(Protocol):
+    """A power of approaches that can say whether they keep what a running guest's memory holds, and if not, why."""
 
     def probe_checkpoints(self) -> Capability:
         """Ask the node whether this works here; changes nothing."""
         ...
+
+
+@runtime_checkable
+class Checkpointable(KnowsCheckpoints, Protocol):
+    """A power of approaches that can keep what a running guest's memory holds, and let it go on from there later.
+
+    What is on its disk is none of theirs; nor is its card, which lets nothing through while a checkpoint is made.
+    """
 
     def find_obstacles(self, place: Place) -> list[Obstacle]:
         """Return what is known to stand in the way of a checkpoint of a running guest; quick, and changes nothing.
@@ -171,8 +176,8 @@ class Checkpointable(Protocol):
             handle: what its start gave back.
             directory: an empty one, which is all that ``resume`` needs.
             keep_running: True to let the guest go on; else it has ended when this returns, but for what ``kill`` takes away.
-            standing_still: is called once everything is written, while the guest stands still. If it raises, or nobody
-                returns from it because we have died, the guest goes on.
+            standing_still: is called once everything is written, while the guest stands still. If it raises, the guest
+                goes on; if nobody returns from it because we have died, it does at the latest with ``cancel_checkpoint``.
 
         Raises:
             Failed: it could not be written; the guest goes on.

@@ -38,6 +38,7 @@ _GONE_LOOKS = 50
 """An engine that executes itself anew has no command line for an instant: it is gone when it is missed this often."""
 _LOOKS = 5
 _SHUTDOWN_SECONDS = 5.0
+_CLOCK_SECONDS = 5.0
 _TAIL_LINES = 15
 
 _ENTER = """\
@@ -264,6 +265,22 @@ def stop(
         raise TimedOut(
             f"the guest did not shut down within {timeout:g} s", hint="pass --force to end it"
         )
+
+
+def set_clock(place: Place, handle: Handle) -> None:
+    """Set a guest's clock to the node's.
+
+    The agent has a request of its own for that, but it sets the machine's clock of hardware too, which takes seconds.
+
+    Raises:
+        TimedOut, GuestGone, Busy, Failed: its agent does not answer, or could not.
+    """
+    deadline = time.monotonic() + _CLOCK_SECONDS
+    with open_agent(place, handle, _CLOCK_SECONDS) as agent:
+        setting = ["date", f"--set=@{time.time():.3f}"]
+        pid = agent.start_command(setting, environment=dict(run.ENVIRONMENT))
+        while agent.take_result(pid) is None and time.monotonic() < deadline:
+            time.sleep(_LOOK_SECONDS)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from wirt.approaches.base import Checkpointable
+from wirt.approaches.base import Approach, Checkpointable, KnowsCheckpoints
 from wirt.errors import Unsupported
 from wirt.host import files
 from wirt.model.guest import Guest
@@ -24,11 +24,17 @@ def checkpointable(context: Context, guest: Guest) -> Checkpointable:
     approach = context.approach(guest.approach)
     if not isinstance(approach, Checkpointable):
         raise Unsupported(
-            f"guest {guest.name} cannot be checkpointed: approach {approach.name} cannot keep what "
-            "a guest's memory holds",
+            f"guest {guest.name} cannot be checkpointed: {why_not(approach)}",
             hint="keep its disk: wirt snapshot create",
         )
     return approach
+
+
+def why_not(approach: Approach) -> str:
+    """Return why an approach cannot keep what a guest's memory holds."""
+    if isinstance(approach, KnowsCheckpoints):
+        return approach.probe_checkpoints().reason
+    return f"approach {approach.name} cannot keep what a guest's memory holds"
 
 
 def to_checkpoint(

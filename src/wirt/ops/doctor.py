@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from wirt.approaches.base import Adjustable, Approach, Checkpointable
+from wirt.approaches.base import Adjustable, Approach, KnowsCheckpoints
 from wirt.errors import Error, NotPermitted
 from wirt.host import facts, run
 from wirt.model.capability import Capability, no
@@ -65,7 +65,7 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     limits: dict[str, list[Capability]] = {}
     """Approach -> what its guests can be held to, beside CPUs, memory and disk."""
     checkpoints: list[Capability] = []
-    """Whether the memory of a running guest can be kept, for each approach that may."""
+    """Whether the memory of a running guest can be kept, for each approach that knows."""
 
     @property
     def missing_packages(self) -> list[str]:
@@ -89,7 +89,7 @@ def diagnose(
         checkpoints=[
             msgspec.structs.replace(_answer(a.name, a.probe_checkpoints), name=a.name)
             for a in approaches
-            if isinstance(a, Checkpointable)
+            if isinstance(a, KnowsCheckpoints)
         ],
     )
 

@@ -15,6 +15,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.ops import journal
+from wirt.ops.checkpointing import why_not
 from wirt.ops.context import Context
 from wirt.ops.step import Step
 from wirt.ops.steps import Ladder
@@ -35,7 +36,7 @@ def check_node(context: Context, guest: Guest) -> Checkpointable:
     """
     approach = context.approach(guest.approach)
     if not isinstance(approach, Checkpointable):
-        raise Unsupported(f"approach {guest.approach} cannot keep what a guest's memory holds")
+        raise Unsupported(why_not(approach))
     capability = approach.probe_checkpoints()
     if not capability.available:
         raise Unsupported(capability.reason, hint=capability.hint)

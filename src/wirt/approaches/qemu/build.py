@@ -5,6 +5,7 @@ private directory, so the names of its sockets are short, whatever the home's pa
 """
 
 from wirt.approaches import ownkernel
+from wirt.approaches.qemu.machine import Machine
 from wirt.model.launch import Launch
 from wirt.model.resources import BlockImage
 from wirt.units import MIB
@@ -31,27 +32,31 @@ def build_argv(
     launch: Launch,
     root: BlockImage,
     *,
+    machine: Machine,
     accelerator: str,
     kernel: str,
     ramdisk: str | None,
     grow: bool,
+    waits: bool = False,
 ) -> list[str]:
     """Return the command line.
 
     Args:
         launch: the guest.
         root: its disk.
+        machine: what it is started on.
         accelerator: "tcg" or "kvm".
         kernel: what it boots.
         ramdisk: what that reaches the disk with, None if it does by itself.
         grow: whether the disk is larger than the file system on it, which is to fill it.
+        waits: whether it does not boot, and waits to be given another machine's memory.
     """
     return [
         PROGRAM,
         *("-name", identity(launch.place.name)),
         # Nothing that is not asked for here: no screen, no floppy, no configuration of this node's.
         *("-nodefaults", "-no-user-config", *_screen(launch)),
-        *_machine(launch, accelerator),
+        *_machine(machine, accelerator),
         *("-kernel", kernel, *(("-initrd", ramdisk) if ramdisk else ())),
         *("-append", build_kernel_arguments(launch, emulated=accelerator == "tcg", grow=grow)),
         *_disk(root),
@@ -63,6 +68,8 @@ def build_argv(
         "-no-reboot",
         *("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"),
         *("-pidfile", PID_FILE),
+        # Even when it has the memory, it goes on only when it is told to.
+        *(("-incoming", "defer", "-S") if waits else ()),
     ]
 
 
@@ -100,15 +107,14 @@ def _screen(launch: Launch) -> list[str]:
     return ["-device", "VGA", "-display", f"vnc=unix:{SCREEN_SOCKET}"]
 
 
-def _machine(launch: Launch, accelerator: str) -> list[str]:
-    limits = launch.limits
+def _machine(machine: Machine, accelerator: str) -> list[str]:
     emulated = accelerator == "tcg"
     return [
-        *("-machine", "q35"),
+        *("-machine", machine.kind),
         *("-accel", "tcg,thread=multi" if emulated else accelerator),
         *("-cpu", "max" if emulated else "host"),
-        *("-smp", str(limits.cpus)),
-        *("-m", f"{limits.memory // MIB}M"),
+        *("-smp", str(machine.cpus)),
+        *("-m", f"{machine.memory // MIB}M"),
     ]
 
 

@@ -1,20 +1,17 @@
 """QEMU's process and its monitor: started and asked."""
 
-import asyncio
 import os
-import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from wirt.approaches import ownkernel
 from wirt.approaches.qemu import build
+from wirt.approaches.qemu.machine import Machine
+from wirt.approaches.qemu.monitor import Monitor, talking
 from wirt.errors import Failed
 from wirt.host.run import ENVIRONMENT
 from wirt.units import render_bytes
 
-_ANSWER_SECONDS = 10.0
 _BALLOON_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
 
@@ -45,12 +42,9 @@ def _is_up(directory: str) -> bool:
     Its greeting alone comes sooner, when the machine may still turn out to be impossible.
     """
     try:
-        with connect(directory, build.QMP_SOCKET) as connection, connection.makefile("rb") as lines:
-            connection.settimeout(_ANSWER_SECONDS)
-            lines.readline()
-            connection.sendall(b'{"execute": "qmp_capabilities"}\n')
-            return b'"return"' in lines.readline()
-    except (FileNotFoundError, ConnectionError, TimeoutError):
+        with talking(directory):
+            return True
+    except Failed:
         return False
 
 
@@ -103,7 +97,7 @@ def balloon(directory: str, memory: int) -> None:
             f"the machine was started with {render_bytes(most)} of memory",
             hint="stop the guest to give it more",
         )
-    _execute(directory, "balloon", {"value": memory})
+    ask_for_memory(directory, memory)
     deadline = time.monotonic() + _BALLOON_SECONDS
     while (actual := int(_execute(directory, "query-balloon")["actual"])) != memory:
         if time.monotonic() > deadline:
@@ -114,42 +108,31 @@ def balloon(directory: str, memory: int) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _execute(
-    directory: str, command: str, arguments: dict[str, object] | None = None
-) -> dict[str, Any]:
+def ask_for_memory(directory: str, memory: int) -> None:
+    """Have the guest make do with ``memory`` bytes as soon as it can.
+
+    Raises:
+        Failed: QEMU did not take the command.
+    """
+    _execute(directory, "balloon", {"value": memory})
+
+
+def ask_machine(monitor: Monitor) -> Machine:
+    """Ask QEMU what its machine is.
+
+    Raises:
+        Failed: it does not say.
+    """
+    kind: str = monitor.execute("qom-get", {"path": "/machine", "property": "type"})
+    memory = monitor.execute("query-memory-size-summary")
+    return Machine(
+        kind=kind.removesuffix("-machine"),
+        cpus=len(monitor.execute("query-cpus-fast")),
+        memory=int(memory["base-memory"]),
+    )
+
+
+def _execute(directory: str, command: str, arguments: dict[str, object] | None = None) -> Any:
     """Give a command to QEMU's monitor and return its answer."""
-    # Loaded only here: asyncio costs more than everything else that stopping a guest needs.
-    from qemu.qmp import QMPClient, QMPError
-
-    async def give(path: str) -> Any:
-        client = QMPClient()
-        await client.connect(path)
-        try:
-            return await client.execute(command, arguments)
-        finally:
-            await client.disconnect()
-
-    try:
-        with short_path(directory, build.QMP_SOCKET) as path:
-            answer: dict[str, Any] = asyncio.run(asyncio.wait_for(give(path), _ANSWER_SECONDS))
-    except (TimeoutError, QMPError, OSError) as error:
-        raise Failed(f"QEMU's monitor did not take {command}: {error}") from error
-    return answer
-
-
-@contextmanager
-def connect(directory: str, name: str) -> Iterator[socket.socket]:
-    """Open a connection to one of QEMU's sockets for as long as the block runs."""
-    with short_path(directory, name) as path, socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(path)
-        yield connection
-
-
-@contextmanager
-def short_path(directory: str, name: str) -> Iterator[str]:
-    """Return a path to a socket that fits into the kernel's 107 bytes, however long the directory's is."""
-    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{descriptor}/{name}"
-    finally:
-        os.close(descriptor)
+    with talking(directory) as monitor:
+        return monitor.execute(command, arguments)

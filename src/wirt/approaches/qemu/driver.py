@@ -8,22 +8,26 @@ which starts a second sooner but cannot power off.
 import os
 import socket
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from wirt.approaches import enginegroup, guestcommand, ownkernel
 from wirt.approaches.base import Needs
-from wirt.approaches.qemu import build, control, probe
-from wirt.errors import Failed
+from wirt.approaches.qemu import build, control, machine, probe, saving
+from wirt.approaches.qemu.machine import Machine
+from wirt.approaches.qemu.monitor import connected, talking
+from wirt.errors import Error, Failed
 from wirt.host import affinity, files, lock, process, run
 from wirt.host.run import SILENT, Streams
 from wirt.model.capability import Capability, no, yes
+from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, NicKind
-from wirt.units import MIB
+from wirt.units import MIB, render_bytes
 
 _LINE = guestcommand.Line(signal_device=build.SIGNAL_DEVICE, longest_request=1 << 20)
 
@@ -66,6 +70,9 @@ class Qemu:
 
     def start(self, launch: Launch) -> Handle:
         """Make the channel and start the machine."""
+        return self._start(launch, machine.of_limits(launch.limits))
+
+    def _start(self, launch: Launch, wanted: Machine, *, waits: bool = False) -> Handle:
         if not isinstance(launch.root, BlockImage) or not launch.kernel:
             raise Failed(f"{self.name} needs an image and a kernel")
         place = launch.place
@@ -75,10 +82,12 @@ class Qemu:
         argv = build.build_argv(
             launch,
             launch.root,
+            machine=wanted,
             accelerator=self.accelerator,
             kernel=launch.kernel,
             ramdisk=launch.initrd,
             grow=launch.limits.disk > os.stat(launch.root.backing).st_size,
+            waits=waits,
         )
         try:
             pid = control.start(
@@ -136,7 +145,7 @@ class Qemu:
             busy,
             files.translated(f"copy {source} into {place.name}"),
             ThreadPoolExecutor(max_workers=1) as worker,
-            control.connect(directory, build.FILES_SOCKET) as connection,
+            connected(directory, build.FILES_SOCKET) as connection,
         ):
             connection.settimeout(_STALL_SECONDS)
             unpacking = worker.submit(unpack)
@@ -192,6 +201,62 @@ class Qemu:
         return self.probe(place) is Presence.PRESENT and control.is_paused(
             ownkernel.private_directory(place)
         )
+
+    def probe_checkpoints(self) -> Capability:
+        """Say yes: QEMU itself writes down what its machine holds."""
+        return yes(self.name, "QEMU keeps memory and devices of its machines")
+
+    def find_obstacles(self, place: Place) -> list[Obstacle]:
+        """Ask QEMU which devices it could not write down."""
+        with talking(ownkernel.private_directory(place)) as monitor:
+            blocked = monitor.execute("query-migrate").get("blocked-reasons", [])
+        return [
+            Obstacle(what="QEMU", reason=f"says no: {reason}", hint="stop the guest instead")
+            for reason in blocked
+        ]
+
+    def checkpoint(
+        self,
+        place: Place,
+        handle: Handle,
+        directory: str,
+        *,
+        keep_running: bool,
+        standing_still: Callable[[], None],
+    ) -> None:
+        """Have QEMU write down what its machine holds, which stands still from before that."""
+        saving.save(place, directory, standing_still)
+        if keep_running:
+            saving.let_go_on(place)
+        else:
+            ownkernel.kill_engine(place, build.identity(place.name))
+
+    def cancel_checkpoint(self, place: Place) -> None:
+        """Have the machine go on, if there is one."""
+        if self.probe(place) is Presence.PRESENT:
+            saving.let_go_on(place)
+
+    def is_checkpointing(self, place: Place) -> bool:
+        """Look for the mark."""
+        return self.probe(place) is Presence.PRESENT and saving.is_saving(place)
+
+    def resume(self, launch: Launch, directory: str) -> Handle:
+        """Start the same machine, and have it go on from what it held."""
+        kept, limits = saving.read_machine(directory), launch.limits
+        if kept.cpus != limits.cpus or kept.memory < limits.memory:
+            raise Failed(
+                f"what was kept is of a machine with {kept.cpus} CPUs and {render_bytes(kept.memory)} of memory, "
+                f"and the guest has {limits.cpus} and {render_bytes(limits.memory)} now",
+                hint="give it those again: wirt set --cpus --memory",
+            )
+        handle = self._start(launch, kept, waits=True)
+        saving.load(launch.place, directory)
+        if limits.memory < kept.memory:
+            control.ask_for_memory(ownkernel.private_directory(launch.place), limits.memory)
+        # Its clock goes on from where it was. One whose agent does not answer has to find out by itself.
+        with suppress(Error):
+            ownkernel.set_clock(launch.place, handle)
+        return handle
 
     def kill(self, place: Place) -> None:
         """End the machine at once, and remove its channel."""

@@ -190,6 +190,15 @@ class Uml:
         """Return None: the guest's own kernel does that."""
         return None
 
+    def probe_checkpoints(self) -> Capability:
+        """Say no, and why."""
+        return no(
+            self.name,
+            "the guest's memory is that of many processes of the node, which trace each other, and User-Mode Linux "
+            "cannot write it down",
+            "run it under qemu or kvm for that",
+        )
+
     def open_console(self, place: Place) -> int:
         """Open the pipe that the guest's console reads."""
         return ownkernel.open_console(place)
