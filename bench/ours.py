@@ -11,7 +11,7 @@ from timing import run, seconds_of
 
 from wirt.model.guest import Guest
 from wirt.model.limits import Limits
-from wirt.model.names import home_tag
+from wirt.model.names import BRIDGES, home_tag
 from wirt.state.base import Intent
 from wirt.state.sqlite import SqliteStore
 
@@ -35,6 +35,11 @@ class Wirt:
     def tag(self) -> str:
         """Return the text that the names of everything of this home begin with."""
         return f"w{home_tag(self.environment['WIRT_HOME'])}"
+
+    @property
+    def bridge(self) -> str:
+        """Return the name of the home's bridge."""
+        return f"{BRIDGES}{home_tag(self.environment['WIRT_HOME'])}"
 
     def command(self, *arguments: str) -> list[str]:
         """Return a command line."""

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from agreement import ROWS as AGREEMENT_ROWS
+from moving import ROWS as MOVING_ROWS
 from ours import Wirt
 from peers import PeerMissingError
 from rows import ROWS as SPEED_ROWS
@@ -31,7 +32,7 @@ from wirt.bench import compare, results
 from wirt.bench.environment import describe_environment
 from wirt.bench.spending import harness_of
 
-ROWS = (*SPEED_ROWS, *AGREEMENT_ROWS)
+ROWS = (*SPEED_ROWS, *MOVING_ROWS, *AGREEMENT_ROWS)
 HEAD = (
     "| what | peer | ours, median | peer, median | ratio | 95 % of the paired ratio | pairs | budget | |",
     "| --- | --- | ---: | ---: | ---: | --- | ---: | ---: | --- |",
