@@ -1,6 +1,7 @@
 """``wirt wait``, and what Wirt sees of a guest that ends or restarts from inside."""
 
 import dataclasses
+import subprocess
 import time
 
 import pytest
@@ -28,6 +29,19 @@ def test_guest_that_powers_off_from_inside_is_stopped_and_tidied_up(home: HomeUn
     assert listed.split()[1] == "stopped"
     assert home.world().difference(stopped) == []
     home.wirt("start", "web", status=0)
+
+
+FILES = "awk '/open files/ {print $4, $5}' /proc/1/limits"
+
+
+def rates_of(home: HomeUnderTest, name: str) -> tuple[bool, bool]:
+    """Return whether the kernel holds a guest's card to a rate in and out."""
+    guest = next(guest for guest in home.guests() if guest.name == name)
+    card = f"w{home.home.tag}{guest.id}"
+    queue = subprocess.run(["tc", "qdisc", "show", "dev", card], capture_output=True, text=True)
+    chain = ["nft", "list", "chain", "netdev", card, "from-guest"]
+    rules = subprocess.run(chain, capture_output=True, text=True).stdout
+    return "tbf" in queue.stdout, f'device "{card}"' in rules
 
 
 def init_of(home: HomeUnderTest, name: str) -> str | None:
@@ -60,15 +74,22 @@ def test_guest_that_reboots_has_its_limits_network_and_filter(home: HomeUnderTes
     for name in ("web", "peer"):
         home.wirt("start", name, status=0)
     # What it is held to since its start, and what LXC knows nothing of.
-    home.wirt("set", "web", "--memory", "96M", "--processes", "100", status=0)
+    limits = ["--memory", "96M", "--processes", "100", "--io-write", "2M", "--files", "300"]
+    rates = ["--rate-in", "20mbit", "--rate-out", "20mbit"]
+    home.wirt("set", "web", *limits, *rates, status=0)
     before = home.world()
     address = next(guest.address for guest in home.guests() if guest.name == "peer")
     reboot(home, "web", "reboot", "-f")
+    # No command that might hold it again has run but exec, which does not.
+    held = home.world()
+    inside = home.wirt("exec", "web", "--", "sh", "-c", FILES, status=0).stdout
     listed = home.wirt("list", status=0).stdout.splitlines()[2].split()
     pinged = home.wirt("exec", "web", "--", "ping", "-c", "1", "-W", "5", address)
 
     assert listed[:2] == ["web", "running"]
-    assert things(home.world()).difference(things(before)) == []
+    assert things(held).difference(things(before)) == []
+    assert inside == "300 300\n"
+    assert rates_of(home, "web") == (True, True)
     assert any("=100663296" in cgroup for cgroup in before.cgroups)
     assert pinged.returncode == 0
     home.wirt("restart", "web", status=0)

@@ -15,6 +15,7 @@ from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.node import report_node, reserve_share
 from wirt.ops.set import SetRequest, set_limits
+from wirt.ops.undo import undo
 from wirt.state.memory import MemoryStore
 from wirt.units import GIB
 
@@ -90,6 +91,26 @@ def test_more_is_guaranteed_with_force_and_then_still_less_without(context: Cont
         set_limits(context, "one", SetRequest(cpu_guarantee=1.6))
 
     assert guaranteed(context) == [1.5, 0.0, 2.0]
+
+
+def test_undo_gives_back_no_guarantee_that_others_have_been_given_meanwhile(
+    context: Context,
+) -> None:
+    set_limits(context, "one", SetRequest(cpu_guarantee=1.5))
+    set_limits(context, "one", SetRequest(cpu_guarantee=0.0), snapshot=True)
+    set_limits(context, "two", SetRequest(cpu_guarantee=1.0))
+    with pytest.raises(Conflict) as caught:
+        undo(context, "one")
+    before = guaranteed(context)
+    set_limits(context, "two", SetRequest(cpu_guarantee=0.25))
+    undo(context, "one")
+
+    assert str(caught.value) == (
+        "guest one cannot be guaranteed 1.5 CPUs: the node has 1.8 CPUs for guests, and others are "
+        "guaranteed 1 CPUs; ask for at most 0.8 CPUs, or take guarantees from others"
+    )
+    assert before == [0.0, 0.0, 1.0]
+    assert guaranteed(context) == [1.5, 0.0, 0.25]
 
 
 def test_clone_is_guaranteed_nothing(context: Context) -> None:

@@ -235,6 +235,21 @@ class Adjustable(Protocol):
 
 
 @runtime_checkable
+class RebootsByItself(Protocol):
+    """A power of approaches whose guests may start anew by themselves, of which Wirt hears only later."""
+
+    def do_at_reboot(self, place: Place, what: str, script: str) -> None:
+        """Have the node run a script each time a running guest has started anew, before its first process runs.
+
+        Args:
+            place: where the guest's traces are.
+            what: the script is for, in a word; it takes the place of an earlier one for the same thing.
+            script: for the node's shell; an empty one does nothing.
+        """
+        ...
+
+
+@runtime_checkable
 class Countable(Protocol):
     """A power of approaches whose guests' use of the node's resources can be told apart and counted."""
 

@@ -115,6 +115,11 @@ class FakeApproach:
         self._count("adjust")
         self._hold_to(place, limits)
 
+    def do_at_reboot(self, place: Place, what: str, script: str) -> None:
+        """Write the script down; nobody runs it."""
+        self._count("do_at_reboot")
+        files.write(os.path.join(self._path(place), f"again.{what}"), script)
+
     def count(self, place: Place) -> list[Counter]:
         """Return what ``held`` says."""
         self._check_running(place)

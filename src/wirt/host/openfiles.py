@@ -20,6 +20,11 @@ def most(tree: KernelTree | None = None) -> int:
     return hard
 
 
+def own() -> tuple[int, int]:
+    """Return the soft and the hard limit of this process, which those that it starts have too."""
+    return resource.getrlimit(resource.RLIMIT_NOFILE)
+
+
 def bound(find: Callable[[], list[int]], number: int) -> None:
     """Hold every process of a group that may fork meanwhile to a number of open files; what it has beyond stays open.
 

@@ -41,7 +41,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     boot: str | None = None
     """Kernel boot id of the node when the guest was started: after a reboot nothing runs."""
     is_adjusted: bool = False
-    """Its limits were changed while it runs; its engine knows those of its start, and holds it to them if it reboots."""
+    """Its limits were changed while it runs; its engine knows those of its start, and begins with them if it reboots."""
     snapshots: tuple[Snapshot, ...] = ()
     """In the order they were made."""
     rates: Rates = Rates()

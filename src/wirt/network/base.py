@@ -170,6 +170,10 @@ class Shaper(Protocol):
         """
         ...
 
+    def script(self, nic: Nic, rates: Rates) -> str:
+        """Return what the node's shell has to do to hold a card that has been made anew to these rates."""
+        ...
+
     def release(self, nic: Nic) -> None:
         """Leave nothing that would not go with the card; no error if there is nothing."""
         ...

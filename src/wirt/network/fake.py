@@ -253,6 +253,10 @@ class FakeShaper:
         if rates != Rates():
             (self._directory / f"rates-{nic.interface}-{rates.inward}-{rates.outward}").touch()
 
+    def script(self, nic: Nic, rates: Rates) -> str:
+        """Return a line that says it."""
+        return f"{nic.interface} {rates.inward} {rates.outward}\n"
+
     def release(self, nic: Nic) -> None:
         """Delete the file."""
         self._count("release")

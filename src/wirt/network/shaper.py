@@ -5,6 +5,8 @@ table of the packet filter that hangs on the card: to have it wait, it would hav
 The queue goes with the card. The table does not: it has the card's name, so that it is found again.
 """
 
+import shlex
+
 from wirt.host import links, nft, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
@@ -42,6 +44,14 @@ class CardShaper:
         elif links.exists(name):
             # It has another one only if we gave it that: to delete what is not there is refused.
             run.run(["tc", "qdisc", "delete", "dev", name, "root"])
+
+    def script(self, nic: Nic, rates: Rates) -> str:
+        """Return the same commands as ``shape`` runs."""
+        name = nic.interface
+        lines = [f"nft -f - <<'END'\n{build_outward(name, rates.outward)}END"]
+        if rates.inward is not None:
+            lines.append(f"tc {shlex.join(build_inward(name, rates.inward))}")
+        return "\n".join(lines) + "\n"
 
     def release(self, nic: Nic) -> None:
         """Hold a card to no rates; no error if it is gone."""

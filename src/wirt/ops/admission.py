@@ -29,7 +29,14 @@ def change_reserve(context: Context, share: float) -> None:
 
 
 @contextmanager
-def admitted(context: Context, guest: Guest, limits: Limits, *, force: bool) -> Iterator[None]:
+def admitted(
+    context: Context,
+    guest: Guest,
+    limits: Limits,
+    *,
+    force: bool = False,
+    otherwise: str = "pass --force",
+) -> Iterator[None]:
     """Check that the node can guarantee what a guest is to have, and let nobody else be guaranteed anything meanwhile.
 
     Args:
@@ -37,6 +44,7 @@ def admitted(context: Context, guest: Guest, limits: Limits, *, force: bool) -> 
         guest: as it is.
         limits: what it is to have.
         force: True to guarantee it all the same.
+        otherwise: what whoever is refused may do, but to ask for less.
 
     Raises:
         Conflict: the node has not as much left; nothing was changed.
@@ -49,7 +57,7 @@ def admitted(context: Context, guest: Guest, limits: Limits, *, force: bool) -> 
         return
     with context.guarantees_lock():
         if not force:
-            _check(context, guest, limits)
+            _check(context, guest, limits, otherwise)
         yield
 
 
@@ -60,10 +68,11 @@ def check_guarantees(context: Context, guest: Guest) -> None:
         Conflict: the node has not as much left.
     """
     promised_nothing = msgspec.structs.replace(guest.limits, cpu_guarantee=0.0, memory_guarantee=0)
-    _check(context, msgspec.structs.replace(guest, limits=promised_nothing), guest.limits)
+    bare = msgspec.structs.replace(guest, limits=promised_nothing)
+    _check(context, bare, guest.limits, "pass --force")
 
 
-def _check(context: Context, guest: Guest, limits: Limits) -> None:
+def _check(context: Context, guest: Guest, limits: Limits, otherwise: str) -> None:
     # One that is being changed right now counts as what it becomes.
     homes = {one.id: one for one in context.store.guests()}
     homes |= {intent.guest.id: intent.guest for intent in context.store.intents()}
@@ -71,16 +80,24 @@ def _check(context: Context, guest: Guest, limits: Limits) -> None:
     for_guests = 1 - reserve(context)
     if limits.cpu_guarantee > guest.limits.cpu_guarantee:
         given = sum(one.cpu_guarantee for one in others)
-        _check_left(guest, limits.cpu_guarantee, context.cpus * for_guests, given, said=_said_cpus)
+        has = context.cpus * for_guests
+        _check_left(guest, limits.cpu_guarantee, has, given, said=_said_cpus, otherwise=otherwise)
     if limits.memory_guarantee > guest.limits.memory_guarantee:
         given = sum(one.memory_guarantee for one in others)
+        memory = context.memory * for_guests
         _check_left(
-            guest, limits.memory_guarantee, context.memory * for_guests, given, said=_said_memory
+            guest, limits.memory_guarantee, memory, given, said=_said_memory, otherwise=otherwise
         )
 
 
 def _check_left(
-    guest: Guest, wanted: float, has: float, given: float, *, said: Callable[[float], str]
+    guest: Guest,
+    wanted: float,
+    has: float,
+    given: float,
+    *,
+    said: Callable[[float], str],
+    otherwise: str,
 ) -> None:
     # Sums of fractions are not exact.
     if given + wanted <= has * (1 + 1e-9):
@@ -89,7 +106,7 @@ def _check_left(
     raise Conflict(
         f"guest {guest.name} cannot be guaranteed {said(wanted)}: the node has {said(has)} for "
         f"guests, and others are guaranteed {said(given)}",
-        hint=f"ask for at most {said(left)}, or pass --force",
+        hint=f"ask for at most {said(left)}, or {otherwise}",
     )
 
 

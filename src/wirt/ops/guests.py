@@ -89,9 +89,6 @@ def clean_up(context: Context) -> None:
         if _has_ended(context, guest):
             with suppress(Error), held(context, guest.name, wait=0):
                 pass  # to hold it is to bury it
-        elif guest.is_adjusted:
-            with suppress(Error), held(context, guest.name, wait=0) as found:
-                _hold_again(context, found)
     _destroy_orphans(context, [guest for guest in guests if guest.lives_with is not None])
     with suppress(Error):
         context.templates.clean_up()
@@ -121,15 +118,6 @@ def _has_ended(context: Context, guest: Guest) -> bool:
     if guest.state is State.MOUNTED:
         return guest.boot != context.boot_id  # what was mounted then is not any more
     return guest.state.is_up and not is_running(context, guest)
-
-
-def _hold_again(context: Context, guest: Guest) -> None:
-    """Hold a running guest to its limits once more: it may have rebooted, and be held to those of its start.
-
-    It is not asked whether it is: to write them is hardly more than to read them.
-    """
-    if guest.state is State.RUNNING and guest.is_adjusted:
-        Ladder(context, guest).to_adjust(guest).do()
 
 
 def _bury(context: Context, guest: Guest) -> Guest:

@@ -6,7 +6,7 @@ away, and recovery after a crash is to take away whatever is there.
 
 import os
 
-from wirt.approaches.base import Adjustable, Freezable
+from wirt.approaches.base import Adjustable, Freezable, RebootsByItself
 from wirt.errors import Unsupported
 from wirt.host import files
 from wirt.model.forward import Forward
@@ -88,7 +88,7 @@ class Ladder:
         return [
             Step(
                 name="rates",
-                do=lambda: self._context.shaper().shape(self.nic(), self._guest.rates),
+                do=lambda: self._pace(self._guest.rates),
                 undo=lambda: self._context.shaper().release(self.nic()),
                 probe=lambda: self._context.shaper().probe(self.nic()),
             )
@@ -98,10 +98,17 @@ class Ladder:
         """Return the step that holds a running guest to its rates; undone, to those of ``before``."""
         return Step(
             name="rates",
-            do=lambda: self._context.shaper().shape(self.nic(), self._guest.rates),
-            undo=lambda: self._context.shaper().shape(self.nic(), before.rates),
+            do=lambda: self._pace(self._guest.rates),
+            undo=lambda: self._pace(before.rates),
             probe=lambda: self._approach.probe(self.place),
         )
+
+    def _pace(self, rates: Rates) -> None:
+        """Hold the guest's card to rates, and the one that takes its place when the guest reboots by itself."""
+        shaper = self._context.shaper()
+        if isinstance(self._approach, RebootsByItself):
+            self._approach.do_at_reboot(self.place, "rates", shaper.script(self.nic(), rates))
+        shaper.shape(self.nic(), rates)
 
     def _forwarding(self) -> list[Step]:
         """Return the step that leads the node's ports to the guest, if any do."""
@@ -192,7 +199,7 @@ class Ladder:
                 "the limits of a running guest",
                 hint="stop it first",
             )
-        # One that was changed since its start may have been bounded then, and is again if it has rebooted by itself.
+        # One that was changed since its start may have been bounded then, and begins so again if it reboots by itself.
         may_be_bounded = (
             self._guest.limits.bounds_io or before.limits.bounds_io or before.is_adjusted
         )

@@ -5,7 +5,7 @@ import msgspec
 from wirt.errors import NotFound
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
-from wirt.ops import guests, journal
+from wirt.ops import admission, guests, journal
 from wirt.ops.context import Context
 from wirt.ops.snapshot import go_back
 from wirt.ops.start import start
@@ -22,7 +22,7 @@ def undo(context: Context, name: str, *, force: bool = False) -> Guest:
         force: True to end the guest first if it runs.
 
     Raises:
-        NotFound, WrongState, Unsupported, Busy: nothing was changed.
+        NotFound, WrongState, Conflict, Unsupported, Busy: nothing was changed.
         OutOfSpace: there is no room for the root beside the present one; nothing was changed.
         Failed, TimedOut: it is as it was before the change, and could not be started again.
     """
@@ -37,7 +37,10 @@ def undo(context: Context, name: str, *, force: bool = False) -> Guest:
             )
         ran = guest.state.is_up
         before = msgspec.structs.replace(guest, limits=kept.limits)
-        undone = go_back(
-            context, guest, kept.name, after=journal.without_snapshot(before, kept.name)
-        )
+        after = journal.without_snapshot(before, kept.name)
+        # What it was guaranteed may have been promised to others since.
+        with admission.admitted(
+            context, guest, kept.limits, otherwise="take guarantees from others"
+        ):
+            undone = go_back(context, guest, kept.name, after=after)
     return start(context, name) if ran else undone

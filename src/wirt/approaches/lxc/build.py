@@ -6,6 +6,7 @@ included, because what a container may do must not change with a package's updat
 
 from collections.abc import Mapping, Sequence
 
+from wirt.approaches.lxc import reboots
 from wirt.host.bounds import Setting
 from wirt.model.launch import Launch
 from wirt.model.resources import Nic, RootTree
@@ -58,6 +59,7 @@ def build_config(
         f"lxc.cgroup.dir = {launch.place.name}",
         f"lxc.cap.drop = {' '.join(DROPPED)}",
         "lxc.signal.halt = SIGRTMIN+3",
+        reboots.build_line(launch.place),
         "lxc.apparmor.profile = generated",
         "lxc.apparmor.allow_nesting = 1",
         "lxc.net.0.type = veth",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from wirt.approaches.base import Needs
-from wirt.approaches.lxc import build, control, holding
+from wirt.approaches.lxc import build, control, holding, reboots
 from wirt.errors import Failed, TimedOut
 from wirt.host import apparmor, cgroup, files, lxcfs, process, rlimits, run
 from wirt.host.bounds import Setting
@@ -164,6 +164,7 @@ class Lxc:
     def adjust(self, place: Place, limits: Limits, *, disks: Sequence[str] = ()) -> None:
         """Write the limits to the cgroups of the container."""
         try:
+            holding.remember(place, limits, disks)
             holding.hold(place.name, limits, disks)
             holding.bound_files(place.name, _config(place), limits.files)
         except Failed as error:
@@ -171,6 +172,10 @@ class Lxc:
                 f"the kernel does not hold {place.name} to these limits: {error.message}",
                 hint="it may hold more memory than that: let it free some, or stop it first",
             ) from error
+
+    def do_at_reboot(self, place: Place, what: str, script: str) -> None:
+        """Put the script beside LXC's hook."""
+        reboots.remember(place, what, script)
 
     def count(self, place: Place) -> list[Counter]:
         """Ask the container's cgroup, its processes and its network."""

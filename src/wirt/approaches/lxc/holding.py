@@ -8,10 +8,11 @@ other guests beside it; the inner one has nobody to share with.
 from collections.abc import Sequence
 
 from wirt.approaches import held
-from wirt.approaches.lxc import build, control
+from wirt.approaches.lxc import build, control, reboots
 from wirt.host import affinity, cgroup, files, openfiles
 from wirt.host.bounds import Bandwidth, Setting, build_bounds, build_shares
 from wirt.model.capability import Capability, yes
+from wirt.model.launch import Place
 from wirt.model.limits import Limits, effective_weight
 from wirt.units import UNBOUNDED
 
@@ -62,6 +63,27 @@ def hold(name: str, limits: Limits, disks: Sequence[str]) -> None:
         NotPermitted, Failed: the kernel refused one; some may have been changed.
     """
     hierarchies = cgroup.find_hierarchies()
+    bounds, shares = _of_running(limits, disks, hierarchies)
+    cgroup.Cgroup(control.payload_group(name), hierarchies).apply(bounds)
+    cgroup.Cgroup(name, hierarchies).apply(shares)
+
+
+def remember(place: Place, limits: Limits, disks: Sequence[str]) -> None:
+    """Have a container held to limits from its next start by itself on; arguments as for ``hold``.
+
+    Its shares are not lost then: the group that they are on is that of its monitor, which stays.
+    """
+    hierarchies = cgroup.find_hierarchies()
+    bounds, _ = _of_running(limits, disks, hierarchies)
+    group = cgroup.Cgroup(control.payload_group(place.name), hierarchies)
+    files_bound = openfiles.own() if limits.files == UNBOUNDED else (limits.files, limits.files)
+    reboots.remember(place, reboots.LIMITS, reboots.build_limits(group, bounds, files_bound))
+
+
+def _of_running(
+    limits: Limits, disks: Sequence[str], hierarchies: Sequence[cgroup.Hierarchy]
+) -> tuple[list[Setting], list[Setting]]:
+    """Return the bounds and shares of a container that may have been held to others."""
     versions = cgroup.find_versions(hierarchies)
     answers = held.probe(hierarchies, ("memory_guarantee", "swap"))
     can = {limit for limit, answer in answers.items() if answer.available}
@@ -83,8 +105,7 @@ def hold(name: str, limits: Limits, disks: Sequence[str]) -> None:
         memory_guarantee=guarantee,
         io_weight=limits.io_weight,
     )
-    cgroup.Cgroup(control.payload_group(name), hierarchies).apply(bounds)
-    cgroup.Cgroup(name, hierarchies).apply(shares)
+    return bounds, shares
 
 
 def _weight(limits: Limits) -> int:
