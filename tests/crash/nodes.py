@@ -25,6 +25,7 @@ from wirt.ops.context import Context
 from wirt.ops.copy import copy, parse_end
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
+from wirt.ops.disk import DiskRequest, add_disk, grow_disk, remove_disk
 from wirt.ops.forward import add_forward, remove_forward
 from wirt.ops.freeze import freeze, thaw
 from wirt.ops.mount import mount, unmount
@@ -37,7 +38,7 @@ from wirt.ops.start import start
 from wirt.ops.stop import stop
 from wirt.ops.template import take_template
 from wirt.state.sqlite import SqliteStore
-from wirt.units import parse_bytes
+from wirt.units import MIB, parse_bytes
 
 _LOOP = re.compile(r"\bloop\d+\b")
 _PROCESS = re.compile(r"^\d+ (.*) \(started at tick \d+\)$")
@@ -165,6 +166,12 @@ class FakeNode:
                 add_forward(context, arguments[1], parse_forward(name))
             case "forward":
                 remove_forward(context, arguments[1], parse_forward(name))
+            case "disk" if arguments[0] == "add":
+                add_disk(context, arguments[1], DiskRequest(name=name, size=MIB))
+            case "disk" if arguments[0] == "grow":
+                grow_disk(context, arguments[1], name, 2 * MIB)
+            case "disk":
+                remove_disk(context, arguments[1], name)
             case "network":
                 set_outbound(context, wanted=name == "on")
             case "freeze":

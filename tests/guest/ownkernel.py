@@ -22,7 +22,7 @@ from tests.contract.approach_contract import (
     ended,
 )
 
-from wirt.approaches.base import Adjustable, HasConsole, HasFiles
+from wirt.approaches.base import Adjustable, HasConsole, HasFiles, TakesDisks
 from wirt.approaches.registry import load_approach
 from wirt.host import links, process
 from wirt.host.cgroup import Cgroup
@@ -30,6 +30,8 @@ from wirt.model.home import Home
 from wirt.model.launch import Launch
 from wirt.model.limits import Limits
 from wirt.model.names import new_guest_id
+from wirt.model.presence import Presence
+from wirt.model.resources import Drive
 from wirt.network import addresses
 from wirt.network.bridge import BridgeNetwork
 from wirt.storage.image import ImagePool
@@ -39,6 +41,7 @@ ALL_OF_THE_NODE = ("1024", "-1", Path("/sys/fs/cgroup/cpuset/cpuset.cpus").read_
 """What a group has that is held to nothing."""
 
 IMAGE_BYTES = 4 * GIB
+DISK_BYTES = 24 * MIB
 
 
 class BootableTemplate(Protocol):
@@ -48,6 +51,14 @@ class BootableTemplate(Protocol):
     image: str
     kernel: str
     initrd: str
+
+
+def _further_disk(base: Path) -> Drive:
+    """Make a disk that a guest has from its start, in the last place but one."""
+    path = base / "further.raw"
+    path.touch()
+    os.truncate(path, DISK_BYTES)
+    return Drive(name="further", unit=2, path=str(path), format="raw", read_only=True)
 
 
 @contextmanager
@@ -79,9 +90,25 @@ def prepared_guest(name: str, template: BootableTemplate) -> Iterator[Prepared]:
             nic=nic,
             kernel=template.kernel if approach.needs.kernel_image else None,
             initrd=template.initrd if approach.needs.kernel_image else None,
+            disks=(_further_disk(base),),
         )
         with ended(Prepared(approach=approach, launch=launch, mark=home.tag)) as prepared:
             yield prepared
+
+
+# The disk is a moment later where udev puts it.
+_WRITE = """\
+until [ -b "$1" ]; do sleep 0.1; done
+echo written | dd of="$1" conv=notrunc,fsync status=none
+"""
+_READ = """\
+until [ -b "$1" ]; do sleep 0.1; done
+head -n 1 "$1"; echo x 2>/dev/null >"$1" || echo read-only
+"""
+_READ_HEAD = """\
+until [ -b "$1" ]; do sleep 0.1; done
+head -c 3 "$1"; echo
+"""
 
 
 def read_held(group: Cgroup) -> tuple[str, str, str]:
@@ -210,6 +237,63 @@ class OwnKernelContract(ApproachContract):
             copy_in(started, str(tmp_path / "file"), "/opt/other")
 
         assert started.exec("cat", "/opt/other")[1] == "new\n"
+
+    def test_further_disk_keeps_what_is_written_when_it_is_taken_out_and_put_in_again(
+        self, started: Started, tmp_path: Path
+    ) -> None:
+        approach, place = started.prepared.approach, started.prepared.launch.place
+        assert isinstance(approach, TakesDisks)
+        image = tmp_path / "data.raw"
+        image.touch()
+        os.truncate(image, 16 * MIB)
+        drive = Drive(name="data", unit=1, path=str(image), format="raw")
+        device = approach.device_of(drive)
+        seen = [approach.probe_disk(place, drive)]
+        approach.attach_disk(place, drive)
+        seen.append(approach.probe_disk(place, drive))
+        written = started.exec("sh", "-c", _WRITE, "sh", device)
+        approach.detach_disk(place, drive)
+        seen.append(approach.probe_disk(place, drive))
+        read_only = msgspec.structs.replace(drive, read_only=True)
+        approach.attach_disk(place, read_only)
+        read = started.exec("sh", "-c", _READ, "sh", device)
+        approach.detach_disk(place, read_only)
+
+        assert seen == [Presence.ABSENT, Presence.PRESENT, Presence.ABSENT]
+        assert (written[0], read[1]) == (0, "written\nread-only\n")
+        assert image.read_bytes().startswith(b"written\n")
+
+    def test_disk_that_begins_as_a_layer_on_a_file_of_the_node_does_not_lead_there(
+        self, started: Started, tmp_path: Path
+    ) -> None:
+        approach, place = started.prepared.approach, started.prepared.launch.place
+        assert isinstance(approach, TakesDisks)
+        secret, image = tmp_path / "secret", tmp_path / "data.raw"
+        secret.write_bytes(b"secret".ljust(MIB, b"\n"))
+        image.write_bytes(self.layer_on(str(secret)).ljust(MIB, b"\0"))
+        drive = Drive(name="layer", unit=3, path=str(image), format="raw")
+        approach.attach_disk(place, drive)
+        read = started.exec("sh", "-c", _READ_HEAD, "sh", approach.device_of(drive))
+        approach.detach_disk(place, drive)
+
+        assert read[1].encode() == image.read_bytes()[:3] + b"\n"
+
+    def layer_on(self, path: str) -> bytes:
+        """Return what a layer of the engine's own kind over a file of the node begins with."""
+        raise AssertionError("each engine has one")
+
+    def test_disk_that_is_there_from_the_start_is_seen_by_its_size_and_name(
+        self, started: Started
+    ) -> None:
+        (drive,) = started.prepared.launch.disks
+        approach = started.prepared.approach
+        assert isinstance(approach, TakesDisks)
+        device = approach.device_of(drive)
+        size = started.exec("blockdev", "--getsize64", device)[1]
+        serials = started.exec("sh", "-c", "cat /sys/block/*/serial")[1]
+
+        assert size == f"{DISK_BYTES}\n"
+        assert drive.name in serials
 
     def test_command_broken_off_ends_in_the_guest_too(self, started: Started) -> None:
         timer = threading.Timer(1.0, os.kill, [os.getpid(), signal.SIGINT])

@@ -1,6 +1,7 @@
 """Emulated guests of the whole template."""
 
 import subprocess
+import tempfile
 from functools import partial
 from pathlib import Path
 
@@ -10,12 +11,13 @@ from tests.contract.approach_contract import READY_SECONDS, Prepare, Started
 from tests.guest.ownkernel import BootableTemplate, OwnKernelContract, prepared_guest
 
 from wirt.approaches import ownkernel
-from wirt.approaches.base import Adjustable, Freezable
+from wirt.approaches.base import Adjustable, Checkpointable, Freezable, TakesDisks
 from wirt.approaches.qemu import control
 from wirt.errors import Failed
 from wirt.host import process
+from wirt.model.checkpoint import Obstacle
 from wirt.model.presence import Presence
-from wirt.model.resources import BlockImage
+from wirt.model.resources import BlockImage, Drive
 from wirt.storage.snapshots import ImageSnapshots
 from wirt.units import MIB
 
@@ -24,6 +26,13 @@ MEMINFO = "/proc/meminfo"
 
 class TestQemu(OwnKernelContract):
     identity = "guest="
+
+    def layer_on(self, path: str) -> bytes:
+        with tempfile.TemporaryDirectory() as directory:
+            layer = Path(directory, "layer")
+            over = ["-F", "raw", "-b", path]
+            subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *over, layer], check=True)
+            return layer.read_bytes()
 
     @pytest.fixture(scope="class")
     @classmethod
@@ -64,6 +73,30 @@ class TestQemu(OwnKernelContract):
         assert str(caught.value) == (
             "the machine was started with 256 MiB of memory; stop the guest to give it more"
         )
+
+    def test_disk_that_can_be_written_to_is_an_obstacle_to_a_checkpoint(
+        self, started: Started, tmp_path: Path
+    ) -> None:
+        approach, place = started.prepared.approach, started.prepared.launch.place
+        assert isinstance(approach, TakesDisks)
+        assert isinstance(approach, Checkpointable)
+        (tmp_path / "data").write_bytes(bytes(MIB))
+        drive = Drive(name="data", unit=1, path=str(tmp_path / "data"), format="raw")
+        approach.attach_disk(place, drive)
+        found = approach.find_obstacles(place)
+        approach.grow_disk(place, drive, 2 * MIB)
+        grown = started.exec("sh", "-c", "cat /sys/block/vd?/size")[1]
+        approach.detach_disk(place, drive)
+
+        assert found == [
+            Obstacle(
+                what="disk data",
+                reason="is no part of a checkpoint, and what the guest remembers of it may not be so any more",
+                hint="remove it, or add it with --read-only",
+            )
+        ]
+        assert approach.find_obstacles(place) == []
+        assert str(2 * MIB // 512) in grown.split()
 
     def test_snapshot_of_a_guest_that_is_held_still_holds_what_it_has_written(
         self, started: Started, tmp_path: Path

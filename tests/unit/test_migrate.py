@@ -24,6 +24,7 @@ from wirt.errors import (
 )
 from wirt.host import interrupts
 from wirt.model.checkpoint import Obstacle
+from wirt.model.disk import Disk
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
@@ -374,6 +375,12 @@ REFUSALS: dict[str, tuple[Callable[[Nodes], object], type[Error], str]] = {
         lambda nodes: create_snapshot(nodes.context(), "web", "one"),
         Unsupported,
         "guest web has snapshots, which do not go along; delete them first: wirt snapshot list web",
+    ),
+    "disk-of-the-node": (
+        lambda nodes: change(nodes, disks=(Disk(name="data", unit=1, source="/dev/vg0/data"),)),
+        Unsupported,
+        "guest web cannot go to another node: its disk data is this one's: /dev/vg0/data; remove it first: wirt "
+        "disk remove web data",
     ),
     "frozen": (
         lambda nodes: (start(nodes.context(), "web"), freeze(nodes.context(), "web")),

@@ -32,6 +32,7 @@ VERBS = [
     "template",
     "checkpoint",
     "resume",
+    "disk",
 ]
 OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.STOPPED, "start"): State.RUNNING,
@@ -83,6 +84,10 @@ OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.MOUNTED, "unmount"): State.STOPPED,
     (State.MOUNTED, "rename"): State.MOUNTED,
     (State.MOUNTED, "set"): State.MOUNTED,
+    (State.STOPPED, "disk"): State.STOPPED,
+    (State.RUNNING, "disk"): State.RUNNING,
+    (State.FROZEN, "disk"): "guest web is frozen; thaw it first",
+    (State.MOUNTED, "disk"): "guest web is mounted; unmount it first",
     (State.MOUNTED, "start"): "guest web is mounted; unmount it first",
     (State.MOUNTED, "exec"): "guest web is mounted; unmount it first",
     (State.MOUNTED, "snapshot"): "guest web is mounted; unmount it first",

@@ -8,12 +8,13 @@ import msgspec
 import pytest
 
 from wirt.approaches.qemu import build as qemu
+from wirt.approaches.qemu import disks
 from wirt.approaches.qemu.machine import Machine, of_limits
 from wirt.approaches.uml import build as uml
 from wirt.errors import InvalidInput
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
-from wirt.model.resources import BlockImage, Nic, NicKind
+from wirt.model.resources import BlockImage, Drive, Nic, NicKind
 from wirt.storage import boot
 from wirt.units import GIB, MIB
 
@@ -41,6 +42,13 @@ LAUNCH = Launch(
         prefix=22,
         gateway="10.77.0.1",
     ),
+)
+
+
+DRIVES = (
+    Drive(name="data", unit=1, path="/srv/a,b.raw", format="raw"),
+    Drive(name="old", unit=3, path="/srv/old.qcow2", format="qcow2", read_only=True),
+    Drive(name="swap", unit=4, path="/dev/vg0/swap", format="raw", is_device=True),
 )
 
 
@@ -125,6 +133,23 @@ def test_qemu_argv_doubles_commas_in_paths() -> None:
     assert any("file.filename=/srv/a,,b/disk" in argument for argument in argv)
 
 
+def test_qemu_argv_puts_further_disks_into_the_slots_of_their_places() -> None:
+    check_golden("qemu/disks.txt", disks.arguments(DRIVES))
+
+
+def test_uml_argv_forbids_its_kernel_to_take_a_further_disk_for_a_layer() -> None:
+    drives = (
+        Drive(name="data", unit=1, path="/srv/data.raw", format="raw"),
+        Drive(name="old", unit=3, path="/dev/vg0/old", format="raw", read_only=True),
+    )
+    argv = uml_argv(msgspec.structs.replace(LAUNCH, disks=drives))
+
+    assert [argument for argument in argv if argument.startswith("ubd")][1:] == [
+        "ubd1d=/srv/data.raw,,data",
+        "ubd3rd=/dev/vg0/old,,old",
+    ]
+
+
 def test_uml_argv() -> None:
     check_golden("uml/argv.txt", uml_argv(LAUNCH))
 
@@ -136,7 +161,7 @@ def test_uml_argv_with_a_path_that_cannot_be_quoted_is_refused(path: str) -> Non
 
     assert str(caught.value) == (
         f"User-Mode Linux cannot be given the path {path!r}; "
-        "choose a home without spaces, commas and colons in its path"
+        "choose a place without spaces, commas and colons in its path"
     )
 
 

@@ -17,7 +17,7 @@ from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.model.resources import NicKind
+from wirt.model.resources import Drive, NicKind
 
 
 class Needs(msgspec.Struct, frozen=True, kw_only=True):
@@ -221,7 +221,7 @@ class Adjustable(Protocol):
         Args:
             place: where the guest's traces are.
             limits: what it is to be held to.
-            disks: those of the node whose bandwidth is bounded, or was, as in ``Launch``.
+            disks: those of the node whose bandwidth is bounded, or was, ``throttled`` in ``Launch``.
 
         Raises:
             Failed: it does not run, or the kernel refused, as it may when a guest holds more memory than it is to have;
@@ -287,6 +287,50 @@ class HasScreen(Protocol):
 
     def screen_socket(self, place: Place) -> str:
         """Return the path of the socket at which a guest with one serves its picture by VNC while it runs."""
+        ...
+
+
+@runtime_checkable
+class TakesDisks(Protocol):
+    """A power of approaches whose guests can have further disks, put in and taken out while they run."""
+
+    disk_formats: frozenset[str]
+    """Those that its engine reads."""
+
+    def grows_disks(self) -> Capability:
+        """Say whether a running guest sees that a disk of its has grown."""
+        ...
+
+    def device_of(self, drive: Drive) -> str:
+        """Return the path by which programs in a guest open a disk."""
+        ...
+
+    def attach_disk(self, place: Place, drive: Drive) -> None:
+        """Put a disk into a running guest.
+
+        Raises:
+            Failed: the engine does not take it; what there is of it ``detach_disk`` takes away.
+        """
+        ...
+
+    def detach_disk(self, place: Place, drive: Drive) -> None:
+        """Take a disk out of a running guest, or what there is of it, and return when the guest has let go.
+
+        Raises:
+            Failed: the guest does not: it uses it.
+        """
+        ...
+
+    def probe_disk(self, place: Place, drive: Drive) -> Presence:
+        """Ask the engine whether the guest has a disk: present, absent, or in part; absent if nothing runs."""
+        ...
+
+    def grow_disk(self, place: Place, drive: Drive, size: int) -> None:
+        """Tell a running guest that a disk has that many bytes; no error if it knows.
+
+        Raises:
+            Failed: it could not be told.
+        """
         ...
 
 

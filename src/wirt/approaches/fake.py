@@ -17,11 +17,12 @@ from wirt.host.run import Streams
 from wirt.model.capability import Capability, yes
 from wirt.model.checkpoint import Obstacle
 from wirt.model.counter import UNITS, Counter, Standing
+from wirt.model.disk import letter_of
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.model.resources import NicKind
+from wirt.model.resources import Drive, NicKind
 from wirt.units import MIB
 
 _AS_A_SHELL_WOULD = ["/bin/sh", "-c", 'exec "$@"', "sh"]
@@ -34,7 +35,7 @@ class FakeApproach:
     Args:
         directory: what plays the kernel; shared by all processes of a test.
         fail_at: number of the call (the first is 1) to ``start``, ``exec``, ``stop``, ``kill``, ``freeze``,
-            ``thaw``, ``adjust``, ``checkpoint`` or ``resume`` that fails.
+            ``thaw``, ``adjust``, ``attach_disk``, ``detach_disk``, ``grow_disk``, ``checkpoint`` or ``resume`` that fails.
     """
 
     name = "fake"
@@ -43,6 +44,7 @@ class FakeApproach:
     )
 
     fixed: frozenset[str] = frozenset()
+    disk_formats = frozenset({"raw", "qcow2"})
 
     def __init__(self, directory: str, *, fail_at: int | None = None) -> None:
         self._directory = directory
@@ -65,6 +67,8 @@ class FakeApproach:
         os.makedirs(self._path(launch.place))
         self._count("start")
         self._hold_to(launch.place, launch.limits)
+        for drive in launch.disks:
+            files.write(self._disk(launch.place, drive), drive.path)
         files.write(self._init(launch.place), launch.hostname)
         return Handle()
 
@@ -153,6 +157,35 @@ class FakeApproach:
     def is_frozen(self, place: Place) -> bool:
         """Look for what was written down."""
         return os.path.exists(self._frozen(place))
+
+    def grows_disks(self) -> Capability:
+        """Say yes."""
+        return yes(self.name, "nobody looks")
+
+    def device_of(self, drive: Drive) -> str:
+        """Return what would be its name."""
+        return f"/dev/fake{letter_of(drive.unit)}"
+
+    def attach_disk(self, place: Place, drive: Drive) -> None:
+        """Write the disk down."""
+        self._check_running(place)
+        self._count("attach_disk")
+        files.write(self._disk(place, drive), drive.path)
+
+    def detach_disk(self, place: Place, drive: Drive) -> None:
+        """Strike it."""
+        self._count("detach_disk")
+        os.unlink(self._disk(place, drive))
+
+    def probe_disk(self, place: Place, drive: Drive) -> Presence:
+        """Look for it."""
+        there = os.path.exists(self._disk(place, drive))
+        return Presence.PRESENT if there else Presence.ABSENT
+
+    def grow_disk(self, place: Place, drive: Drive, size: int) -> None:
+        """Do nothing: a file is as large as it is."""
+        self._check_running(place)
+        self._count("grow_disk")
 
     def probe_checkpoints(self) -> Capability:
         """Say yes."""
@@ -243,6 +276,9 @@ class FakeApproach:
 
     def _still(self, place: Place) -> str:
         return os.path.join(self._path(place), "still")
+
+    def _disk(self, place: Place, drive: Drive) -> str:
+        return os.path.join(self._path(place), f"disk-{drive.name}")
 
     def _init(self, place: Place) -> str:
         return os.path.join(self._path(place), "init")

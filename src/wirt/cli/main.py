@@ -22,6 +22,7 @@ COMMANDS = {
     "counters": "wirt.cli.counters:counters",
     "create": "wirt.cli.create:create",
     "destroy": "wirt.cli.destroy:destroy",
+    "disk": "wirt.cli.disk:disk",
     "doctor": "wirt.cli.doctor:doctor",
     "enter": "wirt.cli.enter:enter",
     "exec": "wirt.cli.execute:execute",

@@ -7,6 +7,7 @@ import msgspec
 
 from wirt import app
 from wirt.console import output
+from wirt.model.disk import Disk
 from wirt.model.guest import Guest
 from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import Limits
@@ -45,6 +46,7 @@ def show(name: str, as_json: bool) -> None:
         ("processes", str(guest.limits.processes)),
         *([] if guest.limits.files == UNBOUNDED else [("open files", str(guest.limits.files))]),
         ("disk", _disk(guest.limits.disk, usage)),
+        *(("further disk", _further(disk)) for disk in guest.disks),
         *([("disk io", _io(guest.limits))] if guest.limits.bounds_io else []),
         *_io_weight(guest.limits),
         *_kernel(guest.kernel_boot),
@@ -111,6 +113,11 @@ def _io(limits: Limits) -> str:
 def _io_weight(limits: Limits) -> list[tuple[str, str]]:
     weight = limits.io_weight
     return [] if weight == Limits().io_weight else [("disk weight", str(weight))]
+
+
+def _further(disk: Disk) -> str:
+    what = disk.source or (render_bytes(disk.size) if disk.size else "-")
+    return f"{disk.name}: {what}{', read-only' if disk.read_only else ''}"
 
 
 def _disk(size: int, usage: DiskUsage | None) -> str:

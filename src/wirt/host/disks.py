@@ -1,6 +1,7 @@
 """Which disks a directory lies on, by the numbers that the kernel's block layer has for them."""
 
 import os
+import stat
 
 from wirt.host import facts
 from wirt.host.kerneltree import KernelTree
@@ -9,6 +10,8 @@ from wirt.host.mountinfo import parse_mounts
 
 def find_disks(directory: str, tree: KernelTree | None = None) -> tuple[str, ...]:
     """Return MAJOR:MINOR of the disks below a directory and below what is mounted in it; none if it is on none.
+
+    A file in the place of the directory will do, and of a block device it is that device.
 
     A partition counts as its disk: what is bounded is the disk's queue. A device that is made of others, as by LVM, is a
     disk of its own, and so is a loop device. Of a file system on several it is the first.
@@ -41,7 +44,10 @@ def find_weighing(tree: KernelTree | None = None) -> tuple[str, ...]:
 
 
 def _number_of(directory: str, tree: KernelTree) -> str:
-    number = _written(os.stat(directory).st_dev)
+    status = os.stat(directory)
+    if stat.S_ISBLK(status.st_mode):
+        return _written(status.st_rdev)
+    number = _written(status.st_dev)
     if not tree.exists(f"/sys/dev/block/{number}"):
         # Some file systems have numbers of their own, btrfs one for each subvolume.
         found = facts.probe_filesystem(directory, tree)

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from wirt.model.disk import Disk
 from wirt.model.forward import Forward
 from wirt.model.kernelboot import KernelBoot
 from wirt.model.lifecycle import State
@@ -48,6 +49,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     naming: Naming = Naming()
     forwards: tuple[Forward, ...] = ()
     """Ports of the node that lead to it while it runs."""
+    disks: tuple[Disk, ...] = ()
+    """Further ones beside the one that its root is on."""
     boot_order: int | None = None
     """Place among the guests that are started with the node, the lowest first; None: it is not."""
     kernel_boot: KernelBoot | None = None

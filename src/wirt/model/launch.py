@@ -3,7 +3,7 @@
 import msgspec
 
 from wirt.model.limits import Limits
-from wirt.model.resources import Nic, Root
+from wirt.model.resources import Drive, Nic, Root
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,5 +36,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """Its machine has a graphics card, whose picture is served by VNC."""
     talks: bool = False
     """Its kernel says on the console all that it does while it starts, for somebody who watches; that takes it longer."""
-    disks: tuple[str, ...] = ()
+    disks: tuple[Drive, ...] = ()
+    """Further ones beside the one that its root is on."""
+    throttled: tuple[str, ...] = ()
     """MAJOR:MINOR of the node's disks whose bandwidth the guest is bounded in."""

@@ -57,6 +57,8 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
     (State.RUNNING, "set"): State.RUNNING,
     (State.FROZEN, "set"): State.FROZEN,
     (State.MOUNTED, "set"): State.MOUNTED,
+    (State.STOPPED, "disk"): State.STOPPED,
+    (State.RUNNING, "disk"): State.RUNNING,
 }
 """(state, verb) -> the state after it; None: the guest is gone. A pair that is not here is refused."""
 
@@ -93,6 +95,8 @@ _REFUSALS = {
     (State.FROZEN, "unmount"): ("is frozen", "its root is in use until it is stopped"),
     (State.FROZEN, "migrate"): ("is frozen", "thaw it first"),
     (State.MOUNTED, "migrate"): _UNMOUNT_FIRST,
+    (State.FROZEN, "disk"): ("is frozen", "thaw it first"),
+    (State.MOUNTED, "disk"): _UNMOUNT_FIRST,
     (State.MOUNTED, "start"): _UNMOUNT_FIRST,
     (State.MOUNTED, "exec"): _UNMOUNT_FIRST,
     (State.MOUNTED, "console"): _UNMOUNT_FIRST,

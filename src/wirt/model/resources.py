@@ -31,6 +31,21 @@ class BlockImage(msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_fie
     """The template's raw image, never written to."""
 
 
+class Drive(msgspec.Struct, frozen=True, kw_only=True):
+    """A further disk as the guest's engine is given it."""
+
+    name: str
+    unit: int
+    """Its place among the guest's disks, 1 to 15."""
+    path: str
+    """The file or block device of the node; it rests on no other."""
+    format: str
+    """"raw" or "qcow2"."""
+    is_device: bool = False
+    """It is a block device and no file."""
+    read_only: bool = False
+
+
 class DiskUsage(msgspec.Struct, frozen=True, kw_only=True):
     """How much of its disk a guest uses; None is unknown, or without bound."""
 

@@ -6,11 +6,14 @@ from wirt.ops.context import Context
 
 
 def find_disks(context: Context, guest: Guest) -> tuple[str, ...]:
-    """Return the numbers of the node's disks that the guest's root is on; none if it is on none."""
+    """Return the numbers of the node's disks that the guest's root and further disks are on; none if they are on none."""
     # Loaded here: few guests need it.
     from wirt.host import disks
 
-    return disks.find_disks(context.pool(guest.pool).place(guest.id))
+    places = [context.pool(guest.pool).place(guest.id)]
+    places += [disk.source for disk in guest.disks if disk.source is not None]
+    found = [number for place in places for number in disks.find_disks(place)]
+    return tuple(dict.fromkeys(found))
 
 
 def probe_weights(context: Context, guest: Guest) -> Capability:

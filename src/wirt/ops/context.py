@@ -102,6 +102,15 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
             yield
 
     @contextmanager
+    def disks_lock(self) -> Iterator[None]:
+        """Hold the lock between finding that no guest has a disk of the node and writing down that one has it."""
+        with (
+            interrupts.held_back(),
+            lock.hold(self.home.lock("disks"), "the disks of the node", wait=LOCK_SECONDS),
+        ):
+            yield
+
+    @contextmanager
     def network_lock(self) -> Iterator[None]:
         """Hold the lock of the home's bridge: made and taken away by one command at a time."""
         with (

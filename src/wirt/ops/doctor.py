@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from wirt.approaches.base import Adjustable, Approach, KnowsCheckpoints
+from wirt.approaches.base import Adjustable, Approach, KnowsCheckpoints, TakesDisks
 from wirt.errors import Error, NotPermitted
 from wirt.host import facts, run
 from wirt.model.capability import Capability, no
@@ -66,6 +66,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """Approach -> what its guests can be held to, beside CPUs, memory and disk."""
     checkpoints: list[Capability] = []
     """Whether the memory of a running guest can be kept, for each approach that knows."""
+    growing_disks: list[Capability] = []
+    """Whether a running guest's further disks can grow, for each approach whose guests have some."""
 
     @property
     def missing_packages(self) -> list[str]:
@@ -91,6 +93,7 @@ def diagnose(
             for a in approaches
             if isinstance(a, KnowsCheckpoints)
         ],
+        growing_disks=[a.grows_disks() for a in approaches if isinstance(a, TakesDisks)],
     )
 
 

@@ -164,6 +164,12 @@ def recover(context: Context, guest: Guest) -> Guest | None:
         return stopped(intent.guest)
     if intent.verb in _CHANGES:
         return _recover_change(context, intent)
+    if intent.verb in ("attach", "detach", "grow"):
+        # Loaded here: few guests have any.
+        from wirt.ops.disk import recover_disks, recover_growth
+
+        recover_it = recover_growth if intent.verb == "grow" else recover_disks
+        return recover_it(context, intent.guest)
     if intent.verb == "resize":
         return break_off_resize(context, intent.guest)
     if intent.verb == "handover":

@@ -242,6 +242,13 @@ def _check_movable(context: Context, guest: Guest) -> None:
             f"guest {guest.name} has snapshots, which do not go along",
             hint=f"delete them first: wirt snapshot list {guest.name}",
         )
+    for disk in guest.disks:
+        if disk.source is not None:
+            raise Unsupported(
+                f"guest {guest.name} cannot go to another node: its disk {disk.name} is this one's: "
+                f"{disk.source}",
+                hint=f"remove it first: wirt disk remove {guest.name} {disk.name}",
+            )
     if guest.lives_with is not None:
         raise Conflict(
             f"guest {guest.name} belongs to a command that runs", hint="wait for its end"

@@ -15,7 +15,7 @@ from wirt.model.launch import Launch
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.model.rates import Rates
-from wirt.model.resources import Nic, RootTree
+from wirt.model.resources import Drive, Nic, RootTree
 from wirt.ops import bandwidth, reach, rootfiles
 from wirt.ops.bootfiles import find_boot
 from wirt.ops.context import Context
@@ -291,8 +291,17 @@ class Ladder:
             root_device=boot.root if boot else None,
             has_screen=self._guest.has_screen,
             talks=self.talks,
-            disks=bandwidth.find_disks(self._context, self._guest) if bounds_io else (),
+            disks=self._open_drives(),
+            throttled=bandwidth.find_disks(self._context, self._guest) if bounds_io else (),
         )
+
+    def _open_drives(self) -> tuple[Drive, ...]:
+        if not self._guest.disks:
+            return ()
+        # Loaded here: few guests have any.
+        from wirt.ops.drives import open_drives
+
+        return open_drives(self._context, self._guest)
 
     def _end_engine(self) -> None:
         with self._context.network.closing(self.nic()):

@@ -183,6 +183,50 @@ class HasSnapshots(Protocol):
         ...
 
 
+class Disks(Protocol):
+    """Further disks of a pool's guests, made empty, each of one guest; to remove a guest's root removes them too."""
+
+    format: str
+    """"raw" or "qcow2": what an engine is told that they are in."""
+
+    def make(self, guest_id: str, name: str, size: int) -> None:
+        """Make an empty disk of that many bytes; no error if it is there.
+
+        Raises:
+            OutOfSpace, Failed: it could not be; what there is of it ``remove`` takes away.
+        """
+        ...
+
+    def grow(self, guest_id: str, name: str, size: int) -> None:
+        """Make a disk that large; no error if it is.
+
+        Raises:
+            OutOfSpace, Failed: it is as before.
+        """
+        ...
+
+    def remove(self, guest_id: str, name: str) -> None:
+        """Delete a disk with what is on it; no error if there is none."""
+        ...
+
+    def probe(self, guest_id: str, name: str) -> Presence:
+        """Ask whether the disk is there."""
+        ...
+
+    def path(self, guest_id: str, name: str) -> str:
+        """Return the path by which an engine opens the disk."""
+        ...
+
+
+@runtime_checkable
+class HoldsDisks(Protocol):
+    """A power of pools that guests can have further disks in."""
+
+    def disks(self) -> Disks:
+        """Return the keeper of the disks."""
+        ...
+
+
 @runtime_checkable
 class Resizable(Protocol):
     """A power of pools that can give a root another size."""

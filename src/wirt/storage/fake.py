@@ -17,6 +17,8 @@ from wirt.host import files
 from wirt.model.capability import Capability, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage, Idmap, RootTree
+from wirt.storage.base import Disks
+from wirt.storage.diskfiles import DIRECTORY, DiskFiles
 from wirt.storage.snapshots import LayerSnapshots
 
 
@@ -121,8 +123,9 @@ class FakePool:
             return DiskUsage(bytes=used, bytes_limit=int(size.read()))
 
     def parts(self, guest_id: str) -> tuple[str, ...]:
-        """Return the copy."""
-        return ("root/",)
+        """Return the copy, and the disks beside it."""
+        disks = os.path.isdir(self._path(guest_id, DIRECTORY))
+        return ("root/", *([f"{DIRECTORY}/"] if disks else []))
 
     def write_out(self, guest_id: str) -> None:
         """Do nothing: a copy is plain files."""
@@ -130,6 +133,10 @@ class FakePool:
     def adopt(self, form_path: str, guest_id: str) -> None:
         """Count."""
         self._count("adopt")
+
+    def disks(self) -> Disks:
+        """Return the keeper of real files."""
+        return DiskFiles(self._directory)
 
     def snapshots(self) -> "FakeSnapshots":
         """Return the keeper of its snapshots, which counts the same calls."""

@@ -16,7 +16,8 @@ from wirt.host import files, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, DiskUsage, Idmap, Root
-from wirt.storage.base import Snapshots
+from wirt.storage import diskfiles
+from wirt.storage.base import Disks, Snapshots
 from wirt.storage.loopdisk import LoopDisks
 from wirt.units import render_bytes
 
@@ -94,7 +95,8 @@ class ImagePool:
         kind = next(
             kind for kind in ("qcow2", "ubd") if os.path.isdir(self._layers(guest_id, kind))
         )
-        return (f"{kind}/",)
+        disks = os.path.join(self._path(guest_id), diskfiles.DIRECTORY)
+        return (f"{kind}/", *([f"{diskfiles.DIRECTORY}/"] if os.path.isdir(disks) else []))
 
     def write_out(self, guest_id: str) -> None:
         """Write what a tree's disk has not written yet."""
@@ -166,6 +168,10 @@ class ImagePool:
         from wirt.storage.snapshots import ImageSnapshots
 
         return ImageSnapshots(self._directory)
+
+    def disks(self) -> Disks:
+        """Return the keeper of further disks: files beside the layer."""
+        return diskfiles.DiskFiles(self._directory)
 
     def measure(self, guest_id: str) -> DiskUsage | None:
         """Ask a tree's file system; what an image holds only its guest knows."""

@@ -68,7 +68,7 @@ class Lxc:
 
     def start(self, launch: Launch) -> Handle:
         """Write the configuration and start the container."""
-        bounds, shares = holding.of_fresh(launch.limits, launch.disks)
+        bounds, shares = holding.of_fresh(launch.limits, launch.throttled)
         config = self._configure(launch, bounds)
         place = launch.place
         pid_file = os.path.join(place.run_dir, "monitor.pid")
@@ -252,7 +252,7 @@ class Lxc:
         files.write(_starting(place), "")
         monitor = checkpoint.restore(launch, directory)
         os.unlink(_starting(place))
-        self.adjust(place, launch.limits, disks=launch.disks)
+        self.adjust(place, launch.limits, disks=launch.throttled)
         return _handle(monitor)
 
     def _clean(self, place: Place) -> None:

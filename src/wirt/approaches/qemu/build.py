@@ -5,6 +5,7 @@ private directory, so the names of its sockets are short, whatever the home's pa
 """
 
 from wirt.approaches import ownkernel
+from wirt.approaches.qemu import disks
 from wirt.approaches.qemu.machine import Machine
 from wirt.model.launch import Launch
 from wirt.model.resources import BlockImage
@@ -60,6 +61,7 @@ def build_argv(
         *("-kernel", kernel, *(("-initrd", ramdisk) if ramdisk else ())),
         *("-append", build_kernel_arguments(launch, emulated=accelerator == "tcg", grow=grow)),
         *_disk(root),
+        *disks.arguments(launch.disks),
         *_network(launch),
         # What takes memory from the guest and gives it back.
         *("-device", "virtio-balloon-pci"),

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from wirt.approaches import enginegroup, guestcommand, ownkernel
 from wirt.approaches.base import Needs
-from wirt.approaches.qemu import build, control, machine, probe, saving
+from wirt.approaches.qemu import build, control, disks, machine, probe, saving
 from wirt.approaches.qemu.machine import Machine
 from wirt.approaches.qemu.monitor import connected, talking
 from wirt.errors import Error, Failed
@@ -26,7 +26,7 @@ from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.model.resources import BlockImage, NicKind
+from wirt.model.resources import BlockImage, Drive, NicKind
 from wirt.units import MIB, render_bytes
 
 _LINE = guestcommand.Line(signal_device=build.SIGNAL_DEVICE, longest_request=1 << 20)
@@ -59,6 +59,7 @@ class Qemu:
     )
 
     fixed = frozenset({"cpus"})
+    disk_formats = frozenset({"raw", "qcow2"})
 
     def probe_capability(self) -> Capability:
         """Ask whether QEMU is installed and a guest can be joined to the bridge."""
@@ -187,6 +188,36 @@ class Qemu:
         """Open the pipe that the guest's first serial line reads."""
         return ownkernel.open_console(place)
 
+    def grows_disks(self) -> Capability:
+        """Say yes: QEMU tells the guest."""
+        return yes(self.name, "a running guest is told")
+
+    def device_of(self, drive: Drive) -> str:
+        """Return what udev in the guest calls it."""
+        return disks.path_in_guest(drive)
+
+    def attach_disk(self, place: Place, drive: Drive) -> None:
+        """Put it behind the machine's bridge."""
+        with talking(ownkernel.private_directory(place)) as monitor:
+            disks.attach(monitor, drive)
+
+    def detach_disk(self, place: Place, drive: Drive) -> None:
+        """Take it from behind the machine's bridge."""
+        with talking(ownkernel.private_directory(place)) as monitor:
+            disks.detach(monitor, drive)
+
+    def probe_disk(self, place: Place, drive: Drive) -> Presence:
+        """Ask QEMU, if it runs."""
+        if self.probe(place) is not Presence.PRESENT:
+            return Presence.ABSENT
+        with talking(ownkernel.private_directory(place)) as monitor:
+            return disks.probe(monitor, drive)
+
+    def grow_disk(self, place: Place, drive: Drive, size: int) -> None:
+        """Have QEMU tell the guest."""
+        with talking(ownkernel.private_directory(place)) as monitor:
+            disks.grow(monitor, drive, size)
+
     def freeze(self, place: Place) -> None:
         """Let the machine's processors stand still; its disk's file holds then all that the guest has had written."""
         control.pause(ownkernel.private_directory(place))
@@ -207,10 +238,18 @@ class Qemu:
         return yes(self.name, "QEMU keeps memory and devices of its machines")
 
     def find_obstacles(self, place: Place) -> list[Obstacle]:
-        """Ask QEMU which devices it could not write down."""
+        """Ask QEMU which devices it could not write down, and which disks would not go along."""
         with talking(ownkernel.private_directory(place)) as monitor:
             blocked = monitor.execute("query-migrate").get("blocked-reasons", [])
+            written = disks.find_writable(monitor)
         return [
+            Obstacle(
+                what=f"disk {name}",
+                reason="is no part of a checkpoint, and what the guest remembers of it may not be so any more",
+                hint="remove it, or add it with --read-only",
+            )
+            for name in written
+        ] + [
             Obstacle(what="QEMU", reason=f"says no: {reason}", hint="stop the guest instead")
             for reason in blocked
         ]

@@ -33,7 +33,10 @@ class Monitor:
         self._connection = connection
         self._rest = b""
         self._events: deque[dict[str, Any]] = deque()
-        self._read(time.monotonic() + _ANSWER_SECONDS)
+        deadline = time.monotonic() + _ANSWER_SECONDS
+        # What happens while one conversation ends and the next begins, QEMU may tell before it greets.
+        while "QMP" not in self._read(deadline):
+            pass
         self.execute("qmp_capabilities")
 
     def execute(self, command: str, arguments: dict[str, Any] | None = None) -> Any:

@@ -4,7 +4,7 @@ What each argument means: ``linux.uml --help`` and Documentation/virt/uml/user_m
 """
 
 from wirt.approaches import ownkernel
-from wirt.errors import InvalidInput
+from wirt.approaches.uml import disks
 from wirt.model.launch import Launch
 from wirt.model.resources import BlockImage
 from wirt.units import MIB
@@ -48,17 +48,14 @@ def build_argv(
         InvalidInput: a path holds what separates arguments; User-Mode Linux has no way to quote it.
     """
     for path in (root.path, root.backing, shared, launch.initrd or ""):
-        if set(path) & set(" ,:\t\n"):
-            raise InvalidInput(
-                f"User-Mode Linux cannot be given the path {path!r}",
-                hint="choose a home without spaces, commas and colons in its path",
-            )
+        disks.check_path(path)
     return [
         program,
         identity(launch.place.name),
         "uml_dir=.",
         f"mem={launch.limits.memory // MIB}M",
         f"ubd0={root.path},{root.backing}",
+        *(disks.argument(drive) for drive in launch.disks),
         f"root={launch.root_device or '/dev/ubda'}",
         "rw",
         # What the console says goes to the log. The second line is the agent's, the third says when commands end.

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 from wirt.approaches import enginegroup, guestcommand, ownkernel
 from wirt.approaches.base import Needs
-from wirt.approaches.uml import build, control
+from wirt.approaches.uml import build, control, disks
 from wirt.errors import Failed
 from wirt.host import affinity, files, process, run
 from wirt.host.run import SILENT, Streams
@@ -27,7 +27,7 @@ from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.model.resources import BlockImage, NicKind
+from wirt.model.resources import BlockImage, Drive, NicKind
 from wirt.units import MIB
 
 PROGRAM_VARIABLE = "WIRT_UML"
@@ -60,6 +60,7 @@ class Uml:
     )
 
     fixed = frozenset({"cpus", "memory"})
+    disk_formats = frozenset({"raw"})
 
     def probe_capability(self) -> Capability:
         """Ask whether the kernel is installed and the node can hold a guest's memory."""
@@ -199,6 +200,32 @@ class Uml:
             "run it under qemu or kvm for that",
         )
 
+    def grows_disks(self) -> Capability:
+        """Say no: the driver looks at a disk's size when it is put in."""
+        return no(self.name, "its kernel reads a disk's size when it gets it", "stop the guest")
+
+    def device_of(self, drive: Drive) -> str:
+        """Return what the guest's kernel calls it."""
+        return disks.path_in_guest(drive)
+
+    def attach_disk(self, place: Place, drive: Drive) -> None:
+        """Tell the guest's kernel of it."""
+        disks.attach(_console_directory(place), drive)
+
+    def detach_disk(self, place: Place, drive: Drive) -> None:
+        """Have the guest's kernel forget it."""
+        disks.detach(_console_directory(place), drive)
+
+    def probe_disk(self, place: Place, drive: Drive) -> Presence:
+        """Ask the guest's kernel, if it runs."""
+        if self.probe(place) is not Presence.PRESENT:
+            return Presence.ABSENT
+        return disks.probe(_console_directory(place), drive)
+
+    def grow_disk(self, place: Place, drive: Drive, size: int) -> None:
+        """Refuse: see ``grows_disks``."""
+        raise Failed(f"{self.name} cannot tell a running guest that disk {drive.name} has grown")
+
     def open_console(self, place: Place) -> int:
         """Open the pipe that the guest's console reads."""
         return ownkernel.open_console(place)
@@ -207,6 +234,11 @@ class Uml:
         """End all processes of the guest at once, and remove its channel."""
         ownkernel.kill_engine(place, build.identity(place.name))
         files.remove_tree(ownkernel.private_directory(place))
+
+
+def _console_directory(place: Place) -> str:
+    """Return the directory that the kernel keeps the socket of its management console in."""
+    return os.path.join(ownkernel.private_directory(place), place.name)
 
 
 def _program() -> str | None:

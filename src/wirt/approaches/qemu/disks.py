@@ -1,0 +1,136 @@
+"""Further disks of a QEMU guest: the same on its command line as put in while it runs.
+
+They sit behind a PCI bridge, because nothing can be put into or taken out of a q35's first bus while the machine runs. Each has
+the slot of its place, so a machine that is made anew is the same machine. Linux calls them vdb, vdc and so on in the order of
+their places; by their name they are found at ``/dev/disk/by-id/virtio-NAME``, whatever was taken out before.
+
+Source: docs/interop/qmp-spec and qapi/block-core.json of QEMU 7.2.
+"""
+
+import json
+import time
+from typing import Any
+
+from wirt.approaches.qemu.monitor import Monitor
+from wirt.errors import Failed
+from wirt.model.disk import QCOW2
+from wirt.model.presence import Presence
+from wirt.model.resources import Drive
+
+_BRIDGE = "slots"
+_PREFIX = "disk-"
+"""Of the names of its node and its device, which it tells from those of other things."""
+
+_LET_GO_SECONDS = 20.0
+_DEVICES = "/machine/peripheral"
+
+
+def arguments(drives: tuple[Drive, ...]) -> list[str]:
+    """Return the part of the command line that makes the bridge, and the disks behind it."""
+    made = ["-device", f"pcie-pci-bridge,id={_BRIDGE}"]
+    for drive in drives:
+        made += ["-blockdev", json.dumps(_node(drive)), "-device", json.dumps(_device(drive))]
+    return made
+
+
+def path_in_guest(drive: Drive) -> str:
+    """Return the name that udev in the guest gives a disk."""
+    return f"/dev/disk/by-id/virtio-{drive.name}"
+
+
+def attach(monitor: Monitor, drive: Drive) -> None:
+    """Put a disk into the machine; no error if it is in it.
+
+    Raises:
+        Failed: QEMU did not take it; says why.
+    """
+    if not _has_node(monitor, drive):
+        monitor.execute("blockdev-add", _node(drive))
+    if not _has_device(monitor, drive):
+        monitor.execute("device_add", _device(drive))
+
+
+def detach(monitor: Monitor, drive: Drive) -> None:
+    """Take a disk out of the machine, or what there is of it; the guest is asked to let go of it first.
+
+    Raises:
+        Failed: it did not in time, as one that has not started up yet.
+    """
+    if _has_device(monitor, drive):
+        monitor.execute("device_del", {"id": _name(drive)})
+        deadline = time.monotonic() + _LET_GO_SECONDS
+        while _has_device(monitor, drive):
+            left = deadline - time.monotonic()
+            if left <= 0 or monitor.wait_for("DEVICE_DELETED", timeout=left) is None:
+                raise Failed(
+                    f"the guest did not let go of disk {drive.name} within {_LET_GO_SECONDS:g} s",
+                    hint="its system must be up for that; stop it to remove the disk",
+                )
+    if _has_node(monitor, drive):
+        monitor.execute("blockdev-del", {"node-name": _name(drive)})
+
+
+def probe(monitor: Monitor, drive: Drive) -> Presence:
+    """Ask QEMU for the device and for what is behind it."""
+    if _has_device(monitor, drive):
+        return Presence.PRESENT
+    return Presence.PARTIAL if _has_node(monitor, drive) else Presence.ABSENT
+
+
+def grow(monitor: Monitor, drive: Drive, size: int) -> None:
+    """Tell the machine how large a disk has become.
+
+    Raises:
+        Failed: QEMU did not take it.
+    """
+    monitor.execute("block_resize", {"node-name": _name(drive), "size": size})
+
+
+def find_writable(monitor: Monitor) -> list[str]:
+    """Return the names of the further disks that the guest can write to."""
+    return [
+        one["node-name"].removeprefix(_PREFIX)
+        for one in _nodes(monitor)
+        if one["node-name"].startswith(_PREFIX) and not one["ro"]
+    ]
+
+
+def _node(drive: Drive) -> dict[str, object]:
+    """Return how QEMU reads the disk: in the format that is said, and resting on nothing, whatever it claims."""
+    return {
+        "driver": drive.format,
+        "node-name": _name(drive),
+        "read-only": drive.read_only,
+        "discard": "unmap",
+        "file": {"driver": "host_device" if drive.is_device else "file", "filename": drive.path},
+        **({"backing": None} if drive.format == QCOW2 else {}),
+    }
+
+
+def _device(drive: Drive) -> dict[str, object]:
+    return {
+        "driver": "virtio-blk-pci",
+        "id": _name(drive),
+        "drive": _name(drive),
+        "serial": drive.name,
+        "bus": _BRIDGE,
+        "addr": f"{drive.unit:#x}",
+    }
+
+
+def _name(drive: Drive) -> str:
+    return f"{_PREFIX}{drive.name}"
+
+
+def _has_device(monitor: Monitor, drive: Drive) -> bool:
+    listed = monitor.execute("qom-list", {"path": _DEVICES})
+    return any(one["name"] == _name(drive) for one in listed)
+
+
+def _has_node(monitor: Monitor, drive: Drive) -> bool:
+    return any(one["node-name"] == _name(drive) for one in _nodes(monitor))
+
+
+def _nodes(monitor: Monitor) -> list[dict[str, Any]]:
+    nodes: list[dict[str, Any]] = monitor.execute("query-named-block-nodes", {"flat": True})
+    return nodes

@@ -1,0 +1,64 @@
+"""Further disks of guests in a pool of files: a sparse raw image each, in a directory of its guest's.
+
+What a guest has on them is for nobody else on the node. They go with the guest's directory when its root is removed, and
+they are no part of its root's snapshots.
+"""
+
+import os
+from contextlib import suppress
+
+from wirt.host import files
+from wirt.model.disk import RAW
+from wirt.model.presence import Presence
+
+DIRECTORY = "disks"
+"""In the guest's own."""
+
+
+class DiskFiles:
+    """The port ``Disks``, over files.
+
+    Args:
+        directory: the pool's.
+    """
+
+    format = RAW
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def make(self, guest_id: str, name: str, size: int) -> None:
+        """Make an empty file of that size, all of it a hole; a crash leaves none, or an empty one that is found."""
+        path = self.path(guest_id, name)
+        with files.translated(f"make disk {name}"):
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+            descriptor = os.open(path, flags, 0o600)
+            try:
+                os.ftruncate(descriptor, size)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            files.sync_directory(os.path.dirname(path))
+
+    def grow(self, guest_id: str, name: str, size: int) -> None:
+        """Make the file longer, by a hole."""
+        with files.translated(f"grow disk {name}"):
+            if os.stat(self.path(guest_id, name)).st_size < size:
+                os.truncate(self.path(guest_id, name), size)
+
+    def remove(self, guest_id: str, name: str) -> None:
+        """Delete the file, and the directory with the last of them."""
+        path = self.path(guest_id, name)
+        with suppress(FileNotFoundError):
+            os.unlink(path)
+        with suppress(OSError):
+            os.rmdir(os.path.dirname(path))
+
+    def probe(self, guest_id: str, name: str) -> Presence:
+        """Look for the file."""
+        return Presence.PRESENT if os.path.exists(self.path(guest_id, name)) else Presence.ABSENT
+
+    def path(self, guest_id: str, name: str) -> str:
+        """Return where the file is."""
+        return os.path.join(self._directory, guest_id, DIRECTORY, name)

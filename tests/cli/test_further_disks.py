@@ -1,0 +1,126 @@
+"""``wirt disk`` on guests that do not run: real files, a real block device, exact messages."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.conftest import TINY
+from tests.homes import HomeUnderTest
+
+from wirt.host import loop
+from wirt.units import MIB
+
+
+@pytest.fixture
+def guest(module_home: HomeUnderTest) -> HomeUnderTest:
+    """Give a home with a guest without further disks."""
+    if not module_home.guests():
+        module_home.wirt("create", "-t", TINY, "-a", "uml", "web", status=0)
+    for disk in json.loads(module_home.wirt("disk", "list", "--json", status=0).stdout or "[]"):
+        module_home.wirt("disk", "remove", "web", disk["disk"]["name"], status=0)
+    return module_home
+
+
+def test_disks_are_added_listed_grown_and_removed(guest: HomeUnderTest, tmp_path: Path) -> None:
+    image = tmp_path / "old.raw"
+    image.touch()
+    os.truncate(image, 2 * MIB)
+    said = [
+        guest.wirt("disk", *words, status=0).stdout
+        for words in (
+            ["add", "web", "--size", "8M", "--name", "data"],
+            ["add", "web", str(image), "--format", "raw", "--read-only"],
+            ["grow", "web", "data", "16M"],
+            ["list"],
+            ["remove", "web", "data"],
+        )
+    ]
+    shown = guest.wirt("show", "web", status=0).stdout
+    pool = Path(guest.home.data, "pools/image", guest.guests()[0].id)
+
+    assert said == [
+        "guest web has disk data now\n",
+        "guest web has disk disk-c now\n",
+        "disk data of guest web has 16 MiB now\n",
+        "GUEST  DISK    SIZE    ACCESS  DEVICE     ON\n"
+        "web    data    16 MiB  write   /dev/ubdb  pool\n"
+        f"web    disk-c  2 MiB   read    /dev/ubdc  {image} (raw)\n",
+        "guest web has no disk data any more\n",
+    ]
+    assert f"further disk disk-c: {image}, read-only\n" in shown
+    assert sorted(path.name for path in pool.iterdir()) == ["ubd"]
+
+
+def test_block_device_that_the_node_has_mounted_is_refused(
+    guest: HomeUnderTest, tmp_path: Path
+) -> None:
+    image, place = tmp_path / "image", tmp_path / "mounted"
+    image.write_bytes(bytes(4 * MIB))
+    place.mkdir()
+    subprocess.run(["mke2fs", "-q", "-F", image], check=True)
+    with loop.opened(str(image)) as device:
+        subprocess.run(["mount", device, place], check=True)
+        try:
+            mounted = guest.wirt("disk", "add", "web", device, "--format", "raw")
+            bound = guest.wirt("disk", "add", "web", str(image), "--format", "raw")
+        finally:
+            subprocess.run(["umount", place], check=True)
+        free = guest.wirt("disk", "add", "web", device, "--format", "raw")
+        listed = guest.wirt("disk", "list", "web", status=0).stdout
+
+    assert (mounted.returncode, mounted.stderr) == (
+        4,
+        f"wirt: {device} is in use on the node; see lsblk; unmount what is on it\n",
+    )
+    assert (bound.returncode, bound.stderr) == (
+        4,
+        f"wirt: {image} is in use on the node: {device} is bound to it; unmount what is on it, or losetup "
+        f"-d {device}\n",
+    )
+    assert free.returncode == 0, free.stderr
+    assert f"4 MiB  write   /dev/ubdb  {device} (raw)" in listed
+
+
+def test_disk_that_can_only_be_read_is_said_to_be(guest: HomeUnderTest, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    image.write_bytes(bytes(MIB))
+    device = subprocess.run(
+        ["losetup", "--find", "--show", "--read-only", image],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    try:
+        written = guest.wirt("disk", "add", "web", device, "--format", "raw")
+        read = guest.wirt("disk", "add", "web", device, "--format", "raw", "--read-only")
+    finally:
+        subprocess.run(["losetup", "-d", device], check=True)
+
+    assert written.stderr == f"wirt: {device} can only be read; pass --read-only\n"
+    assert read.returncode == 0, read.stderr
+
+
+def test_approach_that_reads_no_qcow2_says_so(guest: HomeUnderTest, tmp_path: Path) -> None:
+    image = tmp_path / "image"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "1M"], check=True)
+    refused = guest.wirt("disk", "add", "web", str(image), "--format", "qcow2")
+
+    assert (refused.returncode, refused.stderr) == (
+        6,
+        "wirt: guest web cannot have a disk in qcow2: approach uml reads raw; convert it: qemu-img convert -f "
+        f"qcow2 -O raw {image} NEW\n",
+    )
+
+
+def test_running_container_is_told_that_it_can_have_none(guest: HomeUnderTest) -> None:
+    guest.wirt("create", "-t", TINY, "box", status=0)
+    refused = guest.wirt("disk", "add", "box", "--size", "1M")
+    guest.wirt("destroy", "box", status=0)
+
+    assert (refused.returncode, refused.stderr) == (
+        6,
+        "wirt: guest box cannot have further disks: approach lxc has no kernel of its own that would drive "
+        "them; use the approach uml, qemu or kvm\n",
+    )
