@@ -71,12 +71,6 @@ def find_elements(family: str) -> dict[tuple[str, str], list[Any]]:
     return found
 
 
-def has_element(table: str, name: str, element: str) -> bool:
-    """Return whether a set of a table of the bridge family holds the element; False without table or set."""
-    asked = ["nft", "get", "element", "bridge", table, name, f"{{ {element} }}"]
-    return run.run(asked).status == 0
-
-
 def count_rules(pid: int) -> int:
     """Return the number of rules in the network namespace of a process, of every family and table.
 

@@ -8,11 +8,11 @@ before it is made, so the time between is closed, and closed again when it is go
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import IPv4Network
 
 from wirt.errors import Failed
-from wirt.host import arp, files, links, nft, run
+from wirt.host import arp, files, links, nft, nftset, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.names import BRIDGES, interface_name, interface_prefix
 from wirt.model.presence import Presence
@@ -132,7 +132,7 @@ class BridgeNetwork:
         """Let a card through. A bridge just made has no table yet, and somebody may have flushed the node's filter."""
         with suppress(Failed):
             if not self._is_new:
-                nft.apply(rules.build_admission(self.bridge, nic))
+                nftset.add(self.bridge, rules.elements(nic))
                 return
         cards = [card for card in others() if card.kind is not NicKind.ALIAS]
         nft.apply(rules.build_table(self.bridge, self._ports, [*cards, nic]))
@@ -140,11 +140,12 @@ class BridgeNetwork:
 
     @contextmanager
     def closing(self, nic: Nic) -> Iterator[None]:
-        """Stop letting the card through while the block ends its guest; nft takes about as long as that."""
-        if nic.kind is NicKind.ALIAS or not links.exists(self.bridge):
-            yield
-            return
-        with nft.attempting(rules.build_withdrawal(self.bridge, nic)):
+        """Stop letting the card through while the block ends its guest: the kernel takes about as long to let go of it."""
+        with ExitStack() as closed:
+            if nic.kind is not NicKind.ALIAS:
+                # ``detach`` says so if it cannot be closed.
+                with suppress(Failed):
+                    closed.enter_context(nftset.deleting(self.bridge, rules.elements(nic)))
             yield
 
     def cut(self, nic: Nic) -> None:
@@ -163,9 +164,10 @@ class BridgeNetwork:
                 links.batch([f"address delete {nic.address}/32 dev {self.bridge}"])
             return
         # Closed first: a crash in between leaves a card that carries nothing.
-        if self._is_open(nic):
-            nft.apply(rules.build_withdrawal(self.bridge, nic))
-        _delete(nic)
+        with ExitStack() as closed:
+            if self._is_open(nic):
+                closed.enter_context(nftset.deleting(self.bridge, rules.elements(nic)))
+            _delete(nic)
 
     def probe(self, nic: Nic) -> Presence:
         """Ask the kernel whether the node's side is there, and whether the filter lets it through."""
@@ -173,7 +175,6 @@ class BridgeNetwork:
             return Presence.PRESENT if self._has_alias(nic) else Presence.ABSENT
         if links.is_up(nic.interface):
             return Presence.PRESENT
-        # The card first: to ask about it takes no program.
         if links.exists(nic.interface) or self._is_open(nic):
             return Presence.PARTIAL
         return Presence.ABSENT
@@ -191,9 +192,7 @@ class BridgeNetwork:
             return arp.Watch(self.bridge, nic.address)
 
     def _is_open(self, nic: Nic) -> bool:
-        return links.exists(self.bridge) and nft.has_element(
-            self.bridge, rules.PORTS, rules.port_of(nic)
-        )
+        return nftset.holds(self.bridge, rules.elements(nic)[0])
 
     def _has_alias(self, nic: Nic) -> bool:
         return links.exists(self.bridge) and links.has_address(self.bridge, nic.address)

@@ -18,6 +18,7 @@ is made so that it learns nothing from them (``no_linklocal_learn``) and treats 
 
 from collections.abc import Iterable
 
+from wirt.host.nftset import Element
 from wirt.model.resources import Nic
 
 PORTS = "ports"
@@ -66,14 +67,8 @@ table bridge {table} {{
 
 def build_admission(table: str, card: Nic) -> str:
     """Return the commands that let a card through; again is no error."""
-    return "".join(f"add {element}\n" for element in _elements(table, card))
-
-
-def build_withdrawal(table: str, card: Nic) -> str:
-    """Return the commands that close a card again; no error if it was closed."""
-    # There is no deleting of what may not be there before nftables 1.0.7 and Linux 6.3.
-    return build_admission(table, card) + "".join(
-        f"delete {element}\n" for element in _elements(table, card)
+    return "".join(
+        f"add element bridge {table} {name} {{ {element} }}\n" for name, element in elements(card)
     )
 
 
@@ -82,14 +77,7 @@ def build_removal(table: str) -> str:
     return f"add table bridge {table}\ndelete table bridge {table}\n"
 
 
-def port_of(card: Nic) -> str:
-    """Return the element of ``PORTS`` that a card is."""
-    return f'"{card.interface}" . {card.mac}'
-
-
-def _elements(table: str, card: Nic) -> tuple[str, str]:
-    port = port_of(card)
-    return (
-        f"element bridge {table} {PORTS} {{ {port} }}",
-        f"element bridge {table} cards {{ {port} . {card.address} }}",
-    )
+def elements(card: Nic) -> list[Element]:
+    """Return what the sets hold of a card that is let through, ``PORTS`` first."""
+    port = f'"{card.interface}" . {card.mac}'
+    return [(PORTS, port), ("cards", f"{port} . {card.address}")]
