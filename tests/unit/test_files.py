@@ -1,5 +1,8 @@
 """Files replaced whole, also where something was planted."""
 
+import errno
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,3 +73,59 @@ def test_replace_leaves_the_new_content_and_nothing_beside_it(tmp_path: Path) ->
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_remove_tree_removes_links_and_not_what_they_lead_to(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    (kept / "below").mkdir(parents=True)
+    (kept / "file").write_text("kept")
+    tree = tmp_path / "tree"
+    (tree / "full" / "empty").mkdir(parents=True)
+    (tree / "full" / "to-directory").symlink_to(kept)
+    (tree / "to-file").symlink_to(kept / "file")
+    files.remove_tree(str(tree))
+
+    assert not tree.exists()
+    assert sorted(path.name for path in kept.iterdir()) == ["below", "file"]
+
+
+def test_remove_tree_leaves_a_link_and_what_is_not_there_alone(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(kept)
+    files.remove_tree(str(link))
+    files.remove_tree(str(tmp_path / "none"))
+
+    assert link.is_symlink()
+    assert kept.is_dir()
+
+
+def test_remove_tree_of_more_directories_below_each_other_than_python_can_recurse_removes_it(
+    tmp_path: Path,
+) -> None:
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(sys.getrecursionlimit() + 200):
+        os.mkdir("deep", dir_fd=here)
+        (outer, here) = (here, os.open("deep", os.O_RDONLY, dir_fd=here))
+        os.close(outer)
+    os.close(here)
+    files.remove_tree(str(tmp_path / "deep"))
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_remove_tree_that_may_not_be_removed_fails_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), "inner")
+
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "file").touch()
+    monkeypatch.setattr(os, "unlink", refuse)
+    with pytest.raises(PermissionError) as caught:
+        files.remove_tree(str(tree))
+
+    assert caught.value.filename == str(tree)

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 
 from wirt.errors import Error, Failed, NotPermitted, OutOfSpace
 
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 def write_atomically(path: str, content: bytes, *, mode: int = 0o600) -> None:
     """Replace ``path`` with ``content``; a crash leaves ``.NAME.wirt-new`` beside it at most, which the next call removes.
@@ -53,15 +55,66 @@ def open_to_group(path: str, gid: int) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Delete a directory and everything in it; no error if it is gone.
+    """Delete a directory and everything in it, however deep; no error if it is gone.
 
-    Symbolic links inside are removed, never followed.
+    Symbolic links inside are removed, never followed. It was a stranger's perhaps: ``shutil.rmtree`` ends at a thousand
+    directories below each other, and brings the compression libraries along.
+
+    Raises:
+        OSError: something could not be removed, or others change the tree meanwhile; of ``path``.
     """
-    if os.path.isdir(path) and not os.path.islink(path):
-        # Loaded here: it brings the compression libraries along, and most commands remove nothing.
-        import shutil
+    if not os.path.isdir(path) or os.path.islink(path):
+        return
+    try:
+        _empty(os.open(path, _DIRECTORY))
+        os.rmdir(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
 
-        shutil.rmtree(path)
+
+def _empty(place: int) -> None:
+    """Delete everything in a directory, and close it; only one directory is open at a time."""
+    # Of each directory on the way down: which it is, and which in it are still to be emptied.
+    above: list[tuple[os.stat_result, list[str]]] = []
+    try:
+        left = _directories_left(place)
+        while left or above:
+            if left:
+                above.append((os.fstat(place), left))
+                place = _moved(place, left[-1])
+                left = _directories_left(place)
+            else:
+                expected, left = above.pop()
+                place = _moved(place, "..")
+                if not os.path.samestat(os.fstat(place), expected):
+                    raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+                os.rmdir(left.pop(), dir_fd=place)
+    finally:
+        os.close(place)
+
+
+def _directories_left(place: int) -> list[str]:
+    """Delete what a directory holds but for the directories that are not empty, and return these."""
+    left = []
+    with os.scandir(place) as entries:
+        for entry in list(entries):
+            if not entry.is_dir(follow_symlinks=False):
+                os.unlink(entry.name, dir_fd=place)
+                continue
+            try:
+                os.rmdir(entry.name, dir_fd=place)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                left.append(entry.name)
+    return left
+
+
+def _moved(place: int, name: str) -> int:
+    """Open a directory beside another that is open, and close that."""
+    there = os.open(name, _DIRECTORY, dir_fd=place)
+    os.close(place)
+    return there
 
 
 def is_full(error: OSError | Failed) -> bool:
