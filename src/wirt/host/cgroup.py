@@ -7,8 +7,10 @@ needs the freezer for that.
 
 import errno
 import os
+import select
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from signal import SIGKILL
@@ -25,6 +27,8 @@ _WANTED = frozenset({"cpu", "cpuset", "io", "memory", "pids"})
 """v2 controllers that are switched on for the children of a group's ancestors."""
 _NO_CONTROLLERS = frozenset({"rw", "ro", "xattr", "clone_children", "noprefix", "cpuset_v2_mode"})
 """Mount options of a v1 hierarchy that are no controllers."""
+_LOOK_MILLISECONDS = 100
+"""How long the kernel may take to say that a group has changed: it says so of each only every few milliseconds."""
 _PATIENCE = 10.0
 """Seconds that the kernel gets to freeze, kill or let go of a group."""
 
@@ -183,14 +187,14 @@ class Cgroup:
         tracker = self._tracker()
         if tracker is not None and (tracker / "cgroup.kill").exists():
             _write(tracker / "cgroup.kill", "1")
+            _wait_unpopulated(tracker)
         elif tracker is not None:
             # Frozen processes cannot fork away from us; the signals act when they thaw.
             self.freeze()
             self._signal_all()
             self.thaw()
         # A process that entered only some of the hierarchies is not seen by the tracker.
-        self._signal_all()
-        _wait(lambda: not self.pids(), f"processes of the cgroup {self.name} do not die")
+        _wait(lambda: not self._signal_all(), f"processes of the cgroup {self.name} do not die")
 
     def remove(self) -> None:
         """Remove the group and those below it; no error if it is gone.
@@ -285,15 +289,32 @@ class Cgroup:
                 return directory
         return None
 
-    def _signal_all(self) -> None:
-        for pid in self.pids():
+    def _signal_all(self) -> list[int]:
+        """Kill every process that is seen in any hierarchy, and return them."""
+        found = self.pids()
+        for pid in found:
             process.end(pid, SIGKILL)
+        return found
 
     def _directory(self, hierarchy: Hierarchy) -> Path:
         return Path(hierarchy.path, self.name)
 
     def _directories(self) -> list[Path]:
         return [d for h in self.hierarchies if (d := self._directory(h)).is_dir()]
+
+
+def _wait_unpopulated(tracker: Path) -> None:
+    """Wait until a v2 group whose processes were killed has none, or not any longer.
+
+    To look into every group of every hierarchy meanwhile would take the time that the processes need to die.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    with suppress(OSError), open(tracker / "cgroup.events") as events:
+        changes = select.poll()
+        changes.register(events, select.POLLPRI)
+        while "populated 1" in events.read() and time.monotonic() < deadline:
+            changes.poll(_LOOK_MILLISECONDS)
+            events.seek(0)
 
 
 def _pass_on(directory: Path) -> None:
