@@ -70,9 +70,10 @@ class Checkout:
         (path / "constraints.txt").write_text("")
         (path / "backend.py").write_text(BACKEND)
 
-    def set_up(self, *steps: str) -> subprocess.CompletedProcess[str]:
+    def set_up(self, *steps: str, tools: str = "") -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [self.path / "scripts" / "set-up", *steps],
+            env={**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -204,6 +205,37 @@ def test_packages_that_are_missing_are_named_to_who_cannot_install_them() -> Non
     assert done.stderr == (
         "set-up: Debian packages are missing: no-such-package; run this as root\n"
     )
+
+
+def test_packages_of_one_approach_are_installed_and_timed_by_themselves(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    wanted = "bash\nengine-a lxc  # for it alone\nengine-b uml\nengine-c lxc\nsiege\n"
+    (checkout.path / "scripts" / "packages-debian.txt").write_text(wanted)
+    installed, called = tmp_path / "installed", tmp_path / "called"
+    installed.write_text("bash\n")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, script in (
+        ("dpkg-query", f"sed 's/$/ installed/' {installed}"),
+        ("apt-get", f'echo "$*" >>{called}; printf "%s\\n" "$@" >>{installed}'),
+    ):
+        (tools / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tools / name).chmod(0o755)
+    first = checkout.set_up("packages", tools=str(tools))
+    second = checkout.set_up("packages", tools=str(tools))
+
+    assert first.stdout == "set-up: installing Debian packages: engine-a engine-b engine-c siege\n"
+    assert (second.returncode, second.stdout) == (0, "")
+    assert checkout.timed() == ["packages", "packages-lxc", "packages-uml"]
+    asked = [line.split("=300 ")[1] for line in called.read_text().splitlines()]
+    install = "install --no-install-recommends"
+    assert asked == [
+        "update",
+        f"{install} siege",
+        f"{install} engine-a engine-c",
+        f"{install} engine-b",
+    ]
 
 
 def test_second_set_up_waits_for_the_first(checkout: Checkout) -> None:

@@ -142,6 +142,6 @@ def test_make_without_a_target_prints_every_errand() -> None:
 
 def test_set_up_installs_every_program_that_the_doctor_looks_for() -> None:
     text = (REPOSITORY / "scripts" / "packages-debian.txt").read_text()
-    listed = {line.strip() for line in text.splitlines() if not line.startswith("#")}
+    listed = {line.split()[0] for line in text.splitlines() if line and not line.startswith("#")}
 
     assert {program.package for program in PROGRAMS} <= listed

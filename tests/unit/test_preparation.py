@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from wirt.bench.preparation import read_preparation
+from wirt.bench.preparation import is_of, read_preparation
 from wirt.bench.sample import Preparation
 from wirt.model.template import Template
 
@@ -39,11 +39,27 @@ def test_steps_are_in_their_order_with_the_template_last(tmp_path: Path) -> None
     ]
 
 
+def test_packages_of_one_approach_are_a_step_of_that_one() -> None:
+    of = {
+        name: [step for step in ("packages", "packages-qemu", "venv") if is_of(step, name)]
+        for name in (None, "lxc", "qemu", "kvm")
+    }
+
+    assert of == {
+        None: ["packages", "venv"],
+        "lxc": [],
+        "qemu": ["packages-qemu"],
+        "kvm": ["packages-qemu"],
+    }
+
+
 def test_packages_add_up_and_other_steps_begin_from_nothing(tmp_path: Path) -> None:
     path = tmp_path / "seconds"
-    path.write_text("packages 80.0\nvenv 41.5\npackages 5.0\nvenv 30.0\n")
+    path.write_text(
+        "packages 80.0\npackages-lxc 9.0\nvenv 41.5\npackages 5.0\nvenv 30.0\npackages-lxc 1.0\n"
+    )
 
-    assert steps(path)[:2] == [("packages", 85.0), ("venv", 30.0)]
+    assert steps(path)[:3] == [("packages", 85.0), ("packages-lxc", 10.0), ("venv", 30.0)]
 
 
 @pytest.mark.parametrize(

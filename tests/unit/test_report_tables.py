@@ -18,7 +18,7 @@ from wirt.bench.report.wording import (
     percent,
     round_percent,
 )
-from wirt.bench.sample import HOST, HOST_AGAIN, Effort
+from wirt.bench.sample import HOST, HOST_AGAIN, Effort, Preparation
 from wirt.bench.workloads import WORKLOADS
 
 
@@ -187,6 +187,17 @@ def test_effort_table_sums_the_medians_of_the_steps() -> None:
     assert once.rows[0] == ["install the Debian packages", "1 min 23 s"]
     assert once.rows[3] == ["build the template", "1 min 52 s"]
     assert ["uml", "boot", "9.40 s", "3"] in steps.rows
+
+
+def test_effort_of_an_approach_begins_with_its_own_packages() -> None:
+    analysis = make_analysis()
+    own = Preparation(step="packages-lxc", seconds=12.0)
+    header = msgspec.structs.replace(analysis.header, prepared=[*analysis.header.prepared, own])
+    totals, once, _ = effort.build_effort(replace(analysis, header=header))
+
+    assert totals.rows[0] == ["once, before all", "4", "4 min 06 s"]
+    assert totals.rows[3] == ["lxc", "4", "12.4 s"]
+    assert once.rows[-1] == ["install the Debian packages of lxc alone", "12.0 s"]
 
 
 def test_clock_table_calls_a_slow_clock_doubtful() -> None:

@@ -10,8 +10,21 @@ from wirt.bench.sample import Preparation
 from wirt.model.template import Template
 
 PACKAGES, PROGRAMS, WORKLOADS, TEMPLATE = "packages", "venv", "workloads", "template"
-_BEFORE = (PACKAGES, PROGRAMS, WORKLOADS)
+_OF_APPROACH = "packages-"
+"""What the step begins with that installs the packages of one approach."""
+_APPROACHES = ("lxc", "qemu", "uml")
+_OF_KVM = "qemu"
+"""Whose packages ``kvm`` needs."""
+_INSTALLING = (PACKAGES, *(_OF_APPROACH + name for name in _APPROACHES))
+_BEFORE = (*_INSTALLING, PROGRAMS, WORKLOADS)
 """Steps in their order. The template's time is kept with the template: there may be several."""
+
+
+def is_of(step: str, approach: str | None) -> bool:
+    """Return whether a step is taken for an approach alone; with None, whether it is taken for all of them."""
+    if approach is None:
+        return not step.startswith(_OF_APPROACH)
+    return step == _OF_APPROACH + (_OF_KVM if approach == "kvm" else approach)
 
 
 def read_preparation(path: str, template: Template) -> list[Preparation]:
@@ -26,7 +39,7 @@ def read_preparation(path: str, template: Template) -> list[Preparation]:
         times.setdefault(step, []).append(seconds)
     # Packages that a later version asks for are installed beside those before; the other steps begin from nothing.
     found = {
-        step: math.fsum(times[step]) if step == PACKAGES else times[step][-1]
+        step: math.fsum(times[step]) if step in _INSTALLING else times[step][-1]
         for step in _BEFORE
         if step in times
     }

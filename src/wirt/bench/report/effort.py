@@ -12,6 +12,9 @@ from wirt.units import render_seconds
 
 _PREPARED = {
     preparation.PACKAGES: "install the Debian packages",
+    "packages-lxc": "install the Debian packages of lxc alone",
+    "packages-qemu": "install the Debian packages of qemu and kvm alone",
+    "packages-uml": "install the Debian packages of uml alone",
     preparation.PROGRAMS: "install Wirt",
     preparation.WORKLOADS: "compile the test programs",
     preparation.TEMPLATE: "build the template",
@@ -28,20 +31,24 @@ _STEPS = {
 
 def build_effort(analysis: Analysis) -> list[Table]:
     """Return what it took to set up the node and each subject (medians over the blocks)."""
-    prepared = analysis.header.prepared
     medians = _medians(analysis)
     made = {subject for subject, _ in medians} - {HOST_AGAIN}
     subjects = [subject.name for subject in analysis.header.subjects if subject.name in made]
-    sums = [
-        [subject, str(len(steps)), render_seconds(math.fsum(steps))]
-        for subject in subjects
-        if (steps := [value for (owner, _), value in medians.items() if owner == subject])
-    ]
-    if prepared:
-        total = math.fsum(one.seconds for one in prepared)
-        sums.insert(0, ["once, before all", str(len(prepared)), render_seconds(total)])
+    sums = []
+    if shared := _prepared_for(None, analysis):
+        sums.append(["once, before all", str(len(shared)), render_seconds(math.fsum(shared))])
+    for subject in subjects:
+        steps = [value for (owner, _), value in medians.items() if owner == subject]
+        steps += _prepared_for(subject, analysis)
+        sums.append([subject, str(len(steps)), render_seconds(math.fsum(steps))])
     tables = [_in_sum(sums), _once(analysis), _step_by_step(analysis, subjects)]
     return [table for table in tables if table.rows]
+
+
+def _prepared_for(approach: str | None, analysis: Analysis) -> list[float]:
+    """Return the seconds of what was set up for one approach alone, or, with None, for all of them."""
+    prepared = analysis.header.prepared
+    return [one.seconds for one in prepared if preparation.is_of(one.step, approach)]
 
 
 def _medians(analysis: Analysis) -> dict[tuple[str, str], float]:
@@ -65,7 +72,7 @@ def _in_sum(rows: Sequence[list[str]]) -> Table:
             Column(title="Time", numeric=True),
         ],
         rows=list(rows),
-        note="Steps that Wirt took for one of each. Guests were started together, so one waited for another. "
+        note="Steps that were taken for one of each, from installing its own packages on. Guests were started together, so one waited for another. "
         "The host's are those of the user land that its Apache and its compiler come from.",
     )
 
