@@ -13,7 +13,12 @@ from wirt.bench.sample import Header, Sample
 SUITE = "lifecycle"
 WHOLE = "life"
 """The test that is planned: all verbs in turn. Each of them is a test of its own in the file."""
-VERBS = ("create", "start", "ready", "checkpoint", "resume", "stop", "clone", "destroy", WHOLE)
+VERBS = (
+    *("create", "start", "ready", "answer"),
+    *("checkpoint", "resume", "stop", "clone", "destroy"),
+    WHOLE,
+)
+"""``answer``: from when it takes a command to the first page of its web server, where web serving is measured too."""
 UNIT = "1/s"
 SECONDS = 15.0
 """A guess of how long a life takes, for the time left."""

@@ -121,6 +121,7 @@ def _measure(
         template=header.template,
         limits=Limits(cpus=context.cpus, memory=MEMORY),
         bundle=bundle,
+        serves="http" in header.suites,
     )
     runner = Runner(
         writer,

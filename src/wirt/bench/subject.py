@@ -44,6 +44,7 @@ HTTP_PORT = 80
 HOST_HTTP_PORT = 8180
 """Apache that runs among the host's processes keeps clear of the one that the host may have itself."""
 _HTTP_SECONDS = 60.0
+_HTTP_LOOK_SECONDS = 0.01
 _SETTLE = """\
 command -v systemctl >/dev/null || exit 0
 for attempt in $(seq 300); do
@@ -74,6 +75,8 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     bundle: str
     """Directory of the built workloads on the host."""
+    serves: bool = False
+    """The template has a web server: web serving is measured too."""
 
 
 class Subject(Protocol):
@@ -206,6 +209,9 @@ class GuestSubject:
                 guest = start(self._context, name, ready_seconds=None)
             with _clocked(seconds, "ready"):
                 wait_ready(self._context, guest, READY_SECONDS)
+            if self._definition.serves:
+                with _clocked(seconds, "answer"):
+                    self._serve(guest)
             # Where the node or the approach cannot, there is no such verb.
             with suppress(Unsupported):
                 find_obstacles(self._context, name)
@@ -247,15 +253,19 @@ class GuestSubject:
 
     def serve(self) -> str:
         """Return the address of the guest's page once it answers; a chroot's Apache is started first."""
+        return self._serve(self.guest)
+
+    def _serve(self, guest: Guest) -> str:
         if self._approach != "chroot":
-            url = f"http://{self.guest.address}:{HTTP_PORT}/"
+            url = f"http://{guest.address}:{HTTP_PORT}/"
         else:
-            listen = f"{self.guest.address}:{HOST_HTTP_PORT}"
+            listen = f"{guest.address}:{HOST_HTTP_PORT}"
             url = f"http://{listen}/"
             self._check(
-                f"Apache of {self.name} cannot serve on {listen}",
+                f"Apache of {guest.name} cannot serve on {listen}",
                 _START_APACHE,
                 environment={"WIRT_LISTEN": listen},
+                guest=guest,
             )
         wait_http(url, _HTTP_SECONDS)
         return url
@@ -385,7 +395,7 @@ def wait_http(url: str, timeout: float) -> None:
                 return
         except (OSError, HTTPException) as error:
             reason = str(error)
-            time.sleep(0.02)
+            time.sleep(_HTTP_LOOK_SECONDS)
     raise TimedOut(f"no page at {url} within {timeout:g} s: {reason}")
 
 

@@ -273,6 +273,7 @@ _VERBS = {
     "create": "Make it",
     "start": "Start its first process",
     "ready": "Until it takes a command",
+    "answer": "From then until its web server answers",
     "checkpoint": "Keep its memory, and end it",
     "resume": "Let it go on from there",
     "stop": "Shut it down",
