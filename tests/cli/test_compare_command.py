@@ -249,6 +249,8 @@ def test_killed_compare_is_tidied_up_after_by_whatever_command_comes_next(
     assert left_of(home) == []
     home.wirt("compare", "--resume", killed, status=0)
     assert complete(home, killed)
+    page = only_run(home).with_name("report.html").read_text()
+    assert "The command was killed in block 1: " in page
 
 
 def test_command_beside_a_compare_leaves_its_guests_alone(home: HomeUnderTest) -> None:

@@ -101,6 +101,20 @@ def test_interrupted_run_says_how_to_go_on() -> None:
     ]
 
 
+def test_block_in_which_the_command_was_killed_says_what_is_lost() -> None:
+    measured = run([*series(HOST, [1] * 5), *series("lxc", [1] * 5)])
+    whole = msgspec.structs.replace(measured, ends=[end(block) for block in range(5)])
+    killed = msgspec.structs.replace(measured, ends=[end(block) for block in (0, 2, 3, 4)])
+    going_on = msgspec.structs.replace(measured, ends=whole.ends[:4], finish=None)
+
+    assert warnings(whole) == []
+    assert warnings(killed) == [
+        "The command was killed in block 2: the 2 passes that it had measured in it count, but what the block took, "
+        "and how the node was meanwhile, is lost."
+    ]
+    assert all("killed" not in warning for warning in warnings(going_on))
+
+
 def test_failures_are_counted_with_their_subjects() -> None:
     failures = [
         Failure(subject=name, block=0, test=None, message="no answer", log=None, at=0.0)

@@ -118,6 +118,11 @@ def of_figures(
             "The run was interrupted and its figures are incomplete; "
             f"wirt compare --resume {run.header.run} continues it."
         )
+    found += [
+        f"The command was killed in block {block + 1}: the {_count(range(passes), 'pass', 'es')} that it had measured in it "
+        f"{'counts' if passes == 1 else 'count'}, but what the block took, and how the node was meanwhile, is lost."
+        for block, passes in spending.cut_off(run).items()
+    ]
     if run.failures:
         names = sorted({failure.subject for failure in run.failures})
         found.append(f"{_count(run.failures, 'failure')} in {_listed(names)}; see the failures.")
@@ -199,8 +204,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _count(things: Sequence[object], noun: str) -> str:
-    return f"{len(things)} {noun}{'' if len(things) == 1 else 's'}"
+def _count(things: Sequence[object], noun: str, plural: str = "s") -> str:
+    return f"{len(things)} {noun}{'' if len(things) == 1 else plural}"
 
 
 def _listed(names: Sequence[str], most: int = 5) -> str:

@@ -21,6 +21,27 @@ def commands_of(run: Run) -> int:
     return len({end.command for end in run.ends})
 
 
+def cut_off(run: Run) -> dict[int, int]:
+    """Return the blocks in which a command was killed, so that nothing ended them, and how many passes each has.
+
+    The block that a run has not gone on from may still be measured. Runs of format 1 do not tell.
+    """
+    ended = {end.block for end in run.ends}
+    passes: dict[int, int] = {}
+    for sample in run.samples:
+        passes[sample.block] = passes.get(sample.block, 0) + (sample.phase == "measure")
+    for failure in run.failures:
+        passes.setdefault(failure.block, 0)
+    for effort in run.efforts:
+        passes.setdefault(effort.block, 0)
+    last = max(passes, default=0) if run.finish is None else -1
+    return {
+        block: number
+        for block, number in sorted(passes.items())
+        if ended and block not in ended and block != last
+    }
+
+
 def steal_percent_of(run: Run) -> float | None:
     """Return the share of CPU time that the layer below took away, percent; None if nobody counted."""
     known = [
