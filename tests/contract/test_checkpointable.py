@@ -33,14 +33,19 @@ def checkpointable(started: Started) -> Checkpointable:
 
 
 def keep(started: Started, directory: str, *, keep_running: bool = False) -> list[Presence]:
-    """Make a checkpoint and return what a probe said while the guest stood still."""
+    """Make a checkpoint and return what a probe said while the guest stood still, as soon as it did and at last."""
     seen = []
+
+    def look() -> None:
+        seen.append(started.prepared.probe())
+
     checkpointable(started).checkpoint(
         started.prepared.launch.place,
         started.handle,
         directory,
         keep_running=keep_running,
-        standing_still=lambda: seen.append(started.prepared.probe()),
+        standing_still=look,
+        written=look,
     )
     return seen
 
@@ -55,7 +60,7 @@ def test_guest_can_be_checkpointed_here(started: Started) -> None:
 def test_guest_that_is_kept_running_goes_on(started: Started, directory: str) -> None:
     seen = keep(started, directory, keep_running=True)
 
-    assert seen == [Presence.PRESENT]
+    assert seen == [Presence.PRESENT] * 2
     assert started.exec("echo", "on")[1] == "on\n"
     assert not checkpointable(started).is_checkpointing(started.prepared.launch.place)
 
@@ -84,9 +89,14 @@ def test_guest_goes_on_from_a_checkpoint_again_and_again(started: Started, direc
     assert Started(prepared=prepared, handle=handle).exec("echo", "on")[1] == "on\n"
 
 
-def test_guest_goes_on_if_nobody_can_keep_its_disk(started: Started, directory: str) -> None:
+@pytest.mark.parametrize("when", ["standing_still", "written"])
+def test_guest_goes_on_if_nobody_can_keep_its_disk(
+    started: Started, directory: str, when: str
+) -> None:
     def fail() -> None:
         raise Failed("there is no disk")
+
+    calls = {"standing_still": lambda: None, "written": lambda: None, when: fail}
 
     with pytest.raises(Failed, match="there is no disk"):
         checkpointable(started).checkpoint(
@@ -94,7 +104,7 @@ def test_guest_goes_on_if_nobody_can_keep_its_disk(started: Started, directory: 
             started.handle,
             directory,
             keep_running=False,
-            standing_still=fail,
+            **calls,
         )
 
     assert started.exec("echo", "on")[1] == "on\n"

@@ -168,6 +168,7 @@ class Checkpointable(KnowsCheckpoints, Protocol):
         *,
         keep_running: bool,
         standing_still: Callable[[], None],
+        written: Callable[[], None],
     ) -> None:
         """Write what a running guest's memory holds into an empty directory.
 
@@ -176,8 +177,9 @@ class Checkpointable(KnowsCheckpoints, Protocol):
             handle: what its start gave back.
             directory: an empty one, which is all that ``resume`` needs.
             keep_running: True to let the guest go on; else it has ended when this returns, but for what ``kill`` takes away.
-            standing_still: is called once everything is written, while the guest stands still. If it raises, the guest
-                goes on; if nobody returns from it because we have died, it does at the latest with ``cancel_checkpoint``.
+            standing_still: is called once the guest stands still; its memory may be being written meanwhile.
+            written: is called once everything is written, while the guest still stands still. If either raises, the guest
+                goes on; if nobody returns because we have died, it does at the latest with ``cancel_checkpoint``.
 
         Raises:
             Failed: it could not be written; the guest goes on.

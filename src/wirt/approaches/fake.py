@@ -204,15 +204,17 @@ class FakeApproach:
         *,
         keep_running: bool,
         standing_still: Callable[[], None],
+        written: Callable[[], None],
     ) -> None:
         """Copy what the init holds, and write down meanwhile that it stands still."""
         self._check_running(place)
         files.write(self._still(place), "")
         try:
+            standing_still()
             self._count("checkpoint")
             with open(self._init(place)) as memory:
                 files.write(os.path.join(directory, "memory"), memory.read())
-            standing_still()
+            written()
         finally:
             os.unlink(self._still(place))
         if not keep_running:

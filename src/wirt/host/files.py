@@ -2,6 +2,7 @@
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -115,6 +116,24 @@ def _moved(place: int, name: str) -> int:
     there = os.open(name, _DIRECTORY, dir_fd=place)
     os.close(place)
     return there
+
+
+def link_tree(source: str, target: str) -> None:
+    """Give every file below a directory a second name below another, which is there and empty.
+
+    Raises:
+        OSError: EXDEV if they are on two file systems, which is found out before anything is made.
+    """
+    if os.stat(source).st_dev != os.stat(target).st_dev:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), target)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            place = os.path.join(target, entry.name)
+            if entry.is_dir(follow_symlinks=False):
+                os.mkdir(place, stat.S_IMODE(entry.stat().st_mode))
+                link_tree(entry.path, place)
+            else:
+                os.link(entry.path, place, follow_symlinks=False)
 
 
 def is_full(error: OSError | Failed) -> bool:

@@ -106,8 +106,10 @@ class _Making:
         directory = context.home.checkpoint(guest.id, self._made.name)
         assert guest.handle is not None
 
-        def keep() -> None:
+        def keep_disk() -> None:
             snapshot.do()
+
+        def keep_memory() -> None:
             manifest = checkpoints.seal(directory, guest)
             self._made = msgspec.structs.replace(self._made, memory=checkpoints.size(manifest))
             if not self._keep_running:
@@ -119,7 +121,8 @@ class _Making:
             guest.handle,
             directory,
             keep_running=self._keep_running,
-            standing_still=keep,
+            standing_still=keep_disk,
+            written=keep_memory,
         )
 
     def _after(self, guest: Guest) -> Guest:

@@ -2,10 +2,13 @@
 
 A checkpoint is a snapshot with memory: its root is the snapshot's, in the pool; the rest is a directory of the guest's,
 with whatever the approach wrote and a manifest that is written last.
+
+The checksums find damage, which is all that they can: who may write here may write a manifest as well. So they are the quickest
+that do, CRC-32 of every MiB, because a guest waits for them; they take two fifths of the time of SHA-256.
 """
 
-import hashlib
 import os
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
@@ -15,20 +18,24 @@ from wirt.host import files
 from wirt.model.guest import Guest
 
 _MANIFEST = "manifest.json"
-_PART = 1 << 20
+_PIECE = 1 << 20
+_TURN = 16
+"""How many pieces of a file a thread reads at a time: a large one keeps them all busy."""
+_THREADS = 4
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One file of a checkpoint."""
 
     bytes: int
-    sha256: str
+    crc32: tuple[int, ...]
+    """Of every MiB of it."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a checkpoint is of, and every file of it."""
 
-    version: int = 1
+    version: int = 2
     guest: Guest
     """As it was then: its limits, card and names."""
     machine: str
@@ -39,13 +46,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def seal(directory: str, guest: Guest) -> Manifest:
-    """Write the manifest of a directory that is complete, and everything in it through to the disk."""
-    names = sorted(_list(directory))
-    with ThreadPoolExecutor(2) as pool:
-        parts = dict(zip(names, pool.map(lambda name: _read(directory, name), names), strict=True))
+    """Write the manifest of a directory that is complete."""
     node = os.uname()
-    manifest = Manifest(guest=guest, machine=node.machine, kernel=node.release, parts=parts)
-    content = msgspec.json.format(msgspec.json.encode(manifest))
+    manifest = Manifest(
+        guest=guest, machine=node.machine, kernel=node.release, parts=_read(directory)
+    )
+    content = msgspec.json.encode(manifest)
     files.write_atomically(os.path.join(directory, _MANIFEST), content)
     return manifest
 
@@ -66,15 +72,12 @@ def verify(directory: str, what: str) -> Manifest:
             manifest = msgspec.json.decode(file.read(), type=Manifest)
     except (OSError, msgspec.MsgspecError):
         raise Corrupt(f"{what} is damaged: its manifest cannot be read", hint=hint) from None
-    names = sorted(manifest.parts)
-    if names != sorted(_list(directory)):
+    if sorted(manifest.parts) != sorted(_list(directory)):
         raise Corrupt(f"{what} is damaged: files of it are missing or strange", hint=hint)
-    with ThreadPoolExecutor(2) as pool:
-        for name, part in zip(
-            names, pool.map(lambda one: _read(directory, one), names), strict=True
-        ):
-            if part != manifest.parts[name]:
-                raise Corrupt(f"{what} is damaged: {name} is not what was written", hint=hint)
+    found = _read(directory)
+    for name, part in sorted(manifest.parts.items()):
+        if found[name] != part:
+            raise Corrupt(f"{what} is damaged: {name} is not what was written", hint=hint)
     return manifest
 
 
@@ -90,10 +93,26 @@ def _list(directory: str) -> list[str]:
     return [name for name in found if name != _MANIFEST and not name.endswith(".log")]
 
 
-def _read(directory: str, name: str) -> Part:
-    checksum, total = hashlib.sha256(), 0
-    with open(os.path.join(directory, name), "rb") as file:
-        while part := file.read(_PART):
-            checksum.update(part)
-            total += len(part)
-    return Part(bytes=total, sha256=checksum.hexdigest())
+def _read(directory: str) -> dict[str, Part]:
+    """Return what every file of a checkpoint is."""
+    sizes = {name: os.path.getsize(os.path.join(directory, name)) for name in _list(directory)}
+    turns = [(name, at) for name, size in sizes.items() for at in range(0, size, _TURN * _PIECE)]
+    sums: dict[str, list[int]] = {name: [] for name in sizes}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        paths = [os.path.join(directory, name) for name, _ in turns]
+        for (name, _), found in zip(
+            turns, pool.map(_sums, paths, (at for _, at in turns)), strict=True
+        ):
+            sums[name] += found
+    return {name: Part(bytes=size, crc32=tuple(sums[name])) for name, size in sizes.items()}
+
+
+def _sums(path: str, start: int) -> list[int]:
+    """Return the checksums of one turn's pieces of a file."""
+    piece = memoryview(bytearray(_PIECE))
+    sums: list[int] = []
+    with open(path, "rb", buffering=0) as file:
+        file.seek(start)
+        while len(sums) < _TURN and (length := file.readinto(piece)):
+            sums.append(zlib.crc32(piece[:length]))
+    return sums

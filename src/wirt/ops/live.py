@@ -58,13 +58,20 @@ def check_guest(context: Context, guest: Guest) -> None:
         )
 
 
-def hold_still(context: Context, guest: Guest, send: Callable[[], None]) -> Guest:
+def hold_still(
+    context: Context,
+    guest: Guest,
+    *,
+    send_root: Callable[[], None],
+    send_memory: Callable[[], None],
+) -> Guest:
     """Keep a running guest's memory, send everything while it stands still, end it, and return it, stopped.
 
     Args:
         context: the home.
         guest: the guest, whose intent is written.
-        send: sends root and memory.
+        send_root: is called while memory is written.
+        send_memory: is called then.
 
     Raises:
         Error: something failed; the guest goes on once ``let_go_on`` has been called.
@@ -79,7 +86,8 @@ def hold_still(context: Context, guest: Guest, send: Callable[[], None]) -> Gues
             handle,
             memory_of(context, guest),
             keep_running=False,
-            standing_still=send,
+            standing_still=send_root,
+            written=send_memory,
         )
 
     journal.perform("migrate", f"guest {guest.name}", _steps(context, guest, approach, dump))

@@ -358,13 +358,16 @@ def _stop_live(context: Context, guest: Guest, link: Link, room: Room, journey: 
     """Keep a guest's memory, send what is left to send, and return it as it is then."""
     memory = str(room.memory)
 
-    def send() -> None:
-        journey.note("dump")
+    def send_root() -> None:
+        journey.note("hold still")
         journey.note("last copy", _send(context, guest, link, room.root, moving=False))
-        sent = link.send(f"{live.memory_of(context, guest)}/", f"{memory}/")
+
+    def send_memory() -> None:
+        journey.note("dump")
+        sent = link.give(f"{live.memory_of(context, guest)}/", f"{memory}/")
         journey.note("send memory", sent)
 
-    stopped = live.hold_still(context, guest, send)
+    stopped = live.hold_still(context, guest, send_root=send_root, send_memory=send_memory)
     journey.memory = live.memory_of(context, guest)
     journey.note("stop")
     return stopped

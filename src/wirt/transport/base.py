@@ -55,3 +55,17 @@ class Link(Protocol):
             OutOfSpace, Failed, LinkLost: some of it may be there.
         """
         ...
+
+    def give(self, source: str, target: str) -> int:
+        """Have a directory over there whose files nobody writes to any more, on either side, and return the bytes that went over.
+
+        On one machine they may be the same files.
+
+        Args:
+            source: here; ends with "/".
+            target: there, likewise; it is there and empty.
+
+        Raises:
+            OutOfSpace, Failed, LinkLost: some of it may be there.
+        """
+        ...

@@ -59,6 +59,10 @@ class FakeLink:
         self._count("send")
         return rsync(source, target, node=self.name, moving=moving)
 
+    def give(self, source: str, target: str) -> int:
+        """Send them."""
+        return self.send(source, target)
+
     def _count(self, call: str) -> None:
         self.calls.append(call)
         if len(self.calls) == self._fail_at:

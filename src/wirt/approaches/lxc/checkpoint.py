@@ -1,14 +1,15 @@
 """Keeping a container's processes in files, and letting them go on from there.
 
-While CRIU has everything stand still after a dump, it runs a script of ours that waits at a pipe: whoever makes the
-checkpoint keeps the disk meanwhile, and then says that all is well. If nobody is there any more to say so, the script fails
-and CRIU lets the container go on as if nothing had been.
+CRIU runs a script of ours twice. When everything stands still, before memory is written, the script only says so: whoever
+makes the checkpoint keeps the disk meanwhile. When memory is written, it waits at a pipe until they say that all is well. If
+nobody is there any more to say so, the script fails and CRIU lets the container go on as if nothing had been.
 """
 
 import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 import msgspec
 
@@ -20,12 +21,18 @@ from wirt.host import cgroup, files, process, run
 from wirt.model.launch import Launch, Place
 from wirt.model.resources import Idmap, RootTree
 
+T = TypeVar("T")
+
+_LOOK_SECONDS = 0.001
 _PATIENCE = 120.0
 """Seconds that CRIU gets to let a container go on whose checkpoint was given up."""
 _SCRIPT = """#!/bin/sh
-[ "$CRTOOLS_SCRIPT_ACTION" = post-dump ] || exit 0
-read answer <{pipe} && [ "$answer" = kept ]
+case "$CRTOOLS_SCRIPT_ACTION" in
+network-lock) : >{still} ;;
+post-dump) read answer <{pipe} && [ "$answer" = kept ] ;;
+esac
 """
+"""What a shell says of nothing to do is that it went well."""
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +44,12 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def dump(
-    place: Place, directory: str, *, keep_running: bool, standing_still: Callable[[], None]
+    place: Place,
+    directory: str,
+    *,
+    keep_running: bool,
+    standing_still: Callable[[], None],
+    written: Callable[[], None],
 ) -> None:
     """Write what a container's processes hold into a directory; see ``Checkpointable``.
 
@@ -54,7 +66,8 @@ def dump(
     os.makedirs(_scratch(place), mode=0o700, exist_ok=True)
     with suppress(FileExistsError):
         os.mkfifo(_pipe(place), 0o600)
-    files.write(_script(place), _SCRIPT.format(pipe=_pipe(place)), mode=0o700)
+    script = _SCRIPT.format(pipe=_pipe(place), still=_still(place))
+    files.write(_script(place), script, mode=0o700)
     command = criu.dump_command(
         program,
         init,
@@ -64,14 +77,21 @@ def dump(
         keep_running=keep_running,
     )
     dumping = run.spawn(command)
+
+    def is_dumping() -> bool:
+        return dumping.poll() is None
+
     try:
-        answer = _wait_until_still(place, lambda: dumping.poll() is None)
+        if _wait_until(lambda: os.path.exists(_still(place)) or None, is_dumping):
+            standing_still()
+        answer = _wait_until(lambda: _try_to_open(place), is_dumping)
         if answer is not None:
             with open(answer, "w") as pipe:
-                standing_still()
+                written()
                 pipe.write("kept\n")
     finally:
         # Without an answer the script fails, and the container goes on.
+        _leave_unanswered(place, is_dumping)
         status = dumping.wait()
         failure = criu.failed(f"CRIU could not dump container {place.name}", _scratch(place))
         files.remove_tree(_scratch(place))
@@ -85,15 +105,8 @@ def let_go_on(place: Place) -> None:
     Raises:
         TimedOut: it does not.
     """
-    deadline = time.monotonic() + _PATIENCE
-    while process.find_by_argument(f"--action-script={_script(place)}"):
-        # Opened and closed: nobody answers.
-        descriptor = _try_to_open(place)
-        if descriptor is not None:
-            os.close(descriptor)
-        if time.monotonic() > deadline:
-            raise TimedOut(f"CRIU does not let container {place.name} go on")
-        time.sleep(0.005)
+    script = f"--action-script={_script(place)}"
+    _leave_unanswered(place, lambda: bool(process.find_by_argument(script)))
     files.remove_tree(_scratch(place))
 
 
@@ -194,14 +207,31 @@ def check_writable(init: int, idmap: Idmap) -> None:
         raise Failed("the restored guest may not write to its own root")
 
 
-def _wait_until_still(place: Place, is_dumping: Callable[[], bool]) -> int | None:
-    """Return the end of the pipe that the script waits at, once it does; None if the dump has failed before."""
+def _wait_until(look: Callable[[], T | None], is_dumping: Callable[[], bool]) -> T | None:
+    """Return what is looked for once it is there; None if the dump has ended before."""
     while is_dumping():
+        found = look()
+        if found is not None:
+            return found
+        time.sleep(_LOOK_SECONDS)
+    return None
+
+
+def _leave_unanswered(place: Place, is_dumping: Callable[[], bool]) -> None:
+    """Wait for the end of a dump; its script, should it wait at the pipe, gets no answer.
+
+    Raises:
+        TimedOut: it does not end.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    while is_dumping():
+        # Opened and closed: nobody answers. Who has been answered already reads that first.
         descriptor = _try_to_open(place)
         if descriptor is not None:
-            return descriptor
-        time.sleep(0.001)
-    return None
+            os.close(descriptor)
+        if time.monotonic() > deadline:
+            raise TimedOut(f"CRIU does not let container {place.name} go on")
+        time.sleep(_LOOK_SECONDS)
 
 
 def _try_to_open(place: Place) -> int | None:
@@ -224,6 +254,10 @@ def _scratch(place: Place) -> str:
 
 def _pipe(place: Place) -> str:
     return os.path.join(_scratch(place), "pipe")
+
+
+def _still(place: Place) -> str:
+    return os.path.join(_scratch(place), "still")
 
 
 def _script(place: Place) -> str:

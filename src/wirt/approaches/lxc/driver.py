@@ -223,11 +223,18 @@ class Lxc:
         *,
         keep_running: bool,
         standing_still: Callable[[], None],
+        written: Callable[[], None],
     ) -> None:
         """Have CRIU dump the container, and wait for its monitor to end if it ends."""
         from wirt.approaches.lxc import checkpoint
 
-        checkpoint.dump(place, directory, keep_running=keep_running, standing_still=standing_still)
+        checkpoint.dump(
+            place,
+            directory,
+            keep_running=keep_running,
+            standing_still=standing_still,
+            written=written,
+        )
         if not keep_running and handle.pid is not None:
             process.wait_gone(handle.pid, _MONITOR_SECONDS)
 

@@ -262,9 +262,16 @@ class Qemu:
         *,
         keep_running: bool,
         standing_still: Callable[[], None],
+        written: Callable[[], None],
     ) -> None:
         """Have QEMU write down what its machine holds, which stands still from before that."""
-        saving.save(place, directory, standing_still)
+
+        def keep() -> None:
+            # Until its memory is written, QEMU may still write to its disk's image.
+            standing_still()
+            written()
+
+        saving.save(place, directory, keep)
         if keep_running:
             saving.let_go_on(place)
         else:

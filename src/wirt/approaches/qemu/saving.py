@@ -30,7 +30,7 @@ _CANCEL_SECONDS = 30.0
 _LOOK_SECONDS = 0.01
 
 
-def save(place: Place, directory: str, standing_still: Callable[[], None]) -> None:
+def save(place: Place, directory: str, written: Callable[[], None]) -> None:
     """Write what the machine holds into a directory; it stands still afterwards, or goes on if that fails.
 
     Raises:
@@ -44,7 +44,7 @@ def save(place: Place, directory: str, standing_still: Callable[[], None]) -> No
             found = control.ask_machine(monitor)
             files.write(os.path.join(directory, _MACHINE), msgspec.json.encode(found).decode())
             _write_memory(monitor, os.path.join(directory, _MEMORY))
-        standing_still()
+        written()
     except BaseException:
         let_go_on(place)
         raise

@@ -162,7 +162,7 @@ def _say_times(done: Migration) -> None:
         return
     took = {stage.name: stage.seconds for stage in done.stages}
     rows = {
-        "Suspend + Dump": took.get("dump", 0.0) + took.get("stop", 0.0),
+        "Suspend + Dump": sum(took.get(part, 0.0) for part in ("hold still", "dump", "stop")),
         "Pcopy after suspend": 0.0,
         "Copy dump file": took.get("send memory", 0.0),
         "Second rsync": took.get("last copy", 0.0),
