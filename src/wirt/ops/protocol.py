@@ -4,7 +4,7 @@ import msgspec
 
 from wirt.model.guest import Guest
 
-VERSION = 1
+VERSION = 2
 """Of what follows. Both sides must have the same."""
 
 

@@ -196,6 +196,8 @@ class Receiver:
         # destroyed: so it is remembered only once it is ours, and until then it is seen by being there.
         journal.settle(context, "receive", guest, ours)
         self._change_arrivals(lambda known: known | {guest.id})
+        # Whoever asked may have been cut off: it must not be waited for before the guest can be stopped.
+        self._held.close()
         journal.reached("receive:after-arrival")
         if is_started:
             with suppress(Error):

@@ -7,7 +7,7 @@ from typing import IO
 
 from wirt.transport.base import LinkLost, Session
 from wirt.transport.program import rsync
-from wirt.transport.wire import PipeSession
+from wirt.transport.wire import talking
 
 Serve = Callable[[IO[bytes], IO[bytes]], None]
 
@@ -48,7 +48,8 @@ class FakeLink:
         os.close(there_writes)
         with open(we_read, "rb") as reader, open(we_write, "wb") as writer:
             try:
-                yield PipeSession(self.name, reader, writer, lambda: "its process has ended")
+                with talking(self.name, reader, writer, lambda: "its process has ended") as session:
+                    yield session
             finally:
                 with suppress(OSError):
                     writer.close()

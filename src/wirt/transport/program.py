@@ -11,7 +11,7 @@ import msgspec
 from wirt.errors import Failed, OutOfSpace
 from wirt.host import files, run
 from wirt.transport.base import LinkLost, Session
-from wirt.transport.wire import PipeSession
+from wirt.transport.wire import talking
 
 _ENDING_SECONDS = 30.0
 _CUT, _VANISHED = frozenset({10, 12, 30, 35, 255}), 24
@@ -67,7 +67,8 @@ class ProgramLink:
                 return said.read().decode(errors="replace")
 
             try:
-                yield PipeSession(self.name, reader, writer, why)
+                with talking(self.name, reader, writer, why) as session:
+                    yield session
             finally:
                 with suppress(OSError):
                     writer.close()
