@@ -163,6 +163,8 @@ def test_running_guest_goes_live_with_its_memory_and_connections(pair: Pair) -> 
     assert [guest.name for guest in pair.here.guests()] == ["stays"]
     assert result.downtime_seconds is not None
     # What was said while the guest was away is said again by TCP after 0.2, 0.6, 1.4 ... seconds.
+    assert result.unseen_seconds is not None
+    assert 0 < result.unseen_seconds < result.downtime_seconds
     assert 0.25 * result.downtime_seconds < float(said) < 3 * result.downtime_seconds + 1
     print(f"downtime {result.downtime_seconds:.3f} s, of the connection {float(said):.3f} s")
 

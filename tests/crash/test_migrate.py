@@ -47,6 +47,7 @@ WITH_CONTAINERS = {
     ),
     Mode.LIVE: (
         "migrate:after:card",
+        "migrate:after:dump",
         "migrate:after-copy",
         "handover:after-intent",
         "handover:after-take",
@@ -203,8 +204,12 @@ def settled(look: Callable[[], list[str]]) -> list[str]:
     return wrong
 
 
-def problems(nodes: Nodes, point: str, *, is_running: bool) -> list[str]:
-    """Return what is wrong when both nodes have had their next command."""
+def problems(nodes: Nodes, point: str, mode: Mode) -> list[str]:
+    """Return what is wrong when both nodes have had their next command.
+
+    What goes on from its memory goes on whoever died; what is stopped for it does so if nothing died here.
+    """
+    goes_on = mode is Mode.LIVE or (mode is Mode.REFRESH and point.startswith(THERE))
 
     def look() -> list[str]:
         for name in ("a", "b"):
@@ -221,8 +226,8 @@ def problems(nodes: Nodes, point: str, *, is_running: bool) -> list[str]:
         running = [name for name in owners if found[name][0].state.is_up]
         if nodes.engines() != running:
             return [f"{point}: it runs on {nodes.engines()}, and is said to on {running}"]
-        if is_running and not running and point.startswith(THERE) and point != KILLED_TWICE:
-            return [f"{point}: it does not run any more, though nothing died here"]
+        if goes_on and not running and point != KILLED_TWICE:
+            return [f"{point}: it does not run any more"]
         return []
 
     wrong = settled(look)
@@ -255,7 +260,7 @@ def kill_at(nodes: Nodes, points: list[str], mode: Mode) -> list[str]:
         nodes.run("a", "migrate", mode, **{KILL_VARIABLE: point})
         if len(nodes.engines()) > 1:
             wrong.append(f"{point}: it runs on both")
-        wrong += problems(nodes, point, is_running=mode is not Mode.COLD)
+        wrong += problems(nodes, point, mode)
     return wrong
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from wirt.errors import Failed
 from wirt.model.guest import Guest
-from wirt.ops import journal
+from wirt.ops import journal, live
 from wirt.ops.context import Context
 from wirt.ops.nodes import find_node
 from wirt.ops.steps import Ladder
@@ -20,7 +20,9 @@ from wirt.transport.base import LinkLost, Session
 
 
 def resolve(context: Context, intent: Intent) -> Guest | None:
-    """Ask the other node whose the guest is, and return it, stopped, if it is ours; None if it is not.
+    """Ask the other node whose the guest is, and return it if it is ours; None if it is not.
+
+    If it ended for this with its memory, it goes on from there; else it is stopped.
 
     Raises:
         Failed: the node does not answer; the guest stays where it is and is not started.
@@ -38,6 +40,13 @@ def resolve(context: Context, intent: Intent) -> Guest | None:
             detail=error.detail,
             hint="it is settled by the first command that reaches the node",
         ) from error
+    after = keep(context, guest)
+    return live.go_on_if_it_can(context, after) if live.is_kept(context, after) else after
+
+
+def keep(context: Context, guest: Guest) -> Guest:
+    """Settle that a guest is ours, and return it, stopped."""
+    journal.dismantle("handover", Ladder(context, guest).to_run())
     after = journal.stopped(guest)
     journal.settle(context, "handover", guest, after)
     return after

@@ -177,12 +177,9 @@ def recover(context: Context, guest: Guest) -> Guest | None:
 
         return resolve(context, intent)
     if intent.verb == "migrate":
-        from wirt.ops.live import let_go_on as let_go_on_live
+        from wirt.ops import live
 
-        # Over there are only files, which go when the other side misses us; here the guest is as it was.
-        let_go_on_live(context, intent.guest)
-        settle(context, intent.verb, intent.guest, intent.guest)
-        return intent.guest
+        return live.recover(context, intent.guest)
     ladder = Ladder(context, intent.guest)
     if intent.verb in _LOOKING:
         steps = ladder.to_look()

@@ -2,30 +2,35 @@
 
 Until everything of it has arrived over there it only stands still, and whatever fails lets it go on here, connections and all.
 Then it ends here, before it is handed over: so there is no instant in which it could run twice. Should the other node fail
-after that, it goes on here from the memory that was kept.
+after that, or this command die, it goes on here from the memory that was kept.
 """
 
 import os
 from collections.abc import Callable
 
 from wirt.approaches.base import Checkpointable
-from wirt.errors import Unsupported
+from wirt.errors import Error, Unsupported
 from wirt.host import files
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.ops import journal
-from wirt.ops.checkpointing import why_not
+from wirt.ops.checkpointing import to_resume, why_not
 from wirt.ops.context import Context
+from wirt.ops.start import as_running
 from wirt.ops.step import Step
 from wirt.ops.steps import Ladder
 
-_MEMORY = "migration"
+_MEMORY = ".migration"
+"""As no checkpoint can be called."""
 
 
 def memory_of(context: Context, guest: Guest) -> str:
-    """Return the directory that a guest's memory is in on its way, on either node."""
-    return context.home.checkpoint(guest.id, _MEMORY)
+    """Return the directory that a guest's memory is in on its way, on either node, once all of it is there.
+
+    What was written before a power cut nobody vouches for, so it is not found any more.
+    """
+    return context.home.checkpoint(guest.id, f"{_MEMORY}-{context.boot_id}")
 
 
 def check_node(context: Context, guest: Guest) -> Checkpointable:
@@ -77,21 +82,27 @@ def hold_still(
         Error: something failed; the guest goes on once ``let_go_on`` has been called.
     """
     approach = check_node(context, guest)
-    handle = guest.handle
+    handle, fresh = guest.handle, _fresh(context, guest)
     assert handle is not None
+
+    def written() -> None:
+        os.rename(fresh, memory_of(context, guest))
+        send_memory()
 
     def dump() -> None:
         approach.checkpoint(
             context.home.place(guest.id),
             handle,
-            memory_of(context, guest),
+            fresh,
             keep_running=False,
             standing_still=send_root,
-            written=send_memory,
+            written=written,
         )
 
     journal.perform("migrate", f"guest {guest.name}", _steps(context, guest, approach, dump))
-    journal.dismantle("migrate", Ladder(context, guest).to_run())
+    # That nothing of it can run any more is all that the other node has to wait for.
+    engine = [step for step in Ladder(context, guest).to_run() if step.name == "engine"]
+    journal.dismantle("migrate", engine)
     return journal.stopped(guest)
 
 
@@ -102,14 +113,73 @@ def let_go_on(context: Context, guest: Guest) -> None:
         journal.dismantle("migrate", _steps(context, guest, approach, lambda: None))
 
 
+def recover(context: Context, guest: Guest) -> Guest:
+    """Leave a guest whose migration has lost its maker as it was, running if it did, and return it.
+
+    Over there are only files, which go when the other side misses us.
+    """
+    approach, ladder = context.approach(guest.approach), Ladder(context, guest)
+    if guest.state is State.RUNNING and isinstance(approach, Checkpointable):
+        approach.cancel_checkpoint(ladder.place)
+        if approach.probe(ladder.place) is not Presence.PRESENT and is_kept(context, guest):
+            journal.dismantle("migrate", ladder.to_run())
+            stopped = journal.stopped(guest)
+            journal.settle(context, "migrate", guest, stopped)
+            return go_on_if_it_can(context, stopped)
+    let_go_on(context, guest)
+    journal.settle(context, "migrate", guest, guest)
+    return guest
+
+
+def is_kept(context: Context, guest: Guest) -> bool:
+    """Return whether the memory of a guest that has ended for its migration is here, whole."""
+    return os.path.isdir(memory_of(context, guest))
+
+
+def go_on(context: Context, guest: Guest) -> Guest:
+    """Let a guest that came to nobody go on here from its memory, and return it.
+
+    Raises:
+        Error: it could not; it is stopped, and its memory still here.
+    """
+    ladder, memory = Ladder(context, guest), memory_of(context, guest)
+    journal.begin(context, guest, "start")
+    journal.build(
+        context, "start", guest, to_resume(context, guest, ladder, memory), otherwise=guest
+    )
+    running = as_running(context, guest, ladder)
+    journal.settle(context, "start", guest, running)
+    files.remove_tree(memory)
+    return running
+
+
+def go_on_if_it_can(context: Context, guest: Guest) -> Guest:
+    """Do the same where nobody could be told why not: else it stays stopped, as after a power cut."""
+    try:
+        return go_on(context, guest)
+    except Error:
+        files.remove_tree(memory_of(context, guest))
+        return guest
+
+
+def _fresh(context: Context, guest: Guest) -> str:
+    """Return the directory that a guest's memory is being written to."""
+    return context.home.checkpoint(guest.id, f"{_MEMORY}.new")
+
+
 def _steps(
     context: Context, guest: Guest, approach: Checkpointable, dump: Callable[[], None]
 ) -> list[Step]:
-    ladder, directory = Ladder(context, guest), memory_of(context, guest)
+    ladder = Ladder(context, guest)
+    directories = [_fresh(context, guest), memory_of(context, guest)]
+
+    def forget() -> None:
+        for directory in directories:
+            files.remove_tree(directory)
 
     def make() -> None:
-        files.remove_tree(directory)
-        os.makedirs(directory, mode=0o700)
+        forget()
+        os.makedirs(directories[0], mode=0o700)
 
     return [
         Step(
@@ -123,8 +193,10 @@ def _steps(
         Step(
             name="memory",
             do=make,
-            undo=lambda: files.remove_tree(directory),
-            probe=lambda: Presence.PRESENT if os.path.isdir(directory) else Presence.ABSENT,
+            undo=forget,
+            probe=lambda: (
+                Presence.PRESENT if any(map(os.path.isdir, directories)) else Presence.ABSENT
+            ),
         ),
         Step(
             name="dump",

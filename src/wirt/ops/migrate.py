@@ -20,7 +20,6 @@ from wirt.model.lifecycle import State, next_state
 from wirt.model.migration import Migration, Mode, Stage
 from wirt.network.base import Watch
 from wirt.ops import guests, handover, journal, live
-from wirt.ops.checkpointing import to_resume
 from wirt.ops.context import Context
 from wirt.ops.nodes import check_facts, find_node
 from wirt.ops.protocol import Alive, Arrival, Facts, Room, Take, Version
@@ -90,6 +89,8 @@ def migrate(
                     progress("last copy")
                     sent = _send(context, guest, link, room.root, moving=False)
                     journey.note("last copy", sent)
+                # Where the two bridges are joined, the guest is seen from here again once it runs there.
+                journey.last_seen = None if watch is None else watch.last
             journal.reached("migrate:after-copy")
         except BaseException:
             _close(watch)
@@ -97,7 +98,7 @@ def migrate(
             raise
         progress("take there" if journey.mode is Mode.COLD else "start there")
         try:
-            return _hand_over(context, stopped, session, journey, watch)
+            return _hand_over(context, stopped, session, journey)
         finally:
             _close(watch)
 
@@ -203,8 +204,8 @@ class Journey:
         self.stages: list[Stage] = []
         self.stopping: float | None = None
         """When it was told to stop, by the monotonic clock."""
-        self.memory: str | None = None
-        """Where its memory is kept here, once it has ended with it."""
+        self.last_seen: float | None = None
+        """When its kernel answered for the last time here, by the monotonic clock."""
         self._since = time.monotonic()
 
     def measure(self, context: Context) -> None:
@@ -368,37 +369,32 @@ def _stop_live(context: Context, guest: Guest, link: Link, room: Room, journey: 
         journey.note("send memory", sent)
 
     stopped = live.hold_still(context, guest, send_root=send_root, send_memory=send_memory)
-    journey.memory = live.memory_of(context, guest)
     journey.note("stop")
     return stopped
 
 
 def _go_on_here(context: Context, guest: Guest) -> None:
     """Leave a guest that does not go as it was: started again if it was stopped for it."""
-    live.let_go_on(context, guest)
-    if guest.state is not State.RUNNING or guests.is_running(context, guest):
-        journal.settle(context, "migrate", guest, guest)
-        return
-    journal.dismantle("migrate", Ladder(context, guest).to_run())
-    stopped = journal.stopped(guest)
-    journal.settle(context, "migrate", guest, stopped)
-    _start_again(context, stopped, memory=None)
+    after = live.recover(context, guest)
+    if after.state is State.RUNNING and not guests.is_running(context, after):
+        journal.dismantle("migrate", Ladder(context, after).to_run())
+        stopped = journal.stopped(after)
+        journal.settle(context, "migrate", after, stopped)
+        _run_again(context, stopped)
 
 
-def _start_again(context: Context, guest: Guest, *, memory: str | None) -> None:
+def _run_again(context: Context, guest: Guest) -> None:
     """Let a guest that came to nobody run again: gone on from its memory if that was kept, else begun anew."""
+    if live.is_kept(context, guest):
+        live.go_on(context, guest)
+        return
     ladder = Ladder(context, guest)
-    steps = ladder.to_run() if memory is None else to_resume(context, guest, ladder, memory)
     journal.begin(context, guest, "start")
-    journal.build(context, "start", guest, steps, otherwise=guest)
+    journal.build(context, "start", guest, ladder.to_run(), otherwise=guest)
     journal.settle(context, "start", guest, as_running(context, guest, ladder))
-    if memory is not None:
-        files.remove_tree(memory)
 
 
-def _hand_over(
-    context: Context, guest: Guest, session: Session, journey: Journey, watch: Watch | None
-) -> Migration:
+def _hand_over(context: Context, guest: Guest, session: Session, journey: Journey) -> Migration:
     """Let the other node have a guest, which is stopped here, and delete what is left of it."""
     was_running = journey.guest.state is State.RUNNING
     journal.begin(context, guest, "handover", node=journey.node)
@@ -407,13 +403,13 @@ def _hand_over(
     except BaseException as error:
         # What the other node said, it has acted upon. If it said nothing, it is asked whose the guest is.
         if not isinstance(error, Error) or isinstance(error, LinkLost):
-            intent = context.store.intent(guest.id)
-            if intent is not None and handover.resolve(context, intent) is None:
+            settled = _resolve(context, guest)
+            if settled is None:
                 raise _gone(guest, journey.node) from error
         else:
-            journal.settle(context, "handover", guest, guest)
-        if was_running:
-            _start_again(context, guest, memory=journey.memory)
+            settled = handover.keep(context, guest)
+        if was_running and settled.state is not State.RUNNING:
+            _run_again(context, settled)
         raise
     journal.reached("handover:after-take")
     journey.note("start there" if was_running else "take there")
@@ -423,8 +419,8 @@ def _hand_over(
         with suppress(LinkLost):
             alive = msgspec.json.decode(session.ask("ready"), type=Alive)
             trouble = alive.trouble
-            if watch is not None and watch.last is not None and alive.answered_ago is not None:
-                unseen = time.monotonic() - alive.answered_ago - watch.last
+            if journey.last_seen is not None and alive.answered_ago is not None:
+                unseen = time.monotonic() - alive.answered_ago - journey.last_seen
         journey.note("ready there")
     up = time.monotonic()
     handover.give_away(context, guest, session)
@@ -446,6 +442,12 @@ def _hand_over(
         os.makedirs(context.home.migrations, mode=0o711, exist_ok=True)
         files.replace(done.kept, msgspec.json.encode(done).decode())
     return done
+
+
+def _resolve(context: Context, guest: Guest) -> Guest | None:
+    """Ask whose a guest is, unless that has been settled."""
+    intent = context.store.intent(guest.id)
+    return guest if intent is None else handover.resolve(context, intent)
 
 
 def _gone(guest: Guest, node: str) -> Error:

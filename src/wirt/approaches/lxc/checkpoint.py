@@ -29,7 +29,7 @@ _PATIENCE = 120.0
 _SCRIPT = """#!/bin/sh
 case "$CRTOOLS_SCRIPT_ACTION" in
 network-lock) : >{still} ;;
-post-dump) read answer <{pipe} && [ "$answer" = kept ] ;;
+post-dump) read answer <{pipe} && [ "$answer" = kept ] && : >{ends} ;;
 esac
 """
 """What a shell says of nothing to do is that it went well."""
@@ -66,7 +66,11 @@ def dump(
     os.makedirs(_scratch(place), mode=0o700, exist_ok=True)
     with suppress(FileExistsError):
         os.mkfifo(_pipe(place), 0o600)
-    script = _SCRIPT.format(pipe=_pipe(place), still=_still(place))
+    script = _SCRIPT.format(
+        pipe=_pipe(place),
+        still=_still(place),
+        ends=os.devnull if keep_running else _ending(place),
+    )
     files.write(_script(place), script, mode=0o700)
     command = criu.dump_command(
         program,
@@ -102,11 +106,15 @@ def dump(
 def let_go_on(place: Place) -> None:
     """Wait until a dump whose maker has died has let its container go on; no error if there is none.
 
+    If its maker had said that all is well, it ends the container instead.
+
     Raises:
-        TimedOut: it does not.
+        TimedOut: it does neither.
     """
     script = f"--action-script={_script(place)}"
     _leave_unanswered(place, lambda: bool(process.find_by_argument(script)))
+    if os.path.exists(_ending(place)):
+        _wait_until_gone(place)
     files.remove_tree(_scratch(place))
 
 
@@ -234,6 +242,15 @@ def _leave_unanswered(place: Place, is_dumping: Callable[[], bool]) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
+def _wait_until_gone(place: Place) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    group = cgroup.Cgroup(place.name)
+    while group.is_populated():
+        if time.monotonic() > deadline:
+            raise TimedOut(f"container {place.name} does not end")
+        time.sleep(_LOOK_SECONDS)
+
+
 def _try_to_open(place: Place) -> int | None:
     try:
         return os.open(_pipe(place), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -258,6 +275,10 @@ def _pipe(place: Place) -> str:
 
 def _still(place: Place) -> str:
     return os.path.join(_scratch(place), "still")
+
+
+def _ending(place: Place) -> str:
+    return os.path.join(_scratch(place), "ending")
 
 
 def _script(place: Place) -> str:

@@ -225,7 +225,7 @@ class Lxc:
         standing_still: Callable[[], None],
         written: Callable[[], None],
     ) -> None:
-        """Have CRIU dump the container, and wait for its monitor to end if it ends."""
+        """Have CRIU dump the container, and end what is left of it if it ends."""
         from wirt.approaches.lxc import checkpoint
 
         checkpoint.dump(
@@ -235,8 +235,9 @@ class Lxc:
             standing_still=standing_still,
             written=written,
         )
-        if not keep_running and handle.pid is not None:
-            process.wait_gone(handle.pid, _MONITOR_SECONDS)
+        if not keep_running:
+            # The container has ended; its monitor would be at its own end for longer than this takes.
+            self.kill(place)
 
     def cancel_checkpoint(self, place: Place) -> None:
         """Have CRIU let the container go on."""
