@@ -14,6 +14,7 @@ from tests.homes import HomeUnderTest
 from wirt.cli.main import wirt as command_line
 from wirt.dialects.vz import ubcoptions, vzcfgvalidate, vzlist, vzmigrate
 from wirt.dialects.vz.vzctl import main as vzctl
+from wirt.dialects.xm import main as xm
 from wirt.ops.doctor import PROGRAMS
 
 SHOWN = [shown for document in DOCUMENTS for shown in read_commands(document)]
@@ -89,6 +90,8 @@ def test_command_in_document_is_understood(
             assert callable(vzctl.find_command(arguments[0]))
         elif program == "vzmigrate":
             vzmigrate.parse_arguments(arguments)
+        elif program == "xm":
+            assert callable(xm.find_command(xm.resolve(arguments[0])))
         elif program.startswith("vz"):
             assert program in PROGRAMS_OF_OURS
         elif program == "make":

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from wirt.host.cgroup import Cgroup, Hierarchy
-from wirt.host.cgroupusage import Account, GroupUsage, find_guarantee, measure
+from wirt.host.cgroupusage import Account, GroupUsage, cpu_seconds, find_guarantee, measure
 
 FIRST = {
     "pids/web/pids.current": "7\n",
@@ -110,3 +110,14 @@ def test_guarantee_of_a_group_is_what_either_version_calls_so(tmp_path: Path) ->
 def test_group_that_nobody_counts_is_unknown(tmp_path: Path) -> None:
     assert measure(Cgroup("web", [tree(tmp_path, 2)])) == GroupUsage()
     assert measure(Cgroup("web", [tree(tmp_path, 2, "pids", "memory")])) == GroupUsage()
+
+
+def test_processor_time_is_counted_in_either_version(tmp_path: Path) -> None:
+    write(tmp_path / "first", {"web/cpuacct.usage": "1500000000\n"})
+    write(tmp_path / "second", {"web/cpu.stat": "usage_usec 2500000\nuser_usec 1\n"})
+    first, second = tree(tmp_path / "first", 1, "cpuacct"), tree(tmp_path / "second", 2)
+
+    assert cpu_seconds(Cgroup("web", [second, first])) == 1.5
+    assert cpu_seconds(Cgroup("web", [second])) == 2.5
+    assert cpu_seconds(Cgroup("other", [second, first])) is None
+    assert cpu_seconds(Cgroup("web", [])) is None

@@ -16,6 +16,9 @@ from wirt.approaches.registry import APPROACHES
 from wirt.cli.main import COMMANDS
 from wirt.dialects.vz.vzctl.main import COMMANDS as VZCTL
 from wirt.dialects.vz.vzctl.main import find_command
+from wirt.dialects.xm.main import find_command as find_xm
+from wirt.dialects.xm.usage import ALIASES as XM_ALIASES
+from wirt.dialects.xm.usage import COMMANDS as XM
 from wirt.storage.registry import POOLS
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +60,11 @@ def test_every_subcommand_of_vzctl_is_there(command: str) -> None:
     assert callable(find_command(command))
 
 
+@pytest.mark.parametrize("command", sorted({*XM, *XM_ALIASES.values()}))
+def test_every_subcommand_of_xm_is_there(command: str) -> None:
+    assert callable(find_xm(command))
+
+
 @pytest.mark.parametrize("target", [*APPROACHES.values(), *POOLS.values()])
 def test_every_declared_adapter_is_there(target: str) -> None:
     module, _, name = target.partition(":")
@@ -92,6 +100,9 @@ def modules_after(module: str, *arguments: str, directory: Path) -> set[str]:
         ("wirt.dialects.vz.vzctl.main", "status", "101"),
         ("wirt.dialects.vz.vzctl.main", "start", "101"),
         ("wirt.dialects.vz.vzctl.main", "set", "101", "--numproc", "70"),
+        ("wirt.dialects.xm.main", "list"),
+        ("wirt.dialects.xm.main", "create", "nothing"),
+        ("wirt.dialects.xm.main", "mem-set", "web", "256"),
     ],
     ids=" ".join,
 )

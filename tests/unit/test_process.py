@@ -105,3 +105,16 @@ def test_find_by_argument_passes_over_setuid_programs(root_user: None, tmp_path:
         found = process.find_by_argument(ENGINE)
 
     assert found == []
+
+
+def test_process_that_waits_executes_nothing_and_we_do() -> None:
+    with pretending() as pid:
+        waits = process.is_executing(pid)
+        cpu = process.last_cpu(pid)
+
+    assert (waits, process.is_executing(os.getpid())) == (False, True)
+    assert cpu in range(os.cpu_count() or 1)
+
+
+def test_process_that_is_gone_executes_nothing() -> None:
+    assert (process.is_executing(2**22), process.last_cpu(2**22)) == (False, None)

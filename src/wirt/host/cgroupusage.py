@@ -53,6 +53,20 @@ def measure(group: Cgroup) -> GroupUsage:
     return measured(memory.path, processes)
 
 
+def cpu_seconds(group: Cgroup) -> float | None:
+    """Return the seconds of processors that a group has used since it was made; None if nobody counts."""
+    first = group.part("cpuacct")
+    if first is not None and first.version == 1:
+        used = _KERNEL.number(f"{first.path}/cpuacct.usage")
+        if used is not None:
+            return used / 1e9
+    for hierarchy in group.hierarchies:
+        if hierarchy.version == 2:
+            micros = _fields(f"{hierarchy.path}/{group.name}/cpu.stat").get("usage_usec")
+            return None if micros is None else micros / 1e6
+    return None
+
+
 def find_guarantee(group: Cgroup) -> int:
     """Return the bytes that are not taken from a group as long as there is memory elsewhere; 0 if none are promised."""
     memory = group.part("memory")

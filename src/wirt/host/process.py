@@ -35,6 +35,36 @@ def command_line(pid: int) -> list[str]:
         return []
 
 
+def is_executing(pid: int) -> bool:
+    """Return whether a thread of a process runs, or waits for nothing but a processor, at this moment.
+
+    Source: proc(5), the state in ``/proc/PID/task/TID/stat``.
+    """
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return False
+    return any(_thread_fields(pid, thread)[:1] == ["R"] for thread in threads)
+
+
+def last_cpu(pid: int) -> int | None:
+    """Return the processor that a process's first thread ran on last, None if it is gone.
+
+    Source: proc(5), field 39 of ``/proc/PID/stat``.
+    """
+    fields = _thread_fields(pid, str(pid))
+    return int(fields[36]) if len(fields) > 36 else None
+
+
+def _thread_fields(pid: int, thread: str) -> list[str]:
+    """Return the fields of a thread from the third on; none if it is gone."""
+    try:
+        with open(f"/proc/{pid}/task/{thread}/stat") as file:
+            return file.read().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What can be seen of a process."""
 

@@ -5,13 +5,15 @@ import time
 
 import msgspec
 
-from wirt.approaches.base import HasScreen
+from wirt.approaches.base import HasScreen, Needs
 from wirt.errors import Conflict, NotPermitted, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.ids import free_range
 from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
+from wirt.model.macs import check_mac
 from wirt.model.names import check_name, new_guest_id
+from wirt.model.naming import Naming, check_naming
 from wirt.ops import journal
 from wirt.ops.bootfiles import check_boot
 from wirt.ops.context import Context
@@ -30,11 +32,14 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     template: str = DEFAULT_TEMPLATE
     limits: Limits = Limits()
     address: str | None = None
+    mac: str | None = None
     pool: str | None = None
     kernel_boot: KernelBoot | None = None
     """A kernel of the node's in the place of the template's."""
     has_screen: bool = False
     """With a graphics card, whose picture is served by VNC."""
+    hostname: str | None = None
+    """What it is called inside; None: as it is called outside."""
     force: bool = False
     """Guarantee more than the node has."""
     number: int | None = None
@@ -86,6 +91,8 @@ def plan(context: Context, request: CreateRequest) -> Guest:
             "with a graphics card",
             hint="use the approach qemu or kvm",
         )
+    if request.hostname is not None:
+        _check_hostname(request, needs)
     fit = judge_template(template, request.approach, needs)
     if not fit.available:
         raise Unsupported(
@@ -109,12 +116,13 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         address=context.network.choose_address(
             request.address, context.store.addresses(), guest_id
         ),
-        mac=context.network.mac(guest_id),
+        mac=_mac_for(context, request, guest_id),
         created=time.time(),
         number=request.number,
         lives_with=request.lives_with,
         kernel_boot=request.kernel_boot,
         has_screen=request.has_screen,
+        naming=Naming(hostname=request.hostname),
     )
     usual = Limits()
     wanted = [
@@ -182,6 +190,29 @@ def take_place(context: Context, guest: Guest, verb: str, *, is_asked_for: bool)
             guest = msgspec.structs.replace(guest, address=address)
         else:
             return guest
+
+
+def _check_hostname(request: CreateRequest, needs: Needs) -> None:
+    check_naming(Naming(hostname=request.hostname))
+    if not needs.own_hostname:
+        raise Unsupported(
+            f"guest {request.name} cannot be given a host name: approach {request.approach} has the "
+            "node's",
+            hint="leave it out",
+        )
+
+
+def _mac_for(context: Context, request: CreateRequest, guest_id: str) -> str:
+    """Return the MAC that is asked for, or the one that the guest's id stands for."""
+    if request.mac is None:
+        return context.network.mac(guest_id)
+    mac = check_mac(request.mac)
+    for guest in context.store.guests():
+        if guest.mac == mac and guest.name != request.name:
+            raise Conflict(
+                f"MAC {mac} is that of guest {guest.name}", hint="choose another or leave it out"
+            )
+    return mac
 
 
 def _pool_for(context: Context, root: str, wanted: str | None) -> str:

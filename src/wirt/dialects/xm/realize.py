@@ -1,0 +1,223 @@
+"""What a domain's definition becomes: the approach behind it, and the guest that it asks for.
+
+``linux`` builds a paravirtualized guest: Xen's where the node has Xen, else one on User-Mode Linux. ``hvm`` builds one on a machine:
+Xen's, else KVM's, else QEMU's alone.
+"""
+
+import os
+import re
+
+from wirt.approaches.registry import APPROACHES
+from wirt.dialects.xm import xend
+from wirt.dialects.xm.definition import Definition
+from wirt.dialects.xm.devices import Card
+from wirt.dialects.xm.domains import guest_name
+from wirt.errors import InvalidInput, Unsupported
+from wirt.model.kernelboot import KernelBoot
+from wirt.model.limits import Limits
+from wirt.model.names import BRIDGES
+from wirt.model.resources import NicKind
+from wirt.ops.context import Context
+from wirt.ops.create import DEFAULT_TEMPLATE, CreateRequest
+from wirt.units import MIB
+
+_BEHIND = {"linux": ("xen", "uml"), "hvm": ("xen", "kvm", "qemu")}
+_WEIGHT = 256
+"""The usual weight of Xen's credit scheduler."""
+MOST_WEIGHT = 25_600
+_LOADER = "hvmloader"
+"""What xm calls a kernel of ``hvm`` domains and is none."""
+
+
+def choose_approach(context: Context, builder: str) -> str:
+    """Return the approach that domains of a builder are made under on this node.
+
+    Raises:
+        Unsupported: the node can run none of them.
+    """
+    reasons = []
+    for name in _BEHIND[builder]:
+        if name not in APPROACHES:
+            continue
+        capability = context.approach(name).probe_capability()
+        if capability.available:
+            return name
+        reasons.append(f"{name}: {capability.reason}")
+    raise Unsupported(
+        f"no domain can be built by {builder} here: {'; '.join(reasons)}", hint="see wirt doctor"
+    )
+
+
+def request_of(context: Context, definition: Definition, approach: str) -> CreateRequest:
+    """Return the guest that a definition asks for.
+
+    Raises:
+        InvalidInput, Unsupported: it asks for what cannot be.
+    """
+    _check_disks(definition)
+    card = _card(definition)
+    _check_bridge(context, card)
+    address = definition.text("ip") or card.get("ip")
+    _check_network(context, definition)
+    return CreateRequest(
+        name=guest_name(definition.name),
+        approach=approach,
+        template=definition.text("template") or DEFAULT_TEMPLATE,
+        limits=_limits(definition),
+        address=address,
+        mac=card.get("mac"),
+        kernel_boot=_kernel_boot(definition),
+        hostname=_hostname(definition),
+        has_screen=definition.builder == "hvm" and bool(definition.number("vnc")),
+    )
+
+
+def weight_to_guest(weight: float) -> int:
+    """Return the CPU weight of a guest for one of Xen's.
+
+    Raises:
+        InvalidInput: there is none for it.
+    """
+    if not 1 <= weight <= MOST_WEIGHT:
+        raise InvalidInput(f"weight {weight:g} cannot be given", hint=f"ask for 1 to {MOST_WEIGHT}")
+    return max(1, round(weight * Limits().cpu_weight / _WEIGHT))
+
+
+def weight_of(limits: Limits) -> int:
+    """Return Xen's weight for a guest's."""
+    return round(limits.cpu_weight * _WEIGHT / Limits().cpu_weight)
+
+
+def cap_to_guest(cap: int, cpus: int) -> float:
+    """Return the CPU limit for a cap: percent of one CPU, 0 for none.
+
+    Raises:
+        InvalidInput: it is more than the domain's CPUs.
+    """
+    if not 0 <= cap <= 100 * cpus:
+        raise InvalidInput(f"cap {cap} cannot be given", hint=f"ask for 0 to {100 * cpus}")
+    return cap / 100
+
+
+def cap_of(limits: Limits) -> int:
+    """Return the cap of a guest, in percent of one CPU."""
+    return round(100 * limits.cpu_limit)
+
+
+def _hostname(definition: Definition) -> str | None:
+    """Return the host name that is asked for, made fit for one if it is not; None if it is the guest's own name."""
+    wanted = re.sub(r"[^a-z0-9.-]+", "-", (definition.text("hostname") or "").lower()).strip("-.")
+    return wanted if wanted and wanted != guest_name(definition.name) else None
+
+
+def _limits(definition: Definition) -> Limits:
+    memory, cpus = definition.number("memory") or 0, definition.number("vcpus") or 1
+    most = definition.number("maxmem")
+    if most is not None and most != memory:
+        raise Unsupported(
+            "maxmem cannot be another than memory: a guest boots with all that it may have",
+            hint="set memory to maxmem, and take some back when it runs: xm mem-set",
+        )
+    weight, cap = definition.weight, definition.number("cpu_cap")
+    return Limits(
+        cpus=cpus,
+        memory=memory * MIB,
+        cpu_pin=definition.pin,
+        cpu_weight=Limits().cpu_weight if weight is None else weight_to_guest(weight),
+        cpu_limit=0.0 if cap is None else cap_to_guest(cap, cpus),
+    )
+
+
+def _kernel_boot(definition: Definition) -> KernelBoot | None:
+    kernel = definition.text("kernel")
+    if kernel is None or os.path.basename(kernel) == _LOADER:
+        for key in ("ramdisk", "extra"):
+            if definition.text(key) is not None:
+                raise InvalidInput(f"{key} goes with kernel", hint="name the kernel too")
+        return None
+    device, _, words = (definition.text("root") or "").partition(" ")
+    ramdisk = definition.text("ramdisk")
+    return KernelBoot(
+        kernel=os.path.abspath(kernel),
+        ramdisk=ramdisk and os.path.abspath(ramdisk),
+        arguments=" ".join(filter(None, [words.strip(), definition.text("extra")])),
+        root=_root_device(device),
+    )
+
+
+def _root_device(device: str) -> str | None:
+    """Return the root for the kernel; the first disk's name under Xen is the first disk whatever it is called here."""
+    is_xen_name = re.fullmatch(r"/dev/(sd|hd|xvd)a\d*", device) is not None
+    return None if not device or is_xen_name else device
+
+
+def _check_disks(definition: Definition) -> None:
+    if definition.disks:
+        raise Unsupported(
+            f"{definition.disks[0].written()} cannot be given to a domain: its disk is made of a template",
+            hint=f'leave disk out; template = "{DEFAULT_TEMPLATE}" names the template',
+        )
+    for key in ("nfs_root", "nfs_server"):
+        if definition.text(key) is not None:
+            raise Unsupported(f"{key} cannot be set: a guest's root is a disk", hint="leave it out")
+    if definition.builder == "hvm" and definition.text("boot") not in (None, "c"):
+        raise Unsupported(
+            f"boot = {definition.text('boot')!r} cannot be: a guest boots from its disk",
+            hint="leave it out",
+        )
+
+
+def _card(definition: Definition) -> Card:
+    """Return the network card; a domain has one, whatever is said of it."""
+    if len(definition.cards) > 1 or (definition.number("nics") or 0) > 1:
+        raise Unsupported(
+            f"domain {definition.name} cannot have several network cards", hint="give it one vif"
+        )
+    card = definition.cards[0] if definition.cards else Card(options={})
+    if card.get("backend") not in (None, "0", "Domain-0"):
+        raise Unsupported("a card's backend is the node itself", hint="leave backend out")
+    if card.get("type") not in (None, "netfront", "ioemu"):
+        raise InvalidInput(f"there is no type {card.get('type')} of cards", hint="leave it out")
+    if card.get("script") not in (None, "vif-bridge"):
+        raise Unsupported(
+            f"the script {card.get('script')} is not run: cards are joined to the bridge",
+            hint="leave it out",
+        )
+    for key in ("model", "rate", "vifname"):
+        if card.get(key) is not None:
+            raise Unsupported(
+                f"{key} of a card cannot be set",
+                hint="wirt set --rate-in and --rate-out hold a card to a rate"
+                if key == "rate"
+                else "leave it out",
+            )
+    return card
+
+
+def _check_bridge(context: Context, card: Card) -> None:
+    wanted, own = card.get("bridge"), f"{BRIDGES}{context.home.tag}"
+    if wanted is not None and wanted not in (own, *xend.bridges(context.home)):
+        raise InvalidInput(
+            f"there is no bridge {wanted}",
+            hint=f"leave it out: it is {own}; or say so in xend-config.sxp: "
+            f"(network-script 'network-bridge bridge={wanted}')",
+        )
+
+
+def _check_network(context: Context, definition: Definition) -> None:
+    """Check that what the file says of its network is so: the kernel is told what is right, not what was written."""
+    if definition.text("dhcp") not in (None, "off"):
+        raise Unsupported(
+            "dhcp cannot be: nobody hands out addresses on the bridge",
+            hint="leave it out, and an address is chosen",
+        )
+    nic = context.network.nic("000000", "0.0.0.0", "", NicKind.TAP)
+    netmask = ".".join(
+        str((2**32 - 2 ** (32 - nic.prefix)) >> shift & 255) for shift in (24, 16, 8, 0)
+    )
+    for key, right in (("gateway", nic.gateway), ("netmask", netmask)):
+        if definition.text(key) not in (None, right):
+            raise InvalidInput(
+                f"{key} {definition.text(key)} is not that of this home's network",
+                hint=f'leave it out, or write {key} = "{right}"',
+            )

@@ -1,0 +1,154 @@
+"""``xm`` on a node of fakes: each subcommand told by a transcript, with what it says and what it ends with.
+
+``WIRT_GOLDEN=write`` writes what the command says now. What is the node's own (memory, processors, time) is written as words.
+"""
+
+import io
+import os
+import re
+import shlex
+import signal
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.fakes import SUBNET, home_in, open_context
+
+from wirt import app
+from wirt.approaches.fake import FakeApproach
+from wirt.dialects.xm.main import main
+from wirt.dialects.xm.usage import ALIASES, COMMANDS
+from wirt.errors import Failed
+from wirt.model import node as model
+from wirt.model.capability import Capability, no, yes
+from wirt.model.home import Home
+from wirt.model.launch import Place
+from wirt.ops.context import Context
+from wirt.state.sqlite import SqliteStore
+from wirt.transport.base import Link
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "xm"
+TRANSCRIPTS = sorted(GOLDEN.glob("*.txt"))
+
+
+class FakeKernel(FakeApproach):
+    """A fake whose guests have a kernel of their own."""
+
+    needs = msgspec.structs.replace(FakeApproach.needs, own_kernel=True)
+
+    def __init__(self, directory: str, name: str) -> None:
+        super().__init__(directory)
+        self.name = name
+        self.fixed = frozenset({"cpus"})
+
+    def screen_socket(self, place: Place) -> str:
+        return "nowhere"
+
+    def open_console(self, place: Place) -> int:
+        raise Failed("nobody types here")
+
+    def probe_capability(self) -> Capability:
+        return no(self.name, "there is no Xen") if self.name == "xen" else yes(self.name, "")
+
+
+def _no_link(node: model.Node) -> Link:
+    raise Failed(f"node {node.name} does not answer")
+
+
+class Node:
+    """A node of fakes that ``xm`` is typed on."""
+
+    def __init__(self, base: Path) -> None:
+        self._base = base
+        (base / "template" / "etc").mkdir(parents=True)
+        files = base / "files"
+        files.mkdir()
+        for source in (GOLDEN / "files").iterdir():
+            (files / source.name).write_text(source.read_text())
+
+    @contextmanager
+    def open(self, home: Home | None = None) -> Iterator[Context]:
+        with closing(SqliteStore(home_in(self._base).database)) as store:
+            context = open_context(self._base, store)
+            directory = f"{self._base}/kernel/guests"
+            yield msgspec.structs.replace(
+                context, approach=lambda name: FakeKernel(directory, name), link=_no_link
+            )
+
+    def type(self, line: str) -> tuple[str, int]:
+        """Run a command line, and return what a terminal would show and the status."""
+        screen = io.StringIO()
+        with redirect_stdout(screen), redirect_stderr(screen):
+            status = main(shlex.split(line)[1:])
+        return self._plain(screen.getvalue()), status
+
+    def _plain(self, said: str) -> str:
+        said = said.replace(str(self._base), "BASE")
+        said = re.sub(r"(?<=wirt-)[a-z]{4}\b", "TAG", said)
+        said = re.sub(r"\bw[a-z]{4}[0-9a-f]{6} *", "CARD ", said)
+        said = re.sub(r"\b02:[0-9a-f:]{14}\b", "02:MAC-OF-THE-GUEST", said)
+        said = re.sub(r"^(Domain-0 +0) +[\d-].*$", r"\1 NODE", said, flags=re.MULTILINE)
+        said = re.sub(r"^( +Domain-0 [-r]{6}) .*$", r"\1 NODE", said, flags=re.MULTILINE)
+        said = re.sub(r"(?<= 262144) +\d+\.\d", " SHARE", said)
+        if "(name Domain-0)" in said:
+            said = re.sub(r"(memory|vcpus|cpu_time) [\d.]+", r"\1 NODE", said)
+        said = re.sub(r"(^Domain-0 .*\n)(Domain-0 .*\n)+", r"\1", said, flags=re.MULTILINE)
+        said = re.sub(
+            r"^((?!xen|platform)[a-z_]+ +|xen_\w+ +): (?!\(none\)$).*$|^(cpu_mhz|hw_caps|cc_\w+) .*$",
+            lambda match: f"{(match[1] or match[2]):<23}: NODE",
+            said,
+            flags=re.MULTILINE,
+        )
+        said = re.sub(r"(no CPU 1000; it has) .*", r"\1 NODE", said)
+        return re.sub(r"\d\d:\d\d:\d\d up .*, Domain-0", "NOW up NODE, Domain-0", said)
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    umask = os.umask(0o022)
+    os.makedirs(home_in(tmp_path).data)
+    made = Node(tmp_path)
+    monkeypatch.setattr(app, "open_context", made.open)
+    home = msgspec.structs.replace(home_in(tmp_path), etc=str(tmp_path / "etc"))
+    monkeypatch.setattr(app, "find_home", lambda: home)
+    monkeypatch.chdir(tmp_path / "files")
+    yield made
+    os.umask(umask)
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def commands_of(transcript: str) -> Iterator[str]:
+    yield from (line[2:] for line in transcript.splitlines() if line.startswith("$ "))
+
+
+@pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)
+def test_transcript_is_what_the_command_says(node: Node, path: Path) -> None:
+    told = path.read_text()
+    typed = []
+    for command in commands_of(told):
+        said, status = node.type(command)
+        typed.append(f"$ {command}\n{said}" + (f"[{status}]\n" if status else ""))
+    found = "".join(typed)
+    if os.environ.get("WIRT_GOLDEN") == "write":
+        path.write_text(found)
+
+    assert found == told
+
+
+def test_every_subcommand_and_every_old_name_has_a_transcript() -> None:
+    typed = {
+        shlex.split(command)[1]
+        for path in TRANSCRIPTS
+        for command in commands_of(path.read_text())
+        if len(shlex.split(command)) > 1
+    }
+
+    assert COMMANDS.keys() | ALIASES.keys() <= typed
+
+
+def test_network_of_the_transcripts_is_that_of_the_fakes() -> None:
+    assert str(SUBNET) == "10.64.0.0/20"
