@@ -56,6 +56,31 @@ def hold(name: str, limits: Limits) -> None:
     group.apply(_settings(limits, group.hierarchies))
 
 
+def freeze(name: str) -> None:
+    """Hold every process of an engine still, and return once all are.
+
+    Raises:
+        Failed, TimedOut: they could not be held; they go on.
+    """
+    cgroup.Cgroup(name).freeze()
+
+
+def thaw(name: str) -> None:
+    """Let the processes of an engine go on; no error if they do, or if there are none.
+
+    Raises:
+        Failed: the kernel refused.
+    """
+    group = cgroup.Cgroup(name)
+    if group.is_freezing():
+        group.thaw()
+
+
+def is_frozen(name: str) -> bool:
+    """Return whether an engine is held still; whoever was killed while it froze has left it so."""
+    return cgroup.Cgroup(name).is_freezing()
+
+
 def is_there(name: str) -> bool:
     """Return whether there is such a group."""
     return cgroup.Cgroup(name).exists()

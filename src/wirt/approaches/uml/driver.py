@@ -15,10 +15,11 @@ import os
 import secrets
 import tarfile
 from collections.abc import Sequence
+from contextlib import suppress
 
 from wirt.approaches import enginegroup, guestcommand, ownkernel
 from wirt.approaches.base import Needs
-from wirt.approaches.uml import build, control, disks
+from wirt.approaches.uml import build, control, disks, mconsole
 from wirt.errors import Failed
 from wirt.host import affinity, files, process, run
 from wirt.host.run import SILENT, Streams
@@ -175,8 +176,8 @@ class Uml:
             raise Failed(f"the guest could not take {source} as {target}", hint=f"see {place.log}")
 
     def stop(self, place: Place, handle: Handle, timeout: float) -> None:
-        """Ask the guest's system to power down and wait until its kernel has ended."""
-        ownkernel.stop(place, handle, timeout)
+        """Ask the guest's system to power down, by its agent or else by Ctrl-Alt-Del, and wait for its kernel's end."""
+        ownkernel.stop(place, handle, timeout, otherwise=lambda: _press_keys(place))
         self.kill(place)
 
     def probe_limits(self) -> dict[str, Capability]:
@@ -230,8 +231,22 @@ class Uml:
         """Open the pipe that the guest's console reads."""
         return ownkernel.open_console(place)
 
+    def freeze(self, place: Place) -> None:
+        """Hold the processes that the guest is made of still."""
+        enginegroup.freeze(place.name)
+
+    def thaw(self, place: Place) -> None:
+        """Let them go on."""
+        enginegroup.thaw(place.name)
+
+    def is_frozen(self, place: Place) -> bool:
+        """Ask the kernel for the freezer of their group."""
+        return enginegroup.is_frozen(place.name)
+
     def kill(self, place: Place) -> None:
         """End all processes of the guest at once, and remove its channel."""
+        # A frozen process of a first version's group does not even end.
+        enginegroup.thaw(place.name)
         ownkernel.kill_engine(place, build.identity(place.name))
         files.remove_tree(ownkernel.private_directory(place))
 
@@ -239,6 +254,15 @@ class Uml:
 def _console_directory(place: Place) -> str:
     """Return the directory that the kernel keeps the socket of its management console in."""
     return os.path.join(ownkernel.private_directory(place), place.name)
+
+
+def _press_keys(place: Place) -> None:
+    """Press Ctrl-Alt-Del: its init is told to shut down, or a kernel whose init does not want to be told restarts, and ends.
+
+    One that does not even hear that is given the time that it has all the same.
+    """
+    with suppress(Failed):
+        mconsole.ask(_console_directory(place), "cad")
 
 
 def _program() -> str | None:

@@ -9,17 +9,27 @@ from wirt.console import output
 from wirt.dialects.xm import console, sxp
 from wirt.dialects.xm.call import ANY, Call
 from wirt.dialects.xm.definition import Definition, define, from_sxp, to_sxp
-from wirt.dialects.xm.domains import Domain, find_any, keep_definition, list_domains
+from wirt.dialects.xm.domains import (
+    Domain,
+    find_any,
+    guest_name,
+    keep_definition,
+    list_domains,
+)
 from wirt.dialects.xm.program import WrongUse
 from wirt.dialects.xm.pyfile import MOST_BYTES, Value, read_values
-from wirt.dialects.xm.realize import choose_approach, request_of
+from wirt.dialects.xm.realize import choose_approach, disk_request, request_of
 from wirt.dialects.xm.variables import VARIABLES, read_assignments
 from wirt.errors import Conflict, InvalidInput, NotFound
 from wirt.host import files
+from wirt.model.disk import Disk
+from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.ops.console import check_console, log_size
 from wirt.ops.context import Context
 from wirt.ops.create import create as create_guest
+from wirt.ops.destroy import destroy
+from wirt.ops.disk import DiskRequest, add_disk, remove_disk
 from wirt.ops.freeze import freeze
 from wirt.ops.redefine import redefine
 from wirt.ops.start import start as start_guest
@@ -137,19 +147,50 @@ def _text(path: str) -> str:
 
 def _define(context: Context, definition: Definition) -> Domain:
     """Make the guest of a definition, or define the one of an ended domain anew."""
-    domains = list_domains(context)
-    had = next((one for one in domains if one.name == definition.name), None)
+    had = _find_had(context, definition)
     if had is not None:
         _check_ended(had)
-    approach = choose_approach(context, definition.builder)
+    approach = choose_approach(context, definition)
     request = request_of(context, definition, approach)
     if had is None:
         guest = create_guest(context, request)
+        try:
+            _give_disks(context, guest, definition)
+        except BaseException:
+            destroy(context, guest.name)
+            raise
     else:
         guest = redefine(context, had.guest.name, request)
+        _give_disks(context, guest, definition)
     # Last: without it the domain is there, called as its guest is, and to create it once more makes it whole.
     keep_definition(context.home, guest, definition)
     return Domain(guest=guest, number=None, definition=definition)
+
+
+def _find_had(context: Context, definition: Definition) -> Domain | None:
+    """Return the domain of a definition's name; one whose making was broken off has only its guest's yet."""
+    domains = list_domains(context)
+    for one in domains:
+        if one.name == definition.name:
+            return one
+    name = guest_name(definition.name)
+    return next((one for one in domains if (one.name, one.definition) == (name, None)), None)
+
+
+def _give_disks(context: Context, guest: Guest, definition: Definition) -> None:
+    """Give a guest the disks of a definition, in their order, in the place of those of the node that it has."""
+    requests = [disk_request(disk) for disk in definition.disks]
+    had = [disk for disk in guest.disks if disk.source is not None]
+    if [_told(disk) for disk in had] == [_told(request) for request in requests]:
+        return
+    for disk in had:
+        remove_disk(context, guest.name, disk.name)
+    for request in requests:
+        add_disk(context, guest.name, request)
+
+
+def _told(disk: Disk | DiskRequest) -> tuple[str | None, str | None, str | None, bool]:
+    return disk.name, disk.source, disk.format, disk.read_only
 
 
 def _check_ended(domain: Domain) -> None:

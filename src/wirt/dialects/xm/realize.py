@@ -1,50 +1,66 @@
 """What a domain's definition becomes: the approach behind it, and the guest that it asks for.
 
-``linux`` builds a paravirtualized guest: Xen's where the node has Xen, else one on User-Mode Linux. ``hvm`` builds one on a machine:
-Xen's, else KVM's, else QEMU's alone.
+``linux`` builds a paravirtualized guest: Xen's where the node has Xen, else one on User-Mode Linux. ``hvm`` builds one that the
+processor helps with: Xen's, else KVM's, else QEMU's, which does without.
 """
 
 import os
 import re
 
+from wirt.approaches.base import HasScreen
 from wirt.approaches.registry import APPROACHES
 from wirt.dialects.xm import xend
 from wirt.dialects.xm.definition import Definition
-from wirt.dialects.xm.devices import Card
+from wirt.dialects.xm.devices import Card, Disk
 from wirt.dialects.xm.domains import guest_name
 from wirt.errors import InvalidInput, Unsupported
+from wirt.model.disk import letter_of
 from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import Limits
 from wirt.model.names import BRIDGES
 from wirt.model.resources import NicKind
 from wirt.ops.context import Context
 from wirt.ops.create import DEFAULT_TEMPLATE, CreateRequest
+from wirt.ops.disk import DiskRequest
 from wirt.units import MIB
 
-_BEHIND = {"linux": ("xen", "uml"), "hvm": ("xen", "kvm", "qemu")}
+_BEHIND = {"linux": ("xen", "uml"), "hvm": ("xen-pvh", "kvm", "qemu")}
 _WEIGHT = 256
 """The usual weight of Xen's credit scheduler."""
 MOST_WEIGHT = 25_600
+_KERNEL_NAMES = {
+    "uml": "/dev/ubd",
+    "qemu": "/dev/vd",
+    "kvm": "/dev/vd",
+    "xen": "/dev/xvd",
+    "xen-pvh": "/dev/xvd",
+}
+"""How the kernel of a guest calls its disks, but for the letter."""
 _LOADER = "hvmloader"
 """What xm calls a kernel of ``hvm`` domains and is none."""
 
 
-def choose_approach(context: Context, builder: str) -> str:
-    """Return the approach that domains of a builder are made under on this node.
+def choose_approach(context: Context, definition: Definition) -> str:
+    """Return the approach that a domain is made under on this node: the first of its builder's that works here.
 
     Raises:
-        Unsupported: the node can run none of them.
+        Unsupported: none does.
     """
     reasons = []
-    for name in _BEHIND[builder]:
+    for name in _BEHIND[definition.builder]:
         if name not in APPROACHES:
             continue
-        capability = context.approach(name).probe_capability()
-        if capability.available:
+        approach = context.approach(name)
+        capability = approach.probe_capability()
+        if not capability.available:
+            reasons.append(f"{name}: {capability.reason}")
+        elif _wants_screen(definition) and not isinstance(approach, HasScreen):
+            reasons.append(f"{name}: its machine has no screen")
+        else:
             return name
-        reasons.append(f"{name}: {capability.reason}")
     raise Unsupported(
-        f"no domain can be built by {builder} here: {'; '.join(reasons)}", hint="see wirt doctor"
+        f"no domain can be built by {definition.builder} here: {'; '.join(reasons)}",
+        hint="see wirt doctor",
     )
 
 
@@ -54,7 +70,7 @@ def request_of(context: Context, definition: Definition, approach: str) -> Creat
     Raises:
         InvalidInput, Unsupported: it asks for what cannot be.
     """
-    _check_disks(definition)
+    _check_boot(definition)
     card = _card(definition)
     _check_bridge(context, card)
     address = definition.text("ip") or card.get("ip")
@@ -66,9 +82,9 @@ def request_of(context: Context, definition: Definition, approach: str) -> Creat
         limits=_limits(definition),
         address=address,
         mac=card.get("mac"),
-        kernel_boot=_kernel_boot(definition),
+        kernel_boot=_kernel_boot(definition, approach),
         hostname=_hostname(definition),
-        has_screen=definition.builder == "hvm" and bool(definition.number("vnc")),
+        has_screen=_wants_screen(definition),
     )
 
 
@@ -104,6 +120,10 @@ def cap_of(limits: Limits) -> int:
     return round(100 * limits.cpu_limit)
 
 
+def _wants_screen(definition: Definition) -> bool:
+    return definition.builder == "hvm" and bool(definition.number("vnc"))
+
+
 def _hostname(definition: Definition) -> str | None:
     """Return the host name that is asked for, made fit for one if it is not; None if it is the guest's own name."""
     wanted = re.sub(r"[^a-z0-9.-]+", "-", (definition.text("hostname") or "").lower()).strip("-.")
@@ -128,9 +148,24 @@ def _limits(definition: Definition) -> Limits:
     )
 
 
-def _kernel_boot(definition: Definition) -> KernelBoot | None:
+def disk_request(disk: Disk) -> DiskRequest:
+    """Return what a guest is to have for a disk of a domain: it is called as the domain calls it."""
+    return DiskRequest(
+        name=disk.name,
+        source=os.path.abspath(disk.path),
+        format=disk.driver,
+        read_only=disk.is_cdrom or not disk.is_writable,
+    )
+
+
+def _kernel(definition: Definition) -> str | None:
     kernel = definition.text("kernel")
-    if kernel is None or os.path.basename(kernel) == _LOADER:
+    return None if kernel is None or os.path.basename(kernel) == _LOADER else kernel
+
+
+def _kernel_boot(definition: Definition, approach: str) -> KernelBoot | None:
+    kernel = _kernel(definition)
+    if kernel is None:
         for key in ("ramdisk", "extra"):
             if definition.text(key) is not None:
                 raise InvalidInput(f"{key} goes with kernel", hint="name the kernel too")
@@ -141,21 +176,30 @@ def _kernel_boot(definition: Definition) -> KernelBoot | None:
         kernel=os.path.abspath(kernel),
         ramdisk=ramdisk and os.path.abspath(ramdisk),
         arguments=" ".join(filter(None, [words.strip(), definition.text("extra")])),
-        root=_root_device(device),
+        root=_root_device(definition, device, approach),
     )
 
 
-def _root_device(device: str) -> str | None:
-    """Return the root for the kernel; the first disk's name under Xen is the first disk whatever it is called here."""
-    is_xen_name = re.fullmatch(r"/dev/(sd|hd|xvd)a\d*", device) is not None
-    return None if not device or is_xen_name else device
+def _root_device(definition: Definition, device: str, approach: str) -> str | None:
+    """Return the root as the domain's kernel names it, which is not as Xen's would: a disk is at its place among all.
+
+    A domain whose disk is made of a template has that, whatever Xen would call it.
+    """
+    name = device.removeprefix("/dev/")
+    for unit, disk in enumerate(definition.disks, 1):
+        if disk.name == name and approach in _KERNEL_NAMES:
+            return f"{_KERNEL_NAMES[approach]}{letter_of(unit)}"
+    is_xen_name = re.fullmatch(r"(sd|hd|xvd)a\d*", name) is not None
+    return None if not device or (is_xen_name and not definition.disks) else device
 
 
-def _check_disks(definition: Definition) -> None:
-    if definition.disks:
+def _check_boot(definition: Definition) -> None:
+    """Check that a domain with disks of the node says what it is booted with: nothing looks for that on them."""
+    if definition.disks and _kernel(definition) is None:
         raise Unsupported(
-            f"{definition.disks[0].written()} cannot be given to a domain: its disk is made of a template",
-            hint=f'leave disk out; template = "{DEFAULT_TEMPLATE}" names the template',
+            f"domain {definition.name} cannot boot from {definition.disks[0].device}: nothing looks there for "
+            "a kernel",
+            hint="name the kernel too, and root",
         )
     for key in ("nfs_root", "nfs_server"):
         if definition.text(key) is not None:

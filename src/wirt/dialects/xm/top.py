@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 
 from wirt import app
 from wirt.console import output
@@ -18,16 +19,15 @@ def top(call: Call) -> int:
     """Show them every three seconds until Ctrl-C; once, if nobody looks at a terminal."""
     call.read()
     before: dict[str, float] = {}
-    while True:
-        began = time.monotonic()
-        text, before = _render(before)
-        output.say(f"{_CLEAR}{text}" if sys.stdout.isatty() else text)
-        if not sys.stdout.isatty():
-            return 0
-        try:
-            time.sleep(max(0.0, _SECONDS - (time.monotonic() - began)))
-        except KeyboardInterrupt:
-            return 0
+    is_seen = sys.stdout.isatty()
+    with suppress(KeyboardInterrupt):
+        while True:
+            text, before = _render(before)
+            output.say(f"{_CLEAR}{text}" if is_seen else text)
+            if not is_seen:
+                break
+            time.sleep(_SECONDS)
+    return 0
 
 
 def _render(before: dict[str, float]) -> tuple[str, dict[str, float]]:
