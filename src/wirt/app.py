@@ -6,7 +6,8 @@ Every command comes through here, so what only some of them need is imported whe
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
+from importlib import import_module
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,9 @@ from wirt.storage.registry import POOLS, load_pool
 from wirt.storage.templates import TemplateCache
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from wirt.model.guest import Guest
     from wirt.model.template import TemplateSpec
     from wirt.network.base import Gateway, Shaper
     from wirt.ops.doctor import Diagnosis
@@ -135,6 +139,17 @@ def find_specs(home: Home) -> "dict[str, TemplateSpec]":
     from wirt.storage.specs import SHIPPED, load_specs
 
     return load_specs([SHIPPED, os.path.join(home.etc, "templates.d")])
+
+
+def boot_preparation(context: Context) -> "Callable[[Guest], bool]":
+    """Return what brings a guest to its configuration file before it is started with the node, and says whether it may be.
+
+    Only the vz commands keep such files. They stand above this module, so theirs is named as text.
+    """
+    if not os.path.isdir(os.path.join(context.home.data, "vz", "conf")):
+        return lambda _guest: True
+    prepare = import_module("wirt.dialects.vz.vzctl.holding").prepare_boot
+    return partial(prepare, context)
 
 
 def diagnose_node(home: Home) -> "Diagnosis":

@@ -54,7 +54,10 @@ CASES = {
     "destroy-force": Case([CREATE, START], ["destroy", "--force", "web"], [CREATE, START]),
     "freeze": Case([CREATE, START], FREEZE, [THAW]),
     "thaw": Case([CREATE, START, FREEZE], THAW, [FREEZE]),
-    "set-running": Case([CREATE, START], [*SET, "96M"], [[*SET, "512M"]]),
+    # Changed once, a guest has what is done when it reboots by itself.
+    "set-running": Case(
+        [CREATE, START, [*SET, "96M"], [*SET, "512M"]], [*SET, "96M"], [[*SET, "512M"]]
+    ),
     "stop-frozen": Case([CREATE, START, FREEZE], END, [START, FREEZE]),
     "clone-running": Case([CREATE, START], CLONE, [["destroy", "other"]]),
     "mount": Case([CREATE, MOUNT, UNMOUNT], MOUNT, [UNMOUNT]),

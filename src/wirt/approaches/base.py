@@ -39,6 +39,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """The guest's first program is the template's ``/sbin/init``."""
     terminal: bool = True
     """A command in the guest can have the terminal of whoever runs it."""
+    takes_privileges: bool = False
+    """Its root can be given rights and devices of the node, or be refused them."""
     logins: bool = False
     """In the place of a console, its system takes logins on a terminal that is made for one."""
 

@@ -40,7 +40,12 @@ class FakeApproach:
 
     name = "fake"
     needs = Needs(
-        root="tree", shifted=False, nic=NicKind.TAP, smallest_memory=16 * MIB, own_kernel=False
+        root="tree",
+        shifted=False,
+        nic=NicKind.TAP,
+        smallest_memory=16 * MIB,
+        own_kernel=False,
+        takes_privileges=True,
     )
 
     fixed: frozenset[str] = frozenset()

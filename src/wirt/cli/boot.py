@@ -33,7 +33,8 @@ def boot(timeout: float, write_unit: str | None) -> int:
         return 0
     failed = False
     with app.open_context() as context:
-        for booted in boot_guests(context, ready_seconds=timeout):
+        prepare = app.boot_preparation(context)
+        for booted in boot_guests(context, ready_seconds=timeout, prepare=prepare):
             if booted.error is None:
                 output.say(f"guest {booted.guest.name} started: {booted.guest.address}")
             else:

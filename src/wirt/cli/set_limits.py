@@ -9,8 +9,10 @@ from wirt.cli import options
 from wirt.console import output
 from wirt.model.guest import Guest
 from wirt.model.limits import Limits
+from wirt.model.privileges import parse_device, parse_right
 from wirt.ops import set as verb
 from wirt.ops.naming import NamesRequest
+from wirt.ops.privileges import PrivilegesRequest
 from wirt.ops.rates import RatesRequest
 from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate
 
@@ -29,6 +31,10 @@ NONE = "none"
 @click.option("--hostname", help="Host name inside, or none for the guest's own name.")
 @click.option("--dns", multiple=True, help="Name server; may be repeated; none: as the guest says.")
 @click.option("--search", multiple=True, help="Domain to search; may be repeated; none: as above.")
+@click.option("--capability", multiple=True, help="A right of its root: sys_time:on, net_raw:off.")
+@click.option(
+    "--device", multiple=True, help="A device of the node, such as /dev/fuse:rw; or none."
+)
 @click.option("--force", is_flag=True, help="Guarantee more than the node has.")
 @click.option("--snapshot", is_flag=True, help="Keep its root and limits first, for wirt undo.")
 def set_limits(
@@ -40,6 +46,8 @@ def set_limits(
     hostname: str | None,
     dns: tuple[str, ...],
     search: tuple[str, ...],
+    capability: tuple[str, ...],
+    device: tuple[str, ...],
     **changes: Any,
 ) -> None:
     """Change what the guest NAME may use and how names are found in it; it is kept."""
@@ -48,6 +56,13 @@ def set_limits(
     )
     if names != NamesRequest():
         changes["names"] = names
+    devices = _list_of(device)
+    privileges = PrivilegesRequest(
+        rights=dict(map(parse_right, capability)) or None,
+        devices=None if devices is None else tuple(map(parse_device, devices)),
+    )
+    if privileges != PrivilegesRequest():
+        changes["privileges"] = privileges
     rates = RatesRequest(inward=rate_in, outward=rate_out)
     if rates != RatesRequest():
         changes["rates"] = rates
@@ -58,6 +73,7 @@ def set_limits(
         **_described(guest.limits),
         "rates": _described_rates(guest, rates),
         "names": _described_names(guest, names),
+        "privileges": _described_privileges(guest, privileges),
     }
     changed = [text for field, text in has.items() if changes.get(field) is not None]
     output.say(f"guest {name} has {', '.join(changed)} now")
@@ -85,6 +101,14 @@ def _described_names(guest: Guest, asked: NamesRequest) -> str:
         "search": f"the domains {', '.join(naming.search)}" if naming.search else "no domains set",
     }
     return ", ".join(text for field, text in has.items() if getattr(asked, field) is not None)
+
+
+def _described_privileges(guest: Guest, asked: PrivilegesRequest) -> str:
+    told = [f"{name} {'on' if on else 'off'}" for name, on in (asked.rights or {}).items()]
+    if asked.devices is not None:
+        devices = ", ".join(map(str, guest.privileges.devices))
+        told.append(f"the devices {devices}" if devices else "no devices")
+    return f"{', '.join(told)} from its next start"
 
 
 def _described(limits: Limits) -> dict[str, str]:

@@ -11,6 +11,7 @@ from wirt.model.disk import Disk
 from wirt.model.guest import Guest
 from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import Limits
+from wirt.model.privileges import Privileges
 from wirt.model.resources import DiskUsage
 from wirt.ops.guests import disk_usage, memory_kills, observed, screen_socket
 from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate
@@ -57,6 +58,7 @@ def show(name: str, as_json: bool) -> None:
         *([("hostname", guest.naming.hostname)] if guest.naming.hostname else []),
         *(("dns", server) for server in guest.naming.dns),
         *(("search", domain) for domain in guest.naming.search),
+        *_privileges(guest.privileges),
         *(("forward", str(one)) for one in guest.forwards),
         ("autostart", "no" if guest.boot_order is None else f"at {guest.boot_order}"),
         ("created", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(guest.created))),
@@ -77,6 +79,12 @@ def _kernel(boot: KernelBoot | None) -> list[tuple[str, str]]:
         "root": boot.root,
     }
     return [(what, value) for what, value in given.items() if value]
+
+
+def _privileges(has: Privileges) -> list[tuple[str, str]]:
+    rights = [f"{name} on" for name in has.kept] + [f"{name} off" for name in has.dropped]
+    devices = [("device", str(device)) for device in has.devices]
+    return [*([("rights", ", ".join(rights))] if rights else []), *devices]
 
 
 def _cpus(limits: Limits) -> str:

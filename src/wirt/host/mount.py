@@ -163,6 +163,20 @@ def mounts_below(directory: str) -> list[str]:
     return [target for target in _mount_points() if _is_inside(target, directory)]
 
 
+def find_copies(target: str) -> list[str]:
+    """Return where else the same as at a mount point is shown by ``bind``; the one that was mounted last first."""
+    mounts = _mounts()
+    same = next((one for one in reversed(mounts) if one.mount_point == target), None)
+    if same is None:
+        return []
+    return [
+        one.mount_point
+        for one in reversed(mounts)
+        if (one.device_number, one.root) == (same.device_number, same.root)
+        and one.mount_point != target
+    ]
+
+
 def is_mounted(target: str) -> bool:
     """Return whether something is mounted right at ``target``."""
     return target in _mount_points()

@@ -8,6 +8,7 @@ from wirt.model.kernelboot import KernelBoot
 from wirt.model.lifecycle import State
 from wirt.model.limits import Limits
 from wirt.model.naming import Naming
+from wirt.model.privileges import Privileges
 from wirt.model.rates import Rates
 from wirt.model.snapshot import Snapshot
 
@@ -61,5 +62,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Number of its range of the node's ids (``model.ids``); None: it was made when all had the same."""
     number: int | None = None
     """A number that it is found by besides its name, as OpenVZ's CTID is; None: it was given none."""
+    privileges: Privileges = Privileges()
+    """From its next start on."""
     lives_with: str | None = None
     """Name of the lock that the command it was made for holds; it is destroyed once nobody does. None: it stays."""

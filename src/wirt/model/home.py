@@ -53,6 +53,14 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
         """Return the directory of what a guest's memory held at a snapshot."""
         return f"{self.guest(guest_id)}/checkpoint-{name}"
 
+    def devices(self, guest_id: str) -> str:
+        """Return the directory of the files for devices that a running guest is given.
+
+        Not below ``run``: on most nodes device files mean nothing there. Nor in the guest's directory, which is closed to
+        its own root.
+        """
+        return f"{self.data}/devices/{guest_id}"
+
     def guest_run(self, guest_id: str) -> str:
         """Return the directory of a running guest's sockets and configuration."""
         return f"{self.run}/guests/{guest_id}"

@@ -3,6 +3,7 @@
 import msgspec
 
 from wirt.model.limits import Limits
+from wirt.model.privileges import Device, Privileges
 from wirt.model.resources import Drive, Nic, Root
 
 
@@ -15,6 +16,16 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """Directory for sockets, pid files and generated configuration; gone after a reboot."""
     log: str
     """File that the engine and the guest's console write to."""
+
+
+class GivenDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A device of the node for a guest, with a file for it that is the guest's own."""
+
+    device: Device
+    number: str
+    """Its kind and number, "c 10:229"."""
+    node: str
+    """Path on the node of the file that is shown in the guest."""
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,3 +51,5 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """Further ones beside the one that its root is on."""
     throttled: tuple[str, ...] = ()
     """MAJOR:MINOR of the node's disks whose bandwidth the guest is bounded in."""
+    privileges: Privileges = Privileges()
+    devices: tuple[GivenDevice, ...] = ()

@@ -1,6 +1,6 @@
 """``boot``: the guests that are to be started with the node are started, in their order."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -21,11 +21,21 @@ class Booted(msgspec.Struct, frozen=True, kw_only=True):
     """Why it was not started, or did not become ready; None if it is."""
 
 
-def boot(context: Context, *, ready_seconds: float) -> Iterator[Booted]:
+def boot(
+    context: Context,
+    *,
+    ready_seconds: float,
+    prepare: Callable[[Guest], bool] = lambda _guest: True,
+) -> Iterator[Booted]:
     """Start them one after the other, each when the one before is ready, and say of each how it went.
 
     Those that run or are frozen are passed over. A guest that fails stops none of the others. Killed on the way, it can
     be run again: what is started is left alone then.
+
+    Args:
+        context: the home.
+        ready_seconds: how long to wait for each.
+        prepare: is called for each before it is started; if it returns False, that guest is passed over.
     """
     listed = sorted(
         (guest.boot_order, guest.name)
@@ -35,6 +45,8 @@ def boot(context: Context, *, ready_seconds: float) -> Iterator[Booted]:
     by_name = {guest.name: guest for guest in context.store.guests()}
     for _, name in listed:
         try:
+            if not prepare(by_name[name]):
+                continue
             yield Booted(guest=start(context, name, ready_seconds=ready_seconds))
         except Error as error:
             yield Booted(guest=by_name[name], error=error)

@@ -7,16 +7,17 @@ from wirt.errors import InvalidInput, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
-from wirt.ops import admission, guests, journal, naming, rates
+from wirt.ops import admission, guests, journal, naming, privileges, rates
 from wirt.ops.context import Context
 from wirt.ops.holdable import check_holdable
 from wirt.ops.naming import NamesRequest
+from wirt.ops.privileges import PrivilegesRequest
 from wirt.ops.rates import RatesRequest
 from wirt.ops.snapshot import keep_root
 from wirt.ops.step import Step
 from wirt.ops.steps import Ladder
 
-_OTHERS = ("names", "rates")
+_OTHERS = ("names", "privileges", "rates")
 """What is no limit."""
 
 
@@ -51,6 +52,8 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     cpu_pin: tuple[int, ...] | None = None
     """None of the node's processors: it is not pinned any more."""
     names: NamesRequest | None = None
+    privileges: PrivilegesRequest | None = None
+    """From the next start on."""
     rates: RatesRequest | None = None
 
 
@@ -88,6 +91,9 @@ def set_limits(
         names = guest.naming
         if request.names is not None:
             names = naming.changed(context, guest, request.names)
+        rights = guest.privileges
+        if request.privileges is not None:
+            rights = privileges.changed(context, guest, request.privileges)
         pace = guest.rates
         if request.rates is not None:
             pace = rates.changed(context, guest, request.rates)
@@ -98,6 +104,8 @@ def set_limits(
                 guest = keep_root(context, guest, before_change=True)
             if names != guest.naming:
                 guest = naming.give(context, guest, names)
+            if rights != guest.privileges:
+                guest = privileges.give(context, guest, rights)
             if pace != guest.rates:
                 guest = rates.hold(context, guest, pace)
             if adjusted != guest.limits:

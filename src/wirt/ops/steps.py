@@ -11,7 +11,7 @@ from wirt.errors import Unsupported
 from wirt.host import files
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest, Handle
-from wirt.model.launch import Launch
+from wirt.model.launch import GivenDevice, Launch
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.model.rates import Rates
@@ -72,6 +72,7 @@ class Ladder:
             ),
             *self._forwarding(),
             self.root.to_mount(self._attach_root),
+            *self._devices(),
             Step(
                 name="engine",
                 do=self._start_engine,
@@ -109,6 +110,24 @@ class Ladder:
         if isinstance(self._approach, RebootsByItself):
             self._approach.do_at_reboot(self.place, "rates", shaper.script(self.nic(), rates))
         shaper.shape(self.nic(), rates)
+
+    def _devices(self) -> list[Step]:
+        """Return the step that makes files for the devices that the guest is given, if it is given any, or was."""
+        if not (
+            self._guest.privileges.devices or os.path.isdir(self._home.devices(self._guest.id))
+        ):
+            return []
+        # Loaded here: few guests have some.
+        from wirt.ops import privileges
+
+        return [privileges.to_make(self._context, self._guest)]
+
+    def _given_devices(self) -> tuple[GivenDevice, ...]:
+        if not self._guest.privileges.devices:
+            return ()
+        from wirt.ops import privileges
+
+        return privileges.find_given(self._context, self._guest)
 
     def _forwarding(self) -> list[Step]:
         """Return the step that leads the node's ports to the guest, if any do."""
@@ -291,6 +310,8 @@ class Ladder:
             root_device=boot.root if boot else None,
             has_screen=self._guest.has_screen,
             talks=self.talks,
+            privileges=self._guest.privileges,
+            devices=self._given_devices(),
             disks=self._open_drives(),
             throttled=bandwidth.find_disks(self._context, self._guest) if bounds_io else (),
         )

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from wirt.approaches.lxc import reboots
 from wirt.host.bounds import Setting
-from wirt.model.launch import Launch
+from wirt.model.launch import GivenDevice, Launch
+from wirt.model.privileges import Privileges
 from wirt.model.resources import Nic, RootTree
 from wirt.units import UNBOUNDED
 
@@ -30,6 +31,7 @@ def build_config(
     init: str,
     joined_by: str | None = None,
     shown: Mapping[str, str] | None = None,
+    device_version: int = 2,
 ) -> str:
     """Return the text of the container's configuration file.
 
@@ -40,6 +42,7 @@ def build_config(
         init: its first program.
         joined_by: path of the program ``ip``, which joins the card to the bridge if liblxc cannot: it looks for the bridge in
             /sys, which shows the interfaces of the network that it was mounted in.
+        device_version: of the control groups that bound the use of devices.
         shown: files of the node that are seen in the place of the container's own: where in its root -> which.
     """
     nic = launch.nic
@@ -57,7 +60,8 @@ def build_config(
             for place, file in (shown or {}).items()
         ),
         f"lxc.cgroup.dir = {launch.place.name}",
-        f"lxc.cap.drop = {' '.join(DROPPED)}",
+        *_rights(launch.privileges),
+        *_devices(launch.devices, device_version),
         "lxc.signal.halt = SIGRTMIN+3",
         reboots.build_line(launch.place),
         "lxc.apparmor.profile = generated",
@@ -81,6 +85,30 @@ def build_config(
             f"lxc.idmap = {kind} 0 {root.idmap.first} {root.idmap.size}" for kind in ("u", "g")
         ]
     return with_files("\n".join(lines) + "\n", launch.limits.files)
+
+
+def _rights(privileges: Privileges) -> list[str]:
+    dropped = ({*DROPPED} - {*privileges.kept}) | {*privileges.dropped}
+    return [f"lxc.cap.drop = {' '.join(sorted(dropped))}"] if dropped else []
+
+
+def _devices(devices: Sequence[GivenDevice], version: int) -> list[str]:
+    """Return what shows a container its devices. All others it can have no files of, so only what these may not be used for is refused."""
+    lines = [
+        f"lxc.mount.entry = {given.node} {given.device.path.removeprefix('/')} "
+        "none bind,create=file 0 0"
+        for given in devices
+    ]
+    refused = [
+        f"lxc.cgroup{_VERSIONS[version]}.devices.deny = {given.number} {letter}"
+        for given in devices
+        for letter in "rw"
+        if letter not in given.device.access
+    ]
+    if refused and version == 2:
+        # Without this, LXC takes what follows for all that may be used.
+        refused.insert(0, "lxc.cgroup2.devices.allow = a")
+    return [*lines, *refused]
 
 
 def _joining(nic: Nic, joined_by: str | None) -> str:

@@ -25,6 +25,7 @@ def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> Non
     Raises:
         Failed: LXC could not start it; the detail is the end of its log.
     """
+    written_before = os.path.getsize(log) if os.path.exists(log) else 0
     done = run.run(
         [
             _START,
@@ -40,7 +41,7 @@ def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> Non
     )
     if done.status != 0:
         raise Failed(
-            f"LXC could not start container {name}: {_first_error(log)}",
+            f"LXC could not start container {name}: {_first_error(log, written_before)}",
             detail=done.stderr.strip(),
             hint=f"see {log}",
         )
@@ -127,9 +128,11 @@ def stop(lxc_path: str, name: str, timeout: float) -> bool:
     return done.status in (0, 2)
 
 
-def _first_error(log: str) -> str:
+def _first_error(log: str, written_before: int) -> str:
+    """Return the first error that LXC has logged; what earlier starts have said is not looked at."""
     if os.path.exists(log):
         with open(log, errors="replace") as lines:
+            lines.seek(written_before)
             for line in lines:
                 if " ERROR " in line:
                     return line.rpartition(" - ")[2].strip()

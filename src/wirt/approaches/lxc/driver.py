@@ -39,6 +39,7 @@ class Lxc:
         own_kernel=False,
         init=True,
         logins=True,
+        takes_privileges=True,
     )
 
     fixed: frozenset[str] = frozenset()
@@ -101,6 +102,7 @@ class Lxc:
             settings=bounds,
             init="/sbin/init",
             joined_by=None if seen else run.find_program("ip"),
+            device_version=(cgroup.version_of("devices") or 2) if launch.devices else 2,
             shown={file: os.path.join(lxcfs.directory(), file) for file in lxcfs.find_files()},
         )
         # The configuration is made anew at every start: it need not survive a power cut.

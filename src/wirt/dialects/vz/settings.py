@@ -74,11 +74,7 @@ ENFORCED = frozenset(key for keys in LIMITING.values() for key in keys)
 REFUSED: Mapping[str, Code] = {
     "applyconfig_map": Code.APPLY_SAMPLE,
     "bridge": Code.VETH,
-    "capability": Code.CAPABILITY,
     "cpuweight": Code.CPU,
-    "devices": Code.DEVICES,
-    "devnodes": Code.DEVICES,
-    "features": Code.ENVIRONMENT,
     "host_ifname": Code.VETH,
     "host_mac": Code.VETH,
     "ifname": Code.VETH,

@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from wirt.console import output
-from wirt.dialects.vz import settings
+from wirt.dialects.vz import conf, ctid, privileges, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
+from wirt.errors import NotFound
 from wirt.model.guest import Guest
 from wirt.ops.context import Context
 from wirt.ops.naming import NamesRequest
@@ -40,6 +41,12 @@ def hold_to(context: Context, guest: Guest, config: ConfigFile, keys: Collection
             with ends_with(settings.NAMING[key]):
                 request = SetRequest(names=NamesRequest(**change))
                 set_limits(context, guest.name, request)
+    for key, code in privileges.CODES.items():
+        if key in keys:
+            with ends_with(code), ends_with(Code.DEVICES, NotFound):
+                request = SetRequest(privileges=privileges.privileges_of(config))
+                set_limits(context, guest.name, request)
+            break
     limits = settings.limits_of(config, guest.limits)
     for code, fields in _LIMITS:
         changes: dict[str, Any] = {
@@ -51,6 +58,34 @@ def hold_to(context: Context, guest: Guest, config: ConfigFile, keys: Collection
         if changes:
             with ends_with(code):
                 set_limits(context, guest.name, SetRequest(**changes))
+
+
+def bring_to_file(context: Context, guest: Guest, config: ConfigFile) -> None:
+    """Give a guest that is going to be started all that its file says.
+
+    What was set without --save is over; what was written into the file by hand begins. Disk and swap are changed by set alone:
+    where that cannot be, a container is to start all the same.
+
+    Raises:
+        Refused: one cannot be, with the status for it; what came before it is changed.
+    """
+    keys = set(config.names()) - {"DISKSPACE", "SWAPPAGES"}
+    hold_to(context, guest, config, keys - WHERE_POSSIBLE)
+    for key in sorted(keys & WHERE_POSSIBLE):
+        hold_where_possible(context, guest, config, key)
+
+
+def prepare_boot(context: Context, guest: Guest) -> bool:
+    """Bring a guest that is started with the node to its file, if it has one; return whether it may be started.
+
+    Raises:
+        Refused: as ``bring_to_file``, or the file cannot be read.
+    """
+    config = conf.read_config(context.home, ctid.ctid_of(guest))
+    if config.get("DISABLED") == "yes":
+        return False
+    bring_to_file(context, guest, config)
+    return True
 
 
 def hold_where_possible(context: Context, guest: Guest, config: ConfigFile, key: str) -> None:

@@ -7,7 +7,8 @@ from wirt.console import output
 from wirt.dialects.vz import conf, ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.vzctl.call import Call
-from wirt.dialects.vz.vzctl.holding import WHERE_POSSIBLE, hold_to, hold_where_possible
+from wirt.dialects.vz.vzctl.holding import bring_to_file
+from wirt.dialects.vz.vzctl.snapshot import unmount_targets
 from wirt.errors import WrongState
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
@@ -67,6 +68,8 @@ def destroy(call: Call) -> int:
                     Code.MOUNTED, f"{words.capital} is currently mounted", hint="umount it first"
                 )
             call.tell(f"Destroying {words.container} private area: {context.home.guest(guest.id)}")
+            if guest.snapshots:
+                unmount_targets(context, guest.name)
             destroy_guest(context, guest.name)
         conf.put_aside(context.home, ctid.ctid_of(guest))
     call.tell(f"{words.capital} private area was destroyed")
@@ -100,12 +103,7 @@ def _start(call: Call, context: Context, options: dict[str, str]) -> None:
         guest = observed(context, guest)
         if guest.state.is_up:
             raise Refused(Code.RUNNING, f"{words.capital} is already running")
-        # What was set without --save is over; what was written into the file by hand begins. Disk and swap
-        # are changed by set alone: where that cannot be, a container is to start all the same.
-        keys = set(config.names()) - {"DISKSPACE", "SWAPPAGES"}
-        hold_to(context, guest, config, keys - WHERE_POSSIBLE)
-        for key in sorted(keys & WHERE_POSSIBLE):
-            hold_where_possible(context, guest, config, key)
+        bring_to_file(context, guest, config)
         if guest.state is State.MOUNTED:
             # It is mounted again, as its own programs see it.
             unmount_guest(context, guest.name)

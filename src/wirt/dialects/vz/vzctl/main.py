@@ -33,8 +33,9 @@ COMMANDS = {
     "snapshot": f"{_HERE}.snapshot:create",
     "snapshot-delete": f"{_HERE}.snapshot:delete",
     "snapshot-list": f"{_HERE}.snapshot:show",
+    "snapshot-mount": f"{_HERE}.snapshot:mount",
     "snapshot-switch": f"{_HERE}.snapshot:switch",
-    **dict.fromkeys(("snapshot-mount", "snapshot-umount"), f"{_HERE}.missing:refuse"),
+    "snapshot-umount": f"{_HERE}.snapshot:unmount",
     **dict.fromkeys(("chkpnt", "suspend"), f"{_HERE}.checkpoint:save"),
     **dict.fromkeys(("restore", "resume"), f"{_HERE}.checkpoint:restore"),
     **dict.fromkeys(
@@ -62,9 +63,14 @@ vzctl set <ctid> [--save] [--force] [--setmode restart|ignore] [--applyconfig <n
    [--ipadd <addr>] [--ipdel <addr>|all] [--hostname <name>] [--nameserver <addr>]
    [--searchdomain <name>] [--cpus <N>] [--cpulimit <N>]
    [--cpuunits <N>] [--cpumask <list>|all]
+   [--ioprio 0-7] [--iolimit <MiB>] [--iopslimit <N>]
+   [--capability <name>:on|off[,...]] [--features <name>:on|off[,...]]
+   [--devnodes <device>:r|w|rw|none] [--devices b|c:<major>:<minor>:r|w|rw|none]
    [--ram <bytes>] [--swap <bytes>] [--diskspace <soft>[:<hard>]] [--<beancounter> N[:N]]
 vzctl snapshot <ctid> [--id <uuid>] [--skip-suspend] [--skip-config]
 vzctl snapshot-switch | snapshot-delete <ctid> --id <uuid>
+vzctl snapshot-mount <ctid> --id <uuid> [--target <dir>]
+vzctl snapshot-umount <ctid> --id <uuid>
 vzctl snapshot-list <ctid> [-H] [-o field[,field...]] [--id <uuid>]
 vzctl chkpnt <ctid> [--suspend] [--dump] [--resume | --kill]
 vzctl restore <ctid> [--undump] [--resume]"""

@@ -8,8 +8,6 @@ from wirt.dialects.vz.vzctl.call import Call
 _WHY = {
     "compact": (Code.PLOOP, "a container's root is no ploop image"),
     "convert": (Code.PLOOP, "a container's root cannot become a ploop image"),
-    "snapshot-mount": (Code.SNAPSHOT_MOUNT, "wirt snapshot mount shows it where Wirt keeps it"),
-    "snapshot-umount": (Code.SNAPSHOT_UNMOUNT, "wirt snapshot unmount does it"),
     "quotaon": (Code.QUOTA_ON, "a disk quota is part of the pool and always on"),
     "quotaoff": (Code.QUOTA_OFF, "a disk quota is part of the pool and always on"),
     "quotainit": (Code.QUOTA_INIT, "a disk quota is part of the pool and always on"),

@@ -6,7 +6,7 @@ import msgspec
 
 from wirt import app
 from wirt.console import output
-from wirt.dialects.vz import conf, ctid, settings
+from wirt.dialects.vz import conf, ctid, privileges, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.vzctl.call import Call
@@ -21,7 +21,9 @@ from wirt.ops.password import set_password
 from wirt.ops.rename import rename
 
 _FLAGS = ("save", "force", "reset_ub", "skip_arpdetect", "offline-resize", "offline")
-_OTHERS = ("applyconfig", "setmode", "userpasswd", "ipadd", "ip", "ipdel")
+_LISTS = tuple(key.lower() for key in privileges.CODES)
+"""Options whose values are merged into what the file has."""
+_OTHERS = ("applyconfig", "setmode", "userpasswd", "ipadd", "ip", "ipdel", *_LISTS)
 _NOT_FROM_SAMPLE = frozenset(
     {"DESCRIPTION", "HOSTNAME", "IP_ADDRESS", "NAME", "OSTEMPLATE", "VE_PRIVATE", "VE_ROOT"}
 )
@@ -33,6 +35,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
     keys: Mapping[str, str]
     """The keys of the file that it sets."""
+    lists: Mapping[str, str]
+    """Keys whose value is merged into what the file has."""
     passwords: Sequence[tuple[str, str]]
     """Users and their passwords, which no file is told."""
     address: str | None
@@ -57,12 +61,16 @@ def set_parameters(call: Call) -> int:
         if asked.resets:
             hold_to(context, guest, config, [])
             return Code.OK
-        if asked.keys or asked.is_address_dropped or asked.address:
+        if asked.keys or asked.lists or asked.is_address_dropped or asked.address:
             _check_can_be_applied(call, guest, asked)
             changed = _changed(config, asked)
             _apply(context, guest, number, changed, asked)
             if "HOSTNAME" in asked.keys and guest.state.is_up:
                 output.note(f"Warning: a {call.words.container} gets its host name at its start")
+            if asked.lists and guest.state.is_up:
+                output.note(
+                    f"Warning: a {call.words.container} gets its rights and devices at its start"
+                )
             if asked.saves:
                 path = conf.write_config(context.home, number, changed)
                 call.tell(call.words.saved(number, path))
@@ -95,11 +103,17 @@ def _read(home: Home, options: Sequence[tuple[str, str]], *, unlimited: int) -> 
     for option, value in options:
         if option not in _FLAGS and option not in _OTHERS:
             keys |= settings.values_of(option, value, unlimited=unlimited)
+    lists = {
+        name.upper(): ",".join(value for option, value in options if option == name)
+        for name in _LISTS
+        if name in given
+    }
     for repeated in settings.REPEATED:
         if repeated in given:
             keys[repeated.upper()] = " ".join(value for name, value in options if name == repeated)
     return Asked(
         keys=keys,
+        lists=lists,
         passwords=[_password(value) for option, value in options if option == "userpasswd"],
         address=settings.address_of([value for name, value in options if name in ("ipadd", "ip")]),
         is_address_dropped="ipdel" in given,
@@ -125,6 +139,13 @@ def _check_can_be_applied(call: Call, guest: Guest, asked: Asked) -> None:
             f"Unable to apply parameters: {call.words.container} is not running",
             hint="pass --save, and they are kept",
         )
+    if asked.lists and not asked.saves:
+        key = next(iter(asked.lists))
+        raise Refused(
+            privileges.CODES[key],
+            f"--{key.lower()} is of the next start, and would be over then",
+            hint="pass --save",
+        )
     if kept and not asked.saves:
         raise Refused(
             Code.BEANCOUNTERS,
@@ -142,6 +163,8 @@ def _changed(config: ConfigFile, asked: Asked) -> ConfigFile:
     """Return the container's file as it is going to be."""
     for key, value in asked.keys.items():
         config = config.replace(key, value)
+    for key, value in asked.lists.items():
+        config = config.replace(key, privileges.merged(key, config.get(key) or "", value))
     had = config.get("IP_ADDRESS") or ""
     if asked.address is not None:
         if had not in ("", asked.address) and not asked.is_address_dropped:
@@ -171,7 +194,7 @@ def _apply(
         keys -= {"DISKSPACE"}
         # As when it is made: what a sample says of a disk is kept, be there a pool that bounds it or not.
         hold_where_possible(context, guest, config, "DISKSPACE")
-    hold_to(context, guest, config, keys)
+    hold_to(context, guest, config, keys | set(asked.lists))
     if {"ONBOOT", "BOOTORDER"} & set(asked.keys):
         _start_with_node(context, name, config)
     if asked.address is not None or asked.is_address_dropped:

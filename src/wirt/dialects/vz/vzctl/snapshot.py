@@ -1,9 +1,10 @@
-"""``vzctl snapshot``, ``snapshot-list``, ``snapshot-switch`` and ``snapshot-delete``: a container's root kept, and gone back to.
+"""``vzctl snapshot``, ``snapshot-list``, ``-switch``, ``-delete``, ``-mount`` and ``-umount``: a container's root kept, and gone back to.
 
 OpenVZ's ids are UUIDs. A snapshot that is made here is called by its UUID, so ``wirt snapshot`` knows it too; one that was made
 there is found by the name that it has. Snapshots are of the root alone: those of a running container want ``--skip-suspend``.
 """
 
+import os
 import re
 import time
 import uuid
@@ -13,8 +14,17 @@ from wirt.console import output
 from wirt.dialects.vz import ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.vzctl.call import Call
+from wirt.host import mount as node_mount
+from wirt.ops.context import Context
 from wirt.ops.guests import observed
-from wirt.ops.snapshot import create_snapshot, delete_snapshot, list_snapshots, restore_snapshot
+from wirt.ops.snapshot import (
+    create_snapshot,
+    delete_snapshot,
+    list_snapshots,
+    mount_snapshot,
+    restore_snapshot,
+    unmount_snapshot,
+)
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _WIDTHS = {"parent_uuid": 38, "current": 1, "uuid": 38, "date": 19, "name": 32}
@@ -76,6 +86,48 @@ def delete(call: Call) -> int:
         delete_snapshot(context, guest.name, wanted)
     call.tell(f"Snapshot {{{wanted}}} has been successfully deleted")
     return Code.OK
+
+
+def mount(call: Call) -> int:
+    """Show a snapshot on the node, to be read only: where it is asked for, or where Wirt keeps it."""
+    given = dict(call.options([], ["id", "uuid", "target"]))
+    wanted = _must_have_id(given)
+    target = given.get("target")
+    if target is not None and not os.path.isdir(target):
+        raise Refused(Code.SNAPSHOT_MOUNT, f"{target} is no directory", hint="make it first")
+    with app.open_context() as context, ends_with(Code.SNAPSHOT_MOUNT):
+        guest = ctid.find(context, call.ctid)
+        place = mount_snapshot(context, guest.name, wanted)
+        if target is not None:
+            if node_mount.find_copies(place):
+                raise Refused(Code.SNAPSHOT_MOUNT, f"Snapshot {{{wanted}}} is already mounted")
+            place = os.path.abspath(target)
+            node_mount.bind(mount_snapshot(context, guest.name, wanted), place, read_only=True)
+    call.tell(f"Snapshot {{{wanted}}} has been mounted to {place}")
+    return Code.OK
+
+
+def unmount(call: Call) -> int:
+    """Undo ``mount``."""
+    wanted = _must_have_id(dict(call.options([], ["id", "uuid"])))
+    with app.open_context() as context, ends_with(Code.SNAPSHOT_UNMOUNT):
+        guest = ctid.find(context, call.ctid)
+        unmount_targets(context, guest.name, wanted)
+        unmount_snapshot(context, guest.name, wanted)
+    call.tell(f"Snapshot {{{wanted}}} has been successfully unmounted")
+    return Code.OK
+
+
+def unmount_targets(context: Context, name: str, snapshot: str | None = None) -> None:
+    """Unmount a guest's snapshots, or one, from where people have wanted to see them.
+
+    Raises:
+        Busy: a process uses one.
+    """
+    for one in list_snapshots(context, name):
+        if one.mounted is not None and snapshot in (None, one.name):
+            for copy in node_mount.find_copies(one.mounted):
+                node_mount.unmount_unused(copy)
 
 
 def show(call: Call) -> int:
