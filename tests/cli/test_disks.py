@@ -169,3 +169,37 @@ def test_guest_on_an_image_leaves_no_device_and_no_mount(
     world = home.world()
 
     assert (world.loops, world.mounts) == (frozenset(), frozenset())
+
+
+def test_guest_beyond_its_soft_limit_grows_no_more_when_its_grace_is_over(
+    home: HomeUnderTest,
+) -> None:
+    home.wirt("create", "-t", TINY, "--pool", "image", "--disk", "64M", "web", status=0)
+    home.wirt("start", "web", status=0)
+    said = home.wirt("set", "web", "--disk-soft", "8M", "--disk-grace", "0s", status=0).stdout
+    write = "dd if=/dev/zero of=/root/{} bs=1M count=12 conv=fsync"
+    within = home.wirt("exec", "web", "sh", "-c", write.format("one"))
+    home.wirt("counters", "--sample", status=0)
+    shown = home.wirt("show", "web", status=0).stdout
+    beyond = home.wirt("exec", "web", "sh", "-c", write.format("two"))
+    home.wirt("exec", "web", "sh", "-c", "rm /root/one /root/two", status=0)
+    home.wirt("restart", "--force", "web", status=0)
+    home.wirt("counters", "--sample", status=0)
+    again = home.wirt("exec", "web", "sh", "-c", write.format("two"))
+    refused = home.wirt("set", "web", "--disk-soft", "65M", status=2)
+    home.wirt("create", "-t", TINY, "--pool", "directory", "plain", status=0)
+    uncounted = home.wirt("set", "plain", "--disk-soft", "8M", status=6)
+
+    assert said == "guest web has a soft limit of 8 MiB of its disk, no grace now\n"
+    assert within.returncode == 0
+    assert "disk soft    8 MiB, no grace; exceeded: no growth\n" in shown
+    assert uncounted.stderr == (
+        "wirt: the disk of guest plain cannot be given a soft limit: pool directory does not count what "
+        "a root holds; pools image and btrfs do\n"
+    )
+    assert "No space left" in beyond.stderr
+    assert again.returncode == 0
+    assert refused.stderr == (
+        "wirt: 65 MiB cannot be the soft limit of a disk of 64 MiB; ask for no more than the disk, "
+        "or unlimited\n"
+    )

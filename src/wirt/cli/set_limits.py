@@ -14,7 +14,7 @@ from wirt.ops import set as verb
 from wirt.ops.naming import NamesRequest
 from wirt.ops.privileges import PrivilegesRequest
 from wirt.ops.rates import RatesRequest
-from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate
+from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate, render_seconds
 
 NONE = "none"
 """Takes away what was set."""
@@ -26,6 +26,10 @@ NONE = "none"
 @click.option("--memory", type=options.BYTES, help="Memory.")
 @options.held
 @click.option("--disk", type=options.BYTES, help="Disk.")
+@click.option(
+    "--disk-soft", type=options.BOUND, help="Disk that it may hold for long, or unlimited."
+)
+@click.option("--disk-grace", type=options.SECONDS, help="How long it may hold more than that.")
 @click.option("--rate-in", type=options.RATE, help="What it is sent, per second, or unlimited.")
 @click.option("--rate-out", type=options.RATE, help="What it sends, per second, or unlimited.")
 @click.option("--hostname", help="Host name inside, or none for the guest's own name.")
@@ -132,7 +136,17 @@ def _described(limits: Limits) -> dict[str, str]:
         "io_weight": f"a weight of {limits.io_weight} at its disk",
         "files": f"{_count(limits.files)} open files for each process",
         "disk": f"a disk of {render_bytes(limits.disk)}",
+        "disk_soft": _soft(limits),
+        "disk_grace": f"a grace of {render_seconds(limits.disk_grace)}"
+        if limits.disk_grace
+        else "no grace",
     }
+
+
+def _soft(limits: Limits) -> str:
+    if limits.disk_soft == UNBOUNDED:
+        return "no soft limit of its disk"
+    return f"a soft limit of {render_bytes(limits.disk_soft)} of its disk"
 
 
 def _size(size: int) -> str:

@@ -14,7 +14,8 @@ from wirt.model.limits import Limits
 from wirt.model.privileges import Privileges
 from wirt.model.resources import DiskUsage
 from wirt.ops.guests import disk_usage, memory_kills, observed, screen_socket
-from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate
+from wirt.ops.softlimit import grace_left
+from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate, render_seconds
 
 
 @click.command()
@@ -48,6 +49,7 @@ def show(name: str, as_json: bool) -> None:
         *([] if guest.limits.files == UNBOUNDED else [("open files", str(guest.limits.files))]),
         ("disk", _disk(guest.limits.disk, usage)),
         *(("further disk", _further(disk)) for disk in guest.disks),
+        *_soft(guest),
         *([("disk io", _io(guest.limits))] if guest.limits.bounds_io else []),
         *_io_weight(guest.limits),
         *_kernel(guest.kernel_boot),
@@ -66,6 +68,17 @@ def show(name: str, as_json: bool) -> None:
         ("log", place.log),
     ]
     output.say("\n".join(f"{key:<12} {value}" for key, value in rows))
+
+
+def _soft(guest: Guest) -> list[tuple[str, str]]:
+    limits, left = guest.limits, grace_left(guest)
+    if limits.disk_soft == UNBOUNDED:
+        return []
+    grace = f"grace {render_seconds(limits.disk_grace)}" if limits.disk_grace else "no grace"
+    text = f"{render_bytes(limits.disk_soft)}, {grace}"
+    if left is not None:
+        text += f"; exceeded, {render_seconds(left)} left" if left > 0 else "; exceeded: no growth"
+    return [("disk soft", text)]
 
 
 def _kernel(boot: KernelBoot | None) -> list[tuple[str, str]]:

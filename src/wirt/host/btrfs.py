@@ -108,7 +108,11 @@ def limit(volume: str, size: int) -> None:
     Raises:
         Failed: quotas are off.
     """
-    run.check(["btrfs", "qgroup", "limit", str(size), volume])
+    done = run.run(["btrfs", "qgroup", "limit", str(size), volume])
+    if done.status != 0:
+        # The kernel wants room for the change itself in the subvolume that it is asked through, and one that is full has none.
+        above = os.path.dirname(volume)
+        run.check(["btrfs", "qgroup", "limit", str(size), f"0/{_number(volume)}", above])
 
 
 def _number(volume: str) -> str:

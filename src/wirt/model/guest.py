@@ -62,6 +62,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Number of its range of the node's ids (``model.ids``); None: it was made when all had the same."""
     number: int | None = None
     """A number that it is found by besides its name, as OpenVZ's CTID is; None: it was given none."""
+    over_soft_since: float | None = None
+    """Unix time, seconds, when it was first seen to hold more of its disk than its soft limit; None: it does not."""
     privileges: Privileges = Privileges()
     """From its next start on."""
     lives_with: str | None = None

@@ -64,6 +64,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What it gets of a disk that several guests want, against what each of them has."""
     files: int = UNBOUNDED
     """Files that each of its processes may have open; UNBOUNDED: as many as the node's own."""
+    disk_soft: int = UNBOUNDED
+    """Bytes of its disk that it may hold for longer than its grace; UNBOUNDED: all."""
+    disk_grace: float = 7 * 86400.0
+    """Seconds."""
 
     @property
     def bounds_io(self) -> bool:
@@ -181,6 +185,12 @@ def check_limits(
         raise InvalidInput(
             f"a disk of {render_bytes(limits.disk)} is too small",
             hint=f"give at least {render_bytes(SMALLEST_DISK)}",
+        )
+    if limits.disk_soft != UNBOUNDED and not 0 < limits.disk_soft <= limits.disk:
+        raise InvalidInput(
+            f"{render_bytes(limits.disk_soft)} cannot be the soft limit of a disk of "
+            f"{render_bytes(limits.disk)}",
+            hint="ask for no more than the disk, or unlimited",
         )
     if limits.disk > LARGEST_DISK:
         raise InvalidInput(

@@ -16,7 +16,7 @@ from wirt.host import files
 from wirt.model.counter import Counter, Most, highest, raised
 from wirt.model.guest import Guest, Handle
 from wirt.model.lifecycle import next_state
-from wirt.ops import guests
+from wirt.ops import guests, softlimit
 from wirt.ops.context import Context
 from wirt.ops.systemd import build_command
 
@@ -59,6 +59,8 @@ def read_counters(context: Context, name: str) -> list[Counter]:
 def sample(context: Context) -> Iterator[Error]:
     """Read the counters of every running guest that has some, for the most of each, and yield what went wrong.
 
+    Disks with a soft limit are looked at as well.
+
     A guest that fails keeps none of the others from being read.
     """
     for guest in context.store.guests():
@@ -68,6 +70,7 @@ def sample(context: Context) -> Iterator[Error]:
             continue  # it does not run, or nobody can count what it holds
         except Error as error:
             yield error
+    yield from softlimit.review_all(context)
 
 
 def build_units(

@@ -8,8 +8,9 @@ from wirt.host import affinity, openfiles
 from wirt.model.capability import no
 from wirt.model.guest import Guest
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_files, check_pin
-from wirt.ops import bandwidth
+from wirt.ops import bandwidth, softlimit
 from wirt.ops.context import Context
+from wirt.units import UNBOUNDED
 
 
 def check_holdable(
@@ -40,6 +41,13 @@ def check_holdable(
             "of this node",
             hint="put the home on a disk",
         )
+    if "disk_soft" in wanted and limits.disk_soft != UNBOUNDED:
+        soft = softlimit.probe(context, guest)
+        if not soft.available:
+            raise Unsupported(
+                f"the disk of guest {guest.name} cannot be given a soft limit: {soft.reason}",
+                hint=soft.hint,
+            )
     if "files" in wanted:
         check_files(limits.files, openfiles.most())
     if "cpu_pin" in wanted:

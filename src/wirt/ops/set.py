@@ -7,7 +7,7 @@ from wirt.errors import InvalidInput, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
-from wirt.ops import admission, guests, journal, naming, privileges, rates
+from wirt.ops import admission, guests, journal, naming, privileges, rates, softlimit
 from wirt.ops.context import Context
 from wirt.ops.holdable import check_holdable
 from wirt.ops.naming import NamesRequest
@@ -30,6 +30,10 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     processes: int | None = None
     disk: int | None = None
     """Bytes."""
+    disk_soft: int | None = None
+    """Bytes, or UNBOUNDED."""
+    disk_grace: float | None = None
+    """Seconds."""
     swap: int | None = None
     """Bytes, or UNBOUNDED."""
     io_read: int | None = None
@@ -119,6 +123,8 @@ def set_limits(
                 guest = after
             if request.disk is not None:
                 guest = _resize(context, guest, msgspec.structs.replace(guest, limits=limits))
+    if {request.disk_soft, request.disk_grace} != {None}:
+        guest = softlimit.review(context, name)
     return guest
 
 

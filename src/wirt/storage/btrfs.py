@@ -151,6 +151,18 @@ class BtrfsPool:
         quota = btrfs.read_quota(volume)
         return DiskUsage(bytes=quota.used, bytes_limit=quota.limit)
 
+    def probe_closing(self, guest_id: str) -> Capability:
+        """Ask whether quotas are on."""
+        return self.probe_resize(guest_id, 0)
+
+    def close(self, guest_id: str, soft: int) -> None:
+        """Bound the quota group by the soft limit: what is there beyond it stays."""
+        btrfs.limit(self._path(guest_id, _VOLUME), soft)
+
+    def reopen(self, guest_id: str, size: int) -> None:
+        """Give the quota group the disk's own bound."""
+        btrfs.limit(self._path(guest_id, _VOLUME), size)
+
     def snapshots(self) -> Snapshots:
         """Return the keeper of this pool's snapshots: read-only subvolumes."""
         from wirt.storage.snapshots import BtrfsSnapshots

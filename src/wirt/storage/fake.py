@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 
 from typing_extensions import override
@@ -121,6 +122,20 @@ class FakePool:
         used = files.disk_usage(self._path(guest_id, "root"))
         with open(self._path(guest_id, "size")) as size:
             return DiskUsage(bytes=used, bytes_limit=int(size.read()))
+
+    def probe_closing(self, guest_id: str) -> Capability:
+        """Say yes."""
+        return yes(self.name, "it needs nothing")
+
+    def close(self, guest_id: str, soft: int) -> None:
+        """Write down that it may not grow."""
+        self._count("close")
+        files.write(self._path(guest_id, "closed"), str(soft))
+
+    def reopen(self, guest_id: str, size: int) -> None:
+        """Strike that."""
+        self._count("reopen")
+        Path(self._path(guest_id, "closed")).unlink(missing_ok=True)
 
     def parts(self, guest_id: str) -> tuple[str, ...]:
         """Return the copy, and the disks beside it."""

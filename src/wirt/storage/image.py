@@ -163,6 +163,20 @@ class ImagePool:
         """Give a tree's file system another size."""
         self._trees.resize(guest_id, size)
 
+    def probe_closing(self, guest_id: str) -> Capability:
+        """Ask whether it is a tree."""
+        if not self._is_tree(guest_id):
+            return no(self.name, "the file system on its image is the guest's own affair")
+        return yes(self.name, "what is free is taken by a file that the guest cannot reach")
+
+    def close(self, guest_id: str, soft: int) -> None:
+        """Take what is free of a tree's disk."""
+        self._trees.close(guest_id)
+
+    def reopen(self, guest_id: str, size: int) -> None:
+        """Give it back."""
+        self._trees.reopen(guest_id)
+
     def snapshots(self) -> Snapshots:
         """Return the keeper of this pool's snapshots: copies of disks and layers."""
         from wirt.storage.snapshots import ImageSnapshots

@@ -25,6 +25,8 @@ _REPAIRED = 1
 _TOO_SMALL = ("smaller than minimum", "Not enough space")
 """What resize2fs says of a file system that holds more than it shall."""
 
+_FILLER = "filler"
+"""The file that takes what is free of the disk of a guest whose grace is over."""
 _BALLAST, _BALLAST_FILES, _BALLAST_BYTES = "ballast", 16, 4096
 """Files that no guest can reach, and which make room for overlayfs: to be mounted it has to write a few of its own.
 
@@ -178,6 +180,35 @@ class LoopDisks(DirectoryPool):
         # If a process outside of the guest still has a file of it open, the kernel gives the device up when it has not.
         loop.wait_free(self._path(guest_id, DISK), FREE_SECONDS)
 
+    def close(self, guest_id: str) -> None:
+        """Have a file beside the guest's layer take all blocks that are free; what the guest deletes later too, at the next call.
+
+        Killed on the way, it has taken some.
+        """
+        layer = self._path(guest_id, MOUNTED)
+        if not mount.is_mounted(layer):
+            return
+        with files.translated(f"keep the disk of guest {guest_id} from growing"):
+            free = os.statvfs(layer)
+            file = os.open(f"{layer}/{_FILLER}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                wanted = free.f_bavail * free.f_frsize
+                # What the file needs for itself leaves a little less than there was.
+                while wanted >= ext4.BLOCK:
+                    try:
+                        os.posix_fallocate(file, os.fstat(file).st_size, wanted)
+                    except OSError as error:
+                        if error.errno != errno.ENOSPC:
+                            raise
+                        wanted //= 2
+            finally:
+                os.close(file)
+
+    def reopen(self, guest_id: str) -> None:
+        """Delete that file."""
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self._path(guest_id, MOUNTED)}/{_FILLER}")
+
     def remove(self, guest_id: str) -> None:
         """Delete the guest's disk."""
         self.detach(guest_id)
@@ -206,8 +237,10 @@ class LoopDisks(DirectoryPool):
         if not mount.is_mounted(layer):
             return None
         found = os.statvfs(layer)
+        # What keeps the guest from growing is none of its own.
+        filled = _allocated(f"{layer}/{_FILLER}")
         return DiskUsage(
-            bytes=(found.f_blocks - found.f_bfree) * found.f_frsize,
+            bytes=(found.f_blocks - found.f_bfree) * found.f_frsize - filled,
             bytes_limit=found.f_blocks * found.f_frsize,
             inodes=found.f_files - found.f_ffree,
             inodes_limit=found.f_files,
@@ -288,6 +321,14 @@ def resize_file(disk: str, size: int) -> None:
                 hint="give more, or delete something in it first",
             ) from error
         raise
+
+
+def _allocated(path: str) -> int:
+    """Return the bytes that a file takes on its disk, 0 if there is none."""
+    try:
+        return os.stat(path).st_blocks * 512
+    except FileNotFoundError:
+        return 0
 
 
 def _take_ballast(directory: str) -> None:

@@ -43,6 +43,8 @@ LIMITING: Mapping[str, tuple[str, ...]] = {
     "processes": ("NUMPROC",),
     "swap": ("SWAPPAGES",),
     "disk": ("DISKSPACE",),
+    "disk_soft": ("DISKSPACE",),
+    "disk_grace": ("QUOTATIME",),
     "io_weight": ("IOPRIO",),
     "io_read": ("IOLIMIT",),
     "io_write": ("IOLIMIT",),
@@ -146,9 +148,14 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
             limit = _read_pair(key.lower(), text, ubc.UNLIMITED).limit
             if limit not in (ubc.UNLIMITED, ubc.UNLIMITED_2006):
                 bounds[key] = limit * unit
-    disk = base.disk
+    disk, soft = base.disk, base.disk_soft
     if (space := config.get("DISKSPACE")) is not None:
-        disk = _read_space("diskspace", space).limit * 1024
+        pair = _read_space("diskspace", space)
+        disk, soft = pair.limit * 1024, pair.barrier * 1024
+        soft = soft if soft < disk else UNBOUNDED
+    grace = base.disk_grace
+    if (seconds := config.get("QUOTATIME")) is not None:
+        grace = float(_number("quotatime", seconds)["QUOTATIME"])
     return msgspec.structs.replace(
         base,
         cpus=(cpus := _cpus(config, base.cpus)),
@@ -160,6 +167,8 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
         processes=bounds.get("NUMPROC", base.processes),
         swap=_swap(config, base.swap),
         disk=disk,
+        disk_soft=soft,
+        disk_grace=grace,
         **_io(config, base),
     )
 
@@ -388,9 +397,7 @@ VALUED = (*UBC, *REFUSED, *_READERS)
 """Every option of ``set`` that sets keys alone."""
 
 NOT_ENFORCED = (
-    frozenset(
-        {*(name.upper() for name in UBC), "DISKINODES", "DISK_QUOTA", "QUOTATIME", "VM_OVERCOMMIT"}
-    )
+    frozenset({*(name.upper() for name in UBC), "DISKINODES", "DISK_QUOTA", "VM_OVERCOMMIT"})
     - ENFORCED
 )
 """Keys that are kept for whoever reads the file, and that no part of Wirt holds a guest to."""

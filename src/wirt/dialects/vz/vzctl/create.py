@@ -17,6 +17,7 @@ from wirt.model.home import Home
 from wirt.model.limits import Limits
 from wirt.model.names import check_name
 from wirt.model.naming import Naming, check_naming
+from wirt.ops import softlimit
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest
 from wirt.ops.create import create as create_guest
@@ -62,6 +63,8 @@ def create(call: Call) -> int:
                 conf.remove(context.home, number)
                 raise
             hold_to(context, guest, config, ["HOSTNAME"])
+            if softlimit.probe(context, guest).available:
+                hold_to(context, guest, config, ["DISKSPACE"])
             for key in ("SWAPPAGES", *sorted(WHERE_POSSIBLE)):
                 hold_where_possible(context, guest, config, key)
         call.tell(call.words.creating(guest.template, context.home.guest(guest.id)))
@@ -113,6 +116,7 @@ def _where_sure(limits: Limits) -> Limits:
     usual = Limits()
     unsure = (
         "swap",
+        "disk_soft",
         *(field for field, keys in settings.LIMITING.items() if WHERE_POSSIBLE & {*keys}),
     )
     return msgspec.structs.replace(limits, **{field: getattr(usual, field) for field in unsure})

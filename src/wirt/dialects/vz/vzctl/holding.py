@@ -18,6 +18,7 @@ _LIMITS: Sequence[tuple[Code, Sequence[str]]] = (
     (Code.BEANCOUNTERS, ("swap",)),
     (Code.CPU, ("cpus", "cpu_limit", "cpu_weight", "cpu_pin")),
     (Code.QUOTA_LIMIT, ("disk",)),
+    (Code.QUOTA_LIMIT, ("disk_soft", "disk_grace")),
     (Code.IO, ("io_weight", "io_read", "io_write", "iops_read", "iops_write")),
 )
 """What is held to at once, in this order, and what vzctl ends with when that fails."""

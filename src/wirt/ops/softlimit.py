@@ -1,0 +1,88 @@
+"""The soft limit of a guest's disk: it may hold more for a time, the grace, and then no more than it has until it holds less.
+
+No kernel has that for what a guest's root lies on. So whoever reads counters looks at the disk too (``wirt counters --sample``, by a
+timer): since when a guest holds too much is kept in its row, and when its grace is over, its pool takes what is free away from it.
+Every look brings the pool to what the row and the disk say, so one that was killed is made good by the next.
+"""
+
+import time
+
+import msgspec
+
+from wirt.errors import Error
+from wirt.model.capability import Capability, no
+from wirt.model.guest import Guest
+from wirt.ops import guests
+from wirt.ops.context import Context
+from wirt.storage.base import Closable, MeasuresRoots
+from wirt.units import UNBOUNDED
+
+
+def probe(context: Context, guest: Guest) -> Capability:
+    """Ask whether the guest's pool can hold it to a soft limit."""
+    pool = context.pool(guest.pool)
+    if not isinstance(pool, Closable):
+        return no(
+            "disk-soft",
+            f"pool {guest.pool} does not count what a root holds",
+            "pools image and btrfs do",
+        )
+    return pool.probe_closing(guest.id)
+
+
+def review(context: Context, name: str) -> Guest:
+    """Look at a guest's disk, let it have what its limits allow it now, and return the guest.
+
+    One whose disk cannot be measured now, as an image that is not mounted, is left as it is.
+
+    Raises:
+        NotFound, Busy: nothing was done.
+        Failed: the pool could not.
+    """
+    with guests.held(context, name) as found:
+        guest = found
+        pool = context.pool(guest.pool)
+        soft = guest.limits.disk_soft
+        if not isinstance(pool, Closable) or not isinstance(pool, MeasuresRoots):
+            return guest
+        used = pool.measure(guest.id)
+        if used is None:
+            return guest
+        since = guest.over_soft_since
+        if soft == UNBOUNDED or used.bytes <= soft:
+            since = None
+        elif since is None:
+            since = time.time()
+        if since != guest.over_soft_since:
+            guest = msgspec.structs.replace(guest, over_soft_since=since)
+            context.store.settle(guest.id, guest)
+        if is_over(guest):
+            pool.close(guest.id, soft)
+        else:
+            pool.reopen(guest.id, guest.limits.disk)
+        return guest
+
+
+def is_over(guest: Guest) -> bool:
+    """Return whether a guest's grace is over."""
+    left = grace_left(guest)
+    return left is not None and left <= 0
+
+
+def grace_left(guest: Guest) -> float | None:
+    """Return the seconds that a guest may hold more than its soft limit for, None if it does not."""
+    if guest.over_soft_since is None:
+        return None
+    return guest.over_soft_since + guest.limits.disk_grace - time.time()
+
+
+def review_all(context: Context) -> list[Error]:
+    """Look at every guest with a soft limit and return what went wrong; a guest that fails keeps none from being looked at."""
+    failed: list[Error] = []
+    for guest in context.store.guests():
+        if guest.limits.disk_soft != UNBOUNDED or guest.over_soft_since is not None:
+            try:
+                review(context, guest.name)
+            except Error as error:
+                failed.append(error)
+    return failed
