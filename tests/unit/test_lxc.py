@@ -3,6 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from wirt.approaches.lxc import control
 from wirt.approaches.lxc.build import build_config, with_files
 from wirt.host.bounds import CONTROLLERS, Setting, build_bounds
 from wirt.model.home import Home
@@ -55,6 +56,21 @@ def test_config_that_bounds_open_files_has_one_line_for_it_or_none() -> None:
 
     assert bounded == f"{plain}lxc.prlimit.nofile = 200\n"
     assert with_files(bounded, UNBOUNDED) == plain
+
+
+def test_locks_of_containers_that_are_gone_are_swept_and_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        control, "lock_directory", lambda path: f"{tmp_path}/lock/{Path(path).name}"
+    )
+    for directory in ("lock/aaaaaa/x", "lock/bbbbbb/x", "guests/bbbbbb"):
+        (tmp_path / directory).mkdir(parents=True)
+    control.sweep_locks(f"{tmp_path}/guests/cccccc")
+    left = [path.name for path in (tmp_path / "lock").iterdir()]
+    control.sweep_locks(f"{tmp_path}/none/guests/cccccc")
+
+    assert left == ["bbbbbb"]
 
 
 def test_config_without_an_idmap_maps_nothing() -> None:

@@ -1,9 +1,10 @@
 """LXC's programs, as functions; nothing else in Wirt knows their options."""
 
 import os
+from contextlib import suppress
 
 from wirt.errors import Failed
-from wirt.host import process, run
+from wirt.host import files, process, run
 from wirt.host.affinity import mask
 from wirt.host.run import ENVIRONMENT, Streams
 
@@ -50,6 +51,18 @@ def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> Non
 def lock_directory(lxc_path: str) -> str:
     """Return where liblxc keeps its locks on the containers of a path, which it never takes away."""
     return f"/run/lxc/lock{lxc_path}"
+
+
+def sweep_locks(lxc_path: str) -> None:
+    """Take away liblxc's locks on containers whose own directory is gone, among those beside a container's.
+
+    A program of LXC that has outlived whoever ran it makes them anew: ``lxc-attach``, when the container has just been ended.
+    """
+    locks, directories = os.path.dirname(lock_directory(lxc_path)), os.path.dirname(lxc_path)
+    with suppress(FileNotFoundError):
+        for name in os.listdir(locks):
+            if not os.path.isdir(os.path.join(directories, name)):
+                files.remove_tree(os.path.join(locks, name))
 
 
 def profile_prefix(name: str) -> str:

@@ -272,6 +272,7 @@ class Lxc:
         group.remove()
         apparmor.remove_profiles(control.profile_prefix(place.name))
         files.remove_tree(control.lock_directory(place.run_dir))
+        control.sweep_locks(place.run_dir)
         with suppress(FileNotFoundError):
             os.unlink(_starting(place))
 
