@@ -1,6 +1,7 @@
 """The budgets as rows: what of ours is set beside what of whom, and how large the ratio may be."""
 
 import ctypes
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -266,6 +267,18 @@ def vzlist_many(bench: Bench) -> Iterator[Pair]:
 
 
 @contextmanager
+def set_running(bench: Bench) -> Iterator[Pair]:
+    """``wirt set`` of a running container, to other memory each time, against ``wirt show``."""
+    with guest(bench, "lxc", "--memory", f"{MEMORY}M") as name:
+        bench.wirt.call("start", name)
+        sizes = itertools.cycle([f"{MEMORY + 64}M", f"{MEMORY}M"])
+        yield Pair(
+            ours=lambda: bench.wirt.seconds(["set", name, "--memory", next(sizes)]),
+            peer=lambda: bench.wirt.seconds(["show", name]),
+        )
+
+
+@contextmanager
 def uml_start(bench: Bench) -> Iterator[Pair]:
     """Start of a User-Mode Linux guest to its first command, against the image booted by hand."""
     with guest(bench, "uml", "--memory", f"{MEMORY}M") as name:
@@ -403,6 +416,14 @@ ROWS = (
         limit=1.5,
         pairs=20,
         open=vzlist_many,
+    ),
+    Row(
+        key="set-running",
+        what="`wirt set` of a running container",
+        peer="`wirt show` of it",
+        limit=1.5,
+        pairs=30,
+        open=set_running,
     ),
     Row(
         key="uml",
