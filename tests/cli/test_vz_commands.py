@@ -82,13 +82,26 @@ def test_transcript_is_what_the_commands_say(vz_home: HomeUnderTest, path: Path)
     assert vz_home.guests() == []
 
 
-def test_every_subcommand_has_a_transcript_of_success_or_refusal() -> None:
-    typed = [
-        shlex.split(command) for path in TRANSCRIPTS for command in commands_of(path.read_text())
-    ]
-    seen = {word for words in typed if "vzctl" in words for word in words}
+def endings_of(transcript: str) -> Iterator[tuple[list[str], bool]]:
+    """Yield the words of each command of a transcript, and whether it ended well."""
+    for block in re.split(r"^\$ ", transcript, flags=re.MULTILINE)[1:]:
+        command, _, said = block.partition("\n")
+        yield shlex.split(command), re.search(r"^\[[0-9]+\]\n\Z", said, re.MULTILINE) is None
 
-    assert set(COMMANDS) <= seen
+
+def test_every_subcommand_has_transcripts_of_success_and_failure() -> None:
+    seen = {
+        (words[place], is_well)
+        for path in TRANSCRIPTS
+        for words, is_well in endings_of(path.read_text())
+        for place in [next((n for n, word in enumerate(words) if word in COMMANDS), 0)]
+        if "vzctl" in words
+    }
+    always_refused = {name for name, where in COMMANDS.items() if ".missing:" in where}
+
+    assert {(name, False) for name in COMMANDS} <= seen
+    # The console wants a terminal: tests/cli/test_console.py gives it one.
+    assert {(name, True) for name in set(COMMANDS) - always_refused - {"console"}} <= seen
 
 
 def test_enter_gives_a_shell_on_the_terminal(vz_home: HomeUnderTest) -> None:

@@ -14,10 +14,13 @@ from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.options import read_options
 from wirt.ops.guests import disk_usage
 from wirt.ops.set import SetRequest, set_limits
+from wirt.ops.softlimit import grace_left
+from wirt.storage.base import MeasuresRoots
+from wirt.units import UNBOUNDED
 
 USAGE = """\
 Usage: vzquota stat | show <CTID>
-       vzquota setlimit <CTID> [-b <soft KiB>] -B <hard KiB>"""
+       vzquota setlimit <CTID> [-b <soft KiB>] -B <hard KiB> [-e <grace seconds>]"""
 _REFUSED = {
     "init": Code.QUOTA_INIT,
     "on": Code.QUOTA_ON,
@@ -66,17 +69,26 @@ def _show(text: str) -> int:
         guest = ctid.find(context, text)
         used = disk_usage(context, guest)
         config = conf.read_config(context.home, ctid.ctid_of(guest))
+    if used is None and isinstance(context.pool(guest.pool), MeasuresRoots):
+        raise Refused(
+            Code.QUOTA_USAGE,
+            f"it is not known what container {text} uses: its disk is not mounted",
+            hint="start it first",
+        )
     if used is None:
         raise Refused(
             Code.QUOTA_USAGE,
             f"it is not known what container {text} uses: pool {guest.pool} does not count it",
             hint="pools image and btrfs do",
         )
-    space, inodes = pair_of(config, "diskspace"), pair_of(config, "diskinodes")
-    limit = None if used.bytes_limit is None else used.bytes_limit // 1024
+    inodes = pair_of(config, "diskinodes")
+    hard = None if used.bytes_limit is None else guest.limits.disk // 1024
+    soft = hard if guest.limits.disk_soft == UNBOUNDED else guest.limits.disk_soft // 1024
+    left = grace_left(guest)
+    grace = "" if left is None else "none" if left <= 0 else str(int(left))
     rows = [
         ("resource", "usage", "softlimit", "hardlimit", "grace"),
-        ("1k-blocks", used.bytes // 1024, space and space.barrier, limit, ""),
+        ("1k-blocks", used.bytes // 1024, soft, hard, grace),
         ("inodes", used.inodes, inodes and inodes.barrier, used.inodes_limit, ""),
     ]
     widths = (11, 15, 16, 15, 9)
@@ -88,18 +100,41 @@ def _show(text: str) -> int:
 
 
 def _set_limit(text: str, options: dict[str, str]) -> int:
-    for option in ("inode-softlimit", "inode-hardlimit", "block-exptime", "inode-exptime"):
+    for option in ("inode-softlimit", "inode-hardlimit", "inode-exptime"):
         if option in options:
             raise Refused(
                 Code.QUOTA_LIMIT,
                 f"--{option} cannot be done: a pool bounds a disk by its size alone",
                 hint="leave it out",
             )
-    size = options.get("block-hardlimit", "")
-    if not (size.isascii() and size.isdigit()):
-        raise Refused(Code.VALUE, f"Bad parameter for --block-hardlimit: {size}", hint="give KiB")
+    given = {option: _number(option, value) for option, value in options.items()}
+    hard, soft = given.get("block-hardlimit"), given.get("block-softlimit")
+    if hard is None:
+        raise _bad("block-hardlimit", "")
+    if soft is not None:
+        soft = soft * 1024 if soft < hard else UNBOUNDED
+    grace = given.get("block-exptime")
     with app.open_context() as context:
         guest = ctid.find(context, text)
+        request = SetRequest(
+            # One that it has need not be given again: not every disk can be changed now.
+            disk=None if guest.limits.disk == hard * 1024 else hard * 1024,
+            disk_soft=soft,
+            disk_grace=None if grace is None else float(grace),
+        )
+        if request == SetRequest():
+            return Code.OK
         with ends_with(Code.QUOTA_LIMIT):
-            set_limits(context, guest.name, SetRequest(disk=int(size) * 1024))
+            set_limits(context, guest.name, request)
     return Code.OK
+
+
+def _number(option: str, value: str) -> int:
+    if not (value.isascii() and value.isdigit()):
+        raise _bad(option, value)
+    return int(value)
+
+
+def _bad(option: str, value: str) -> Refused:
+    unit = "seconds" if option.endswith("time") else "KiB"
+    return Refused(Code.VALUE, f"Bad parameter for --{option}: {value}", hint=f"give {unit}")
