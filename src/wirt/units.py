@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from wirt.errors import InvalidInput
 
-_BYTES = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:i?B)?", re.IGNORECASE)
-_SECONDS = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?", re.IGNORECASE)
-_RATE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([kmg]?)(?:bit)?", re.IGNORECASE)
-_CPUS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
+# Patterns are compiled where they are used: most commands parse none of these, and all would wait for it.
+_BYTES = r"(\d+(?:\.\d+)?)\s*([KMGTP]?)(?:i?B)?"
+_SECONDS = r"(\d+(?:\.\d+)?)\s*(ms|s|m|min|h)?"
+_RATE = r"([0-9]{1,12}(?:\.[0-9]{1,6})?)\s*([kmg]?)(?:bit)?"
+_CPUS = r"([0-9]{1,5})(?:-([0-9]{1,5}))?"
 _MOST_CPUS = 8192
 """That a Linux kernel can be built for (CONFIG_NR_CPUS)."""
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5}
@@ -33,7 +34,7 @@ def parse_bytes(text: str) -> int:
     Raises:
         InvalidInput: the text is no size.
     """
-    match = _BYTES.fullmatch(text.strip())
+    match = re.fullmatch(_BYTES, text.strip(), re.IGNORECASE)
     if match is None:
         raise InvalidInput(
             f"{text!r} is not a size", hint="write a number with K, M, G or T, such as 512M"
@@ -57,7 +58,7 @@ def parse_seconds(text: str) -> float:
     Raises:
         InvalidInput: the text is no duration.
     """
-    match = _SECONDS.fullmatch(text.strip())
+    match = re.fullmatch(_SECONDS, text.strip(), re.IGNORECASE)
     if match is None:
         raise InvalidInput(
             f"{text!r} is not a duration", hint="write a number with ms, s, m or h, such as 30s"
@@ -86,7 +87,7 @@ def parse_rate(text: str) -> int:
     Raises:
         InvalidInput: the text is no rate.
     """
-    match = _RATE.fullmatch(text.strip())
+    match = re.fullmatch(_RATE, text.strip(), re.IGNORECASE)
     if match is None:
         raise InvalidInput(
             f"{text!r} is not a rate",
@@ -113,7 +114,7 @@ def parse_cpus(text: str) -> tuple[int, ...]:
     """
     found: set[int] = set()
     for part in text.split(","):
-        match = _CPUS.fullmatch(part.strip())
+        match = re.fullmatch(_CPUS, part.strip())
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if not first <= last < _MOST_CPUS:
             raise InvalidInput(

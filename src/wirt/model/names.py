@@ -10,9 +10,9 @@ from wirt.errors import InvalidInput
 MAX_NAME = 40
 BRIDGES = "wirt-"
 """What the bridges of all homes begin with, and nothing else."""
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
-_NUMBER = re.compile(r"[1-9][0-9]{0,17}")
-_TEMPLATE = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+_NAME = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+_NUMBER = r"[1-9][0-9]{0,17}"
+_TEMPLATE = r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?"
 
 
 def check_name(name: str, what: str = "guest") -> str:
@@ -24,7 +24,7 @@ def check_name(name: str, what: str = "guest") -> str:
         InvalidInput: it is empty, too long, or holds other characters than a-z, 0-9 and inner hyphens.
     """
     _check_length(name, what)
-    if _NAME.fullmatch(name) is None:
+    if re.fullmatch(_NAME, name) is None:
         raise InvalidInput(
             f"{name!r} is not a {what} name",
             hint="use a-z, 0-9 and inner hyphens, such as web-1",
@@ -41,7 +41,7 @@ def check_template_name(name: str) -> str:
         InvalidInput: it is empty, too long, or holds other characters.
     """
     _check_length(name, "template")
-    if _TEMPLATE.fullmatch(name) is None:
+    if re.fullmatch(_TEMPLATE, name) is None:
         raise InvalidInput(
             f"{name!r} is not a template name",
             hint="use a-z, 0-9 and inner hyphens, dots and underscores, such as debian-12-web",
@@ -51,7 +51,7 @@ def check_template_name(name: str) -> str:
 
 def number_in(name: str) -> int | None:
     """Return the number that a name is, written as numbers are; None if it is none."""
-    return int(name) if _NUMBER.fullmatch(name) else None
+    return int(name) if re.fullmatch(_NUMBER, name) else None
 
 
 def name_of_archive(path: str) -> str:

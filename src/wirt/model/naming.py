@@ -12,9 +12,7 @@ LONGEST_HOSTNAME = 64
 MOST_SERVERS, MOST_DOMAINS = 3, 6
 """What resolv.conf(5) looks at."""
 
-_DOMAIN = re.compile(
-    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
-)
+_DOMAIN = r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 
 
 class Naming(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +45,7 @@ def check_naming(naming: Naming) -> None:
         InvalidInput: one is no host name, address or domain, or there are more than a guest looks at.
     """
     name = naming.hostname
-    if name is not None and (len(name) > LONGEST_HOSTNAME or _DOMAIN.fullmatch(name) is None):
+    if name is not None and (len(name) > LONGEST_HOSTNAME or re.fullmatch(_DOMAIN, name) is None):
         raise InvalidInput(
             f"{name!r} is not a host name",
             hint=f"use a-z, 0-9, inner hyphens and dots, at most {LONGEST_HOSTNAME}",
@@ -62,7 +60,7 @@ def check_naming(naming: Naming) -> None:
                 f"{server!r} is not the address of a name server", hint="such as 192.0.2.53"
             )
     for domain in naming.search:
-        if _DOMAIN.fullmatch(domain) is None:
+        if re.fullmatch(_DOMAIN, domain) is None:
             raise InvalidInput(f"{domain!r} is not a domain", hint="such as example.org")
     for what, given, most in (
         ("name servers", naming.dns, MOST_SERVERS),

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import msgspec
 
 from wirt.errors import Unsupported
-from wirt.host import mount
 from wirt.model.capability import no
 from wirt.model.guest import Guest
 from wirt.model.ids import idmap_of
@@ -83,6 +82,9 @@ class RootSteps:
         """Return where a tree is shown with the guest's own ids; it is if it was not yet."""
         root = self._pool.attach(self.form(), self._guest.id, root="tree", idmap=None)
         assert isinstance(root, RootTree)
+        # Loaded here, as below: it brings the calls of the C library along, and most commands mount nothing.
+        from wirt.host import mount
+
         mount.forbid_privileges(root.path)
         return root.path
 
@@ -135,6 +137,8 @@ class RootSteps:
         self._pool.show(self.form(), self._guest.id, self.view)
 
     def _hide(self) -> None:
+        from wirt.host import mount
+
         mount.unmount_below(self.view)
         os.rmdir(self.view)
 
