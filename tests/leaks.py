@@ -62,7 +62,7 @@ def snapshot_world(*marks: str, homes: Sequence[str | Path] = ()) -> World:
 
     return World(
         mounts=ours(_mounts()),
-        cgroups=ours(_cgroups()),
+        cgroups=frozenset(_described(path) for path in ours(_cgroups())),
         interfaces=ours(sorted(os.listdir("/sys/class/net"))),
         tables=ours(_tables()),
         profiles=ours(_profiles()),
@@ -86,13 +86,12 @@ def _mounts() -> list[str]:
 
 def _cgroups() -> list[str]:
     # os.walk does not follow links: cpu and cpuacct are often links to cpu,cpuacct.
-    found = [
-        os.path.join(above, name) for above, names, _ in os.walk(CGROUP_ROOT) for name in names
-    ]
+    return [os.path.join(above, name) for above, names, _ in os.walk(CGROUP_ROOT) for name in names]
+
+
+def _described(cgroup: str) -> str:
     # A guest that is held still for good is a leak too, and so is one that is held to other limits than it is to have.
-    return [
-        f"{path}{' (frozen)' if _is_frozen(path) else ''}{''.join(_limits(path))}" for path in found
-    ]
+    return f"{cgroup}{' (frozen)' if _is_frozen(cgroup) else ''}{''.join(_limits(cgroup))}"
 
 
 def _limits(cgroup: str) -> Iterator[str]:
