@@ -69,7 +69,7 @@ def test_answer_with_wide_intervals_cannot_tell_and_praises_nothing() -> None:
 
     assert sentences[0] == "For CPU work this run cannot tell lxc from the host."
     assert sentences[3] == (
-        "Counting each at its slowest, lxc (cannot tell) suits Linux servers on the host's kernel."
+        "Counting each at its slowest, lxc (no clear figure) suits Linux servers on the host's kernel."
     )
 
 
@@ -126,7 +126,7 @@ def test_answer_of_one_block_gives_a_guest_the_same_verdict_in_every_sentence() 
         "For CPU work this run cannot tell lxc from the host (one block only; no figure for "
         "chroot, uml and qemu)."
     )
-    assert "lxc (cannot tell)" in sentences[3]
+    assert "lxc (no clear figure)" in sentences[3]
 
 
 def test_answer_of_one_block_calls_every_difference_a_hint() -> None:

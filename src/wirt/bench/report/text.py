@@ -238,7 +238,7 @@ def _name_worst(costs: Sequence[Cost]) -> str:
     if known and min(known) < 1:
         return f"about {about_percent(min(known))}"
     if any(cost.verdict is Verdict.UNCLEAR and not _has_speed(cost) for cost in costs):
-        return "cannot tell"
+        return "no clear figure"
     return "as fast as the host"
 
 
