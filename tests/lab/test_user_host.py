@@ -52,6 +52,12 @@ def test_containers_are_counted_on_cgroup_2(lab: LabHost) -> None:
 
 
 @pytest.mark.long
+def test_containers_are_held_to_what_they_are_given_on_cgroup_2(lab: LabHost) -> None:
+    lab.pytest("tests/cli/test_set.py", "tests/cli/test_privileges.py", "tests/cli/test_disks.py")
+    lab.pytest("tests/cli/test_ended_inside.py", "-k", "reboots")
+
+
+@pytest.mark.long
 def test_kills_and_interrupts_leave_nothing(lab: LabHost) -> None:
     lab.pytest("tests/crash")
 
