@@ -94,6 +94,12 @@ ON_BTRFS = ["create", "clone-running", "snapshot-running", "snapshot-delete", "r
 """What is something else there."""
 ON_IMAGES = ["create", "start", "stop-force", "clone-running", "copy", "snapshot-running"]
 """The same; going back is part of undo, in test_set.py."""
+WITH_DEVICES = Case(
+    [CREATE, ["set", "web", "--device", "/dev/full:r", "--rate-out", "1mbit"], START, END],
+    START,
+    [END],
+)
+"""A start that makes device files and holds the card to a rate too."""
 
 
 @pytest.fixture(scope="module", params=["fake", "lxc"])
@@ -206,6 +212,28 @@ def test_command_on_images_killed_at_every_point_leaves_before_or_after(
 
     assert scene.problems_if_killed_anywhere() == []
     assert len(scene.points) >= 6
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("pool", ["node_on_btrfs", "node_on_images"])
+@pytest.mark.parametrize("verb", CASES)
+def test_every_command_on_both_pools_killed_at_every_point_leaves_before_or_after(
+    request: pytest.FixtureRequest, pool: str, verb: str, tmp_path: Path
+) -> None:
+    scene = Scene(request.getfixturevalue(pool), CASES[verb], tmp_path / "points")
+
+    assert scene.problems_if_killed_anywhere() == []
+    assert len(scene.points) >= 6
+
+
+def test_start_with_devices_killed_at_every_point_leaves_before_or_after(
+    node_on_btrfs: Node, tmp_path: Path
+) -> None:
+    scene = Scene(node_on_btrfs, WITH_DEVICES, tmp_path / "points")
+
+    assert scene.problems_if_killed_anywhere() == []
+    assert "start:after:devices" in scene.points
 
 
 @pytest.mark.parametrize(
