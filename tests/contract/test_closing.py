@@ -7,7 +7,8 @@ import pytest
 from tests.contract.pools import GUEST, Made, only
 
 from wirt.model.ids import SHARED
-from wirt.storage.base import Closable, MeasuresRoots
+from wirt.storage.base import MeasuresRoots
+from wirt.storage.powers import Closable
 from wirt.units import MIB
 
 

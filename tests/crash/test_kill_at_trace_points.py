@@ -217,7 +217,8 @@ def test_command_on_images_killed_at_every_point_leaves_before_or_after(
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("pool", ["node_on_btrfs", "node_on_images"])
-@pytest.mark.parametrize("verb", CASES)
+# A command that makes a guest for itself alone asks for no pool.
+@pytest.mark.parametrize("verb", [verb for verb in CASES if verb != "run"])
 def test_every_command_on_both_pools_killed_at_every_point_leaves_before_or_after(
     request: pytest.FixtureRequest, pool: str, verb: str, tmp_path: Path
 ) -> None:

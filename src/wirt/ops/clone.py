@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -10,6 +10,7 @@ from wirt.errors import NotPermitted
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.names import check_name, new_guest_id
+from wirt.model.presence import Presence
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
 from wirt.ops.create import take_place
@@ -86,20 +87,35 @@ def _plan(context: Context, source: Guest, new: str, address: str | None) -> Gue
         mac=context.network.mac(guest_id),
         created=time.time(),
         naming=msgspec.structs.replace(source.naming, hostname=None),
+        privileges=source.privileges,
+        kernel_boot=source.kernel_boot,
+        has_screen=source.has_screen,
     )
 
 
 def _putting_right(ladder: Ladder, progress: Callable[[str], None]) -> Step:
     """Return the step that takes what is its original's own out of a clone's root, shown for as long as that takes."""
+    if ladder.root.is_image:
+        return Step(
+            name="identity",
+            do=lambda: _tell(progress, ladder.root.forget_identity()),
+            undo=lambda: None,
+            # What it leaves goes with the root.
+            probe=lambda: Presence.ABSENT,
+        )
     showing = ladder.root.to_reach()
 
     def put_right() -> None:
         root = os.open(ladder.root.reached(), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            for line in forget_identity(root):
-                progress(line)
+            _tell(progress, forget_identity(root))
         finally:
             os.close(root)
         showing.undo()
 
     return msgspec.structs.replace(showing, name="identity", do=put_right)
+
+
+def _tell(progress: Callable[[str], None], lines: Iterable[str]) -> None:
+    for line in lines:
+        progress(line)

@@ -14,6 +14,7 @@ from wirt.model.resources import Root, RootTree
 from wirt.ops.context import Context
 from wirt.ops.step import Step, present_if
 from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots
+from wirt.storage.powers import CopiesImages
 
 
 class RootSteps:
@@ -58,19 +59,34 @@ class RootSteps:
             probe=self.attachment,
         )
 
+    @property
+    def is_image(self) -> bool:
+        """Return whether the node sees no files of it."""
+        return self._needs.root != "tree"
+
     def copying(self) -> Copying:
         """Return the guest's pool, which can copy its root.
 
         Raises:
             Unsupported: the root is an image, in which nothing could be put right.
         """
-        if self._needs.root != "tree" or not isinstance(self._pool, Copying):
-            raise Unsupported(
-                f"guest {self._guest.name} cannot be cloned: under {self._guest.approach} its root is "
-                "an image, of which the node sees no files",
-                hint="make another guest of its template",
-            )
-        return self._pool
+        if self._needs.root == "tree" and isinstance(self._pool, Copying):
+            return self._pool
+        capability = no(self._guest.pool, f"pool {self._guest.pool} copies no images")
+        if isinstance(self._pool, CopiesImages):
+            capability = self._pool.probe_image_copies(self._needs.root)
+            if capability.available:
+                return self._pool
+        raise Unsupported(
+            f"guest {self._guest.name} cannot be cloned: under {self._guest.approach} its root is "
+            f"an image, and {capability.reason}",
+            hint=capability.hint or "make another guest of its template",
+        )
+
+    def forget_identity(self) -> list[str]:
+        """Take what is one guest's own out of its image, and return what that was."""
+        assert isinstance(self._pool, CopiesImages)
+        return self._pool.forget_identity(self._guest.id)
 
     def attached(self) -> Root:
         """Return the guest's root, made usable if it is not yet."""

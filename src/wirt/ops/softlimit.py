@@ -14,7 +14,8 @@ from wirt.model.capability import Capability, no
 from wirt.model.guest import Guest
 from wirt.ops import guests
 from wirt.ops.context import Context
-from wirt.storage.base import Closable, MeasuresRoots
+from wirt.storage.base import MeasuresRoots
+from wirt.storage.powers import Closable
 from wirt.units import UNBOUNDED
 
 

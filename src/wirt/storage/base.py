@@ -255,31 +255,6 @@ class MeasuresRoots(Protocol):
 
 
 @runtime_checkable
-class Closable(Protocol):
-    """A power of pools that can keep a root from growing, whatever its size."""
-
-    def probe_closing(self, guest_id: str) -> Capability:
-        """Ask whether this one's can."""
-        ...
-
-    def close(self, guest_id: str, soft: int) -> None:
-        """Let a root have no more bytes than it has now, as long as those are more than ``soft``; again is no error.
-
-        Raises:
-            Failed: it could not be kept from it.
-        """
-        ...
-
-    def reopen(self, guest_id: str, size: int) -> None:
-        """Let a root of ``size`` bytes grow to that; no error if it may.
-
-        Raises:
-            Failed: it could not be let.
-        """
-        ...
-
-
-@runtime_checkable
 class Copying(Protocol):
     """A power of pools that can make a guest's root of another guest's."""
 
@@ -287,7 +262,7 @@ class Copying(Protocol):
     """True if the copy of a root in use is of one instant; else nobody may write to it meanwhile."""
 
     def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
-        """Make a guest's tree of what another guest's is now, its snapshots left out.
+        """Make a guest's root of what another guest's is now, its snapshots left out.
 
         Args:
             source_id: whose root is copied; its guest may run, or be held still.

@@ -85,8 +85,30 @@ class ImagePool:
             os.rename(fresh, layer)
 
     def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
-        """Copy a tree's disk; there are trees alone to be copied."""
-        self._trees.copy(source_id, guest_id, size=size)
+        """Copy a tree's disk, or a qcow2 layer."""
+        if self._is_tree(source_id):
+            self._trees.copy(source_id, guest_id, size=size)
+            return
+        from wirt.storage.snapshots import copy_all
+
+        source, layer = self._layer(source_id, "qcow2"), self._layer(guest_id, "qcow2")
+        self._make_directory(guest_id, layer)
+        copy_all(source, f"{layer}.new")
+        os.rename(f"{layer}.new", layer)
+
+    def probe_image_copies(self, root: str) -> Capability:
+        """Ask for the programs; only User-Mode Linux itself reads its layers."""
+        if root != "qcow2":
+            return no(self.name, "nobody but User-Mode Linux itself reads its layers")
+        from wirt.storage import imagefiles
+
+        return imagefiles.probe()
+
+    def forget_identity(self, guest_id: str) -> list[str]:
+        """Work on the file system in the layer."""
+        from wirt.storage import imagefiles
+
+        return imagefiles.forget_identity(self._layer(guest_id, "qcow2"))
 
     def parts(self, guest_id: str) -> tuple[str, ...]:
         """Return a tree's disk, or the layer."""

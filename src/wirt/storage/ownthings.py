@@ -10,6 +10,8 @@ import os
 import re
 import stat
 import tarfile
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from wirt.host import inside
 
@@ -32,7 +34,7 @@ _DEBRIS = {
     "device nodes": re.compile(r"dev/.+"),
 }
 """What -> the paths that are left out."""
-_PLACES = (
+PLACES = (
     *("etc", "etc/ssh", "var/lib/dbus", "var/lib/dhcp", "var/lib/dhcpcd", "var/lib/dhclient"),
     *("var/lib/NetworkManager", "var/lib/systemd", "var/lib/systemd/network", "var/lib/urandom"),
 )
@@ -89,7 +91,39 @@ def forget_identity(root: int) -> list[str]:
     Args:
         root: descriptor of the directory, which shows the guest's own ids.
     """
-    found = [what for place in _PLACES for what in _forget_in(root, place)]
+    return said_of([what for place in PLACES for what in _forget_in(root, place)])
+
+
+class Entry(NamedTuple):
+    """What is there by a name."""
+
+    mode: int
+    """Its kind and permissions, as stat(2) has them."""
+    size: int
+
+
+def find_identity(path: str, entry: Entry) -> str | None:
+    """Return what of a guest's identity is at a path of its root, None if nothing; it is to be taken away.
+
+    The machine's id is to be empty then: systemd takes that for a system that has yet to get its own.
+    """
+    if stat.S_ISDIR(entry.mode):
+        return None
+    if path == _MACHINE_ID:
+        return "the machine id" if entry.size else None
+    # A link to the other id is in order.
+    if path == _DBUS_ID:
+        return "the machine id" if stat.S_ISREG(entry.mode) else None
+    return next((what for what, paths in _IDENTITY.items() if paths.fullmatch(path)), None)
+
+
+def is_machine_id(path: str) -> bool:
+    """Return whether a file is to be empty, and not gone."""
+    return path == _MACHINE_ID
+
+
+def said_of(found: Sequence[str]) -> list[str]:
+    """Return a line for each kind of what was put right."""
     return [
         f"put right: {what}" + (f" ({found.count(what)})" if what.endswith("s") else "")
         for what in dict.fromkeys(found)
@@ -116,17 +150,12 @@ def _forget_in(root: int, place: str) -> list[str]:
 def _forget(directory: int, name: str, path: str) -> str | None:
     """Take away one entry if it is part of the identity, and return what that is called."""
     status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-    if stat.S_ISDIR(status.st_mode):
-        return None
-    if path == _MACHINE_ID and status.st_size:
+    what = find_identity(path, Entry(mode=status.st_mode, size=status.st_size))
+    if what is not None:
         os.unlink(name, dir_fd=directory)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        os.close(os.open(name, flags, 0o444, dir_fd=directory))
-        return "the machine id"
-    what = next((what for what, paths in _IDENTITY.items() if paths.fullmatch(path)), None)
-    # A link to the other id is in order.
-    if what is not None or (path == _DBUS_ID and stat.S_ISREG(status.st_mode)):
-        os.unlink(name, dir_fd=directory)
+        if is_machine_id(path):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            os.close(os.open(name, flags, 0o444, dir_fd=directory))
     return what
 
 

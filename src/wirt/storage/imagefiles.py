@@ -1,0 +1,110 @@
+"""Files in the ext4 file system of a disk image, changed without the node's kernel ever mounting it.
+
+What is on a guest's disk is the guest's, and may be made to break a kernel that reads it. So QEMU's storage daemon shows the
+image as a plain file, and e2fsprogs work on that. All of it runs in namespaces of its own and ends with this process.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from wirt.errors import Failed
+from wirt.host import files, run
+from wirt.model.capability import Capability, no, yes
+from wirt.storage.mmdebstrap import PRIVATE
+from wirt.storage.ownthings import PLACES, Entry, find_identity, is_machine_id, said_of
+
+_PROGRAMS = {"qemu-storage-daemon": "qemu-system-common", "debugfs": "e2fsprogs"}
+"""Program -> the package that it is in."""
+_SAFE = re.compile(r"[A-Za-z0-9._@+:~-]+")
+"""Names that debugfs takes as they are; programs give such ones to what is looked for here."""
+_SCRIPT = """\
+set -e
+qemu-storage-daemon --daemonize --pidfile "$1/pid" --blockdev "$2" --export "$3"
+e2fsck -f -y "$1/raw" >"$1/checked" 2>&1 || [ $? -eq 1 ]
+debugfs -w -f "$1/commands" "$1/raw"
+pid=$(cat "$1/pid")
+kill "$pid"
+while kill -0 "$pid" 2>/dev/null; do sleep 0.01; done
+"""
+"""What the daemon has not written down yet it writes at its end."""
+
+
+def probe() -> Capability:
+    """Ask for the programs."""
+    for program, package in _PROGRAMS.items():
+        if run.find_program(program) is None:
+            return no(
+                "image-files",
+                f"the program {program} is not installed",
+                f"apt-get install {package}",
+            )
+    return yes("image-files", "by QEMU's storage daemon and debugfs")
+
+
+def forget_identity(layer: str) -> list[str]:
+    """Take out of the root on a qcow2 image, which nobody uses, what its guest is told from others by; return what.
+
+    A crash leaves files beside the image.
+
+    Raises:
+        Failed: the image could not be shown, or holds no ext4 file system.
+    """
+    work = f"{layer}.work"
+    files.remove_tree(work)
+    os.makedirs(work, mode=0o700)
+    try:
+        listed = _debug(layer, work, [f"ls -p /{place}" for place in PLACES])
+        found, commands = [], []
+        for path, entry in _entries(listed):
+            what = find_identity(path, entry)
+            if what is None:
+                continue
+            commands.append(f"rm /{path}")
+            if is_machine_id(path):
+                commands.append(f"write {work}/empty /{path}")
+            found.append(what)
+        if commands:
+            files.write(f"{work}/empty", "", mode=0o444)
+            _debug(layer, work, commands)
+    finally:
+        files.remove_tree(work)
+    return said_of(found)
+
+
+def _debug(layer: str, work: str, commands: Sequence[str]) -> str:
+    """Run commands of debugfs on what an image holds, and return what they say."""
+    files.write(f"{work}/commands", "".join(f"{command}\n" for command in commands))
+    files.write(f"{work}/raw", "")
+    image = {"driver": "file", "filename": layer}
+    disk = {"driver": "qcow2", "node-name": "disk", "file": image}
+    shown = {"type": "fuse", "id": "disk", "node-name": "disk", "writable": True}
+    arguments = [work, _json(disk), _json({**shown, "mountpoint": f"{work}/raw"})]
+    done = run.run([*PRIVATE, "sh", "-c", _SCRIPT, "sh", *arguments])
+    if done.status != 0:
+        raise Failed(
+            f"the file system in {layer} could not be changed",
+            detail=done.stderr.strip() or done.stdout.strip(),
+            hint="it may be damaged: start its guest, and see whether it mounts its root",
+        )
+    return done.stdout
+
+
+def _entries(said: str) -> Iterator[tuple[str, Entry]]:
+    """Yield the paths that debugfs has listed, without a slash before them."""
+    place = ""
+    for line in said.splitlines():
+        if line.startswith("debugfs: ls -p /"):
+            place = line.removeprefix("debugfs: ls -p /").strip()
+            continue
+        # Number, mode, owner, group, name and size between slashes; a directory has no size.
+        fields = line.split("/")
+        if len(fields) == 8 and fields[2].isdigit() and _SAFE.fullmatch(fields[5]):
+            size = int(fields[6]) if fields[6].isdigit() else 0
+            yield f"{place}/{fields[5]}", Entry(mode=int(fields[2], 8), size=size)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

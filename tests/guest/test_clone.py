@@ -1,0 +1,28 @@
+"""A clone of an emulated guest: what its original holds, and who it is itself."""
+
+import pytest
+from tests.homes import HomeUnderTest
+
+IDENTITY = "cat /etc/machine-id; hostname; ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub"
+
+
+@pytest.mark.long
+def test_clone_of_a_running_emulated_guest_is_another_with_the_same_files(
+    guest_home: HomeUnderTest,
+) -> None:
+    home = guest_home
+    home.wirt("create", "-a", "qemu", "--memory", "512M", "web", status=0)
+    home.wirt("start", "web", status=0)
+    home.wirt("exec", "web", "--", "sh", "-c", "echo kept > /root/file; sync", status=0)
+    said = home.wirt("clone", "web", "two", status=0).stdout
+    home.wirt("start", "two", status=0)
+    kept = home.wirt("exec", "two", "--", "cat", "/root/file", status=0).stdout
+    first, second = [
+        home.wirt("exec", name, "--", "sh", "-c", IDENTITY, status=0).stdout.splitlines()
+        for name in ("web", "two")
+    ]
+
+    assert said.startswith("guest two cloned from web: qemu, ")
+    assert kept == "kept\n"
+    assert [mine == its for mine, its in zip(first, second, strict=True)] == [False] * 3
+    assert (first[1], second[1]) == ("web", "two")
