@@ -9,6 +9,7 @@ from typing import IO, cast
 
 from wirt.approaches.base import Approach
 from wirt.approaches.fake import FakeApproach
+from wirt.approaches.fakemachine import FakeMachines
 from wirt.errors import Conflict, WrongState
 from wirt.model.home import Home
 from wirt.model.node import Node
@@ -177,7 +178,9 @@ def open_context(
         f"{base}/kernel/net", home.tag, SUBNET, fail_at=at("gateway"), taken=[TAKEN_PORT]
     )
     shaper = FakeShaper(f"{base}/kernel/net", fail_at=at("shaper"))
-    approach = FakeApproach(f"{base}/kernel/guests", fail_at=at("approach"))
+    kernel, fails = f"{base}/kernel/guests", at("approach")
+    approach = FakeApproach(kernel, fail_at=fails)
+    machines = FakeMachines(kernel, fail_at=fails)
     pool = FakePool(home.pool("fake"), fail_at=at("pool"))
     return Context(
         home=home,
@@ -186,7 +189,7 @@ def open_context(
         gateway=lambda: gateway,
         shaper=lambda: shaper,
         templates=OneTemplate(f"{base}/template"),
-        approach=lambda name: approach,
+        approach=lambda name: machines if name == machines.name else approach,
         pool=lambda name: pool,
         pools=("fake",),
         ground=ground_of,

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,26 @@ def test_session_answers_again_and_again(link: Link) -> None:
 
     assert first == again
     assert (first.version, first.guests) == (VERSION, 0)
+
+
+def test_socket_over_there_is_reached_again_and_again(link: Link, tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(30)
+        with link.reach(path) as here:
+            for _ in range(2):
+                with socket.socket(socket.AF_UNIX) as asking:
+                    asking.connect(here)
+                    answering, _ = listener.accept()
+                    with answering:
+                        asking.sendall(b"asked")
+                        assert answering.recv(10) == b"asked"
+                        answering.sendall(b"answered")
+                    assert asking.recv(10) == b"answered"
+
+    assert here == path or not os.path.exists(here)
 
 
 def test_error_comes_as_what_it_was_there(link: Link) -> None:

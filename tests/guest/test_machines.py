@@ -1,28 +1,104 @@
-"""Emulated guests whose memory is kept. One is booted, and every test goes on from what it was then, which takes a second."""
+"""Emulated guests that go to another node, and whose memory is kept.
+
+One is booted. It goes to another node and back again and again; then it is kept, and every test goes on from what it was then,
+which takes a second.
+"""
 
 import http.client
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
+from ipaddress import IPv4Network
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests import homes
 from tests.guest.conftest import ShippedTemplate
-from tests.homes import HomeUnderTest
+from tests.homes import WIRT, HomeUnderTest
+from tests.leaks import World
+from tests.netns import joined, other_network
 
+from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
+from wirt.model.migration import Migration, Mode
 from wirt.ops.journal import KILL_VARIABLE
 
 BOOTED = "booted"
+SSH, HTTP = 22, 80
 SECONDS = 60.0
+CLIENT = """
+import socket, sys
+with socket.create_connection((sys.argv[1], 22), timeout=60) as talk:
+    lines = talk.makefile("rb")
+    print(lines.readline().decode(), end="", flush=True)
+    sys.stdin.readline()
+    talk.sendall(b"SSH-2.0-waits\\r\\n")
+    print(lines.read(500).decode(errors="replace"), flush=True)
+"""
+"""Hears the greeting of the guest's ssh server, and answers it when it is told to."""
 COUNT = "i=0; while :; do i=$((i+1)); echo $i >/dev/shm/new; mv /dev/shm/new /dev/shm/count; sleep 0.1; done"
 
 
+class Pair:
+    """A home "a" of this network, and one of a network of its own, which know each other."""
+
+    def __init__(self, here: HomeUnderTest, there: HomeUnderTest, netns: str) -> None:
+        self.here = here
+        self.there = there
+        self.netns = netns
+        for run, name, other, where in (
+            (self.on_a, "b", there, netns),
+            (self.on_b, "a", here, f"/proc/{os.getpid()}/ns/net"),
+        ):
+            home = other.home
+            run("node", "add", name, "--home", home.data, "--run", home.run, "--netns", where)
+
+    def on_a(self, *arguments: str, status: int = 0, **environment: str) -> str:
+        done = self.here.wirt(*arguments, status=status, environment=environment)
+        return done.stdout if status == 0 else done.stderr
+
+    def on_b(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["nsenter", f"--net={self.netns}", WIRT, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=self.there.environment,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def owners(self) -> list[str]:
+        """Return where the guest is, and runs, once both nodes have had their next command."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            listed = [("a", self.on_a("list", "--json")), ("b", self.on_b("list", "--json"))]
+            found = [
+                f"{name}: {guest.state}"
+                for name, said in listed
+                for guest in msgspec.json.decode(said, type=list[Guest])
+                if guest.name == "web"
+            ]
+            # A session over there that has lost us may still be at taking back what it has.
+            if len(found) == 1 or time.monotonic() > deadline:
+                return found
+            time.sleep(0.1)
+
+    def bring_back(self) -> None:
+        """Have the guest be on node "a", whatever a test did."""
+        if self.owners() == ["b: running"]:
+            self.on_b("migrate", "web", "a", "--mode", "live")
+
+
 @pytest.fixture(scope="module")
-def booted(template: ShippedTemplate) -> Iterator[HomeUnderTest]:
-    """Give a home with a guest that counts and serves, kept as "booted"."""
+def counting(template: ShippedTemplate) -> Iterator[HomeUnderTest]:
+    """Give a home with a guest that counts and serves."""
     with homes.open_home(Path(template.directory)) as home:
         limits = ["--cpus", "1", "--memory", "256M"]
         home.wirt("create", "-t", template.name, "web", "--approach", "qemu", *limits, status=0)
@@ -30,8 +106,32 @@ def booted(template: ShippedTemplate) -> Iterator[HomeUnderTest]:
         begin = f"setsid sh -c '{COUNT}' >/dev/null 2>&1 </dev/null &"
         home.wirt("exec", "web", "--", "sh", "-c", begin, status=0)
         until(lambda: count(home) > 0, "it does not count")
-        home.wirt("checkpoint", "web", BOOTED, status=0)
+        address = home.guests()[0].address
+        for port in (SSH, HTTP):
+            until(lambda port=port: serves(address, port), f"it does not serve {port}")  # type: ignore[misc]
         yield home
+
+
+@pytest.fixture(scope="module")
+def pair(counting: HomeUnderTest, template: ShippedTemplate) -> Iterator[Pair]:
+    """Give two nodes; the guest is on the first, before every test and after the last."""
+    with homes.open_base() as base, other_network() as netns:
+        there = HomeUnderTest(base)
+        there.give_templates(Path(template.directory))
+        made = Pair(counting, there, netns)
+        yield made
+        made.bring_back()
+        for guest in there.guests():
+            made.on_b("destroy", "--force", guest.name)
+        left = there.world().difference(World.empty())
+        assert [line for line in left if not line.startswith("files:")] == []
+
+
+@pytest.fixture(scope="module")
+def booted(counting: HomeUnderTest) -> HomeUnderTest:
+    """Give the home, whose guest is kept as "booted"."""
+    counting.wirt("checkpoint", "web", BOOTED, status=0)
+    return counting
 
 
 @pytest.fixture
@@ -47,8 +147,8 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def serves(address: str) -> bool:
-    with suppress(OSError), socket.create_connection((address, 80), timeout=1.0):
+def serves(address: str, port: int) -> bool:
+    with suppress(OSError), socket.create_connection((address, port), timeout=1.0):
         return True
     return False
 
@@ -56,6 +156,99 @@ def serves(address: str) -> bool:
 def count(home: HomeUnderTest) -> int:
     said = home.wirt("exec", "web", "--", "cat", "/dev/shm/count").stdout
     return int(said) if said.strip() else 0
+
+
+def count_on(run: Callable[..., str]) -> int:
+    return int(run("exec", "web", "--", "cat", "/dev/shm/count"))
+
+
+def test_guest_goes_live_with_its_disk_and_connections_and_comes_back(pair: Pair) -> None:
+    # The bridges stand as long as there are guests.
+    for run in (pair.on_a, pair.on_b):
+        run("create", "witness", "-a", "lxc")
+        run("start", "witness")
+    pair.on_a("exec", "web", "--", "sh", "-c", "echo mine >/root/mine")
+    address = pair.here.guests()[0].address
+    bridges = [f"wirt-{home.home.tag}" for home in (pair.here, pair.there)]
+    with joined(bridges[0], bridges[1], pair.netns) as client:
+        own = f"{IPv4Network(f'{address}/20', strict=False)[-2]}/20"
+        enter = ["nsenter", f"--net={client}"]
+        subprocess.run([*enter, "ip", "address", "add", own, "dev", "eth0"], check=True)
+        with subprocess.Popen(
+            [*enter, sys.executable, "-c", CLIENT, address],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as talking:
+            assert talking.stdout is not None
+            assert talking.stdout.readline().startswith(b"SSH-2.0-")
+            said = pair.on_a("migrate", "web", "b", "--downtime", "500ms", "--json")
+            answered, _ = talking.communicate(b"\n", timeout=SECONDS)
+    result = msgspec.json.decode(said, type=Migration)
+    there = pair.owners()
+    first = count_on(pair.on_b)
+    until(lambda: count_on(pair.on_b) > first, "it does not count on")
+    mine = pair.on_b("exec", "web", "--", "cat", "/root/mine")
+    pair.on_b("migrate", "web", "a")
+    for run in (pair.on_a, pair.on_b):
+        run("destroy", "--force", "witness")
+
+    assert result.mode is Mode.LIVE
+    assert there == ["b: running"]
+    assert first > 0
+    assert mine == "mine\n"
+    # Its own greeting was answered with the offer of ciphers.
+    assert b"curve25519" in answered
+    assert result.engine_seconds is not None
+    assert result.downtime_seconds is not None
+    assert 0 < result.downtime_seconds < 10
+    assert result.unseen_seconds is not None
+    assert pair.owners() == ["a: running"]
+    assert pair.on_a("exec", "web", "--", "cat", "/root/mine") == "mine\n"
+    print(
+        f"downtime {result.downtime_seconds:.3f} s, by QEMU {result.engine_seconds:.3f} s, "
+        f"unseen {result.unseen_seconds:.3f} s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("point", "owner"),
+    [
+        pytest.param("migrate:before:send", "a", marks=pytest.mark.long),
+        ("handover:after-intent", "a"),
+        pytest.param("migrate:after:send", "a", marks=pytest.mark.long),
+        pytest.param("receive:after:engine", "a", marks=pytest.mark.long),
+        ("receive:after:go-on", "a"),
+        pytest.param("receive:after-settle", "b", marks=pytest.mark.long),
+        pytest.param("handover:after-take", "b", marks=pytest.mark.long),
+    ],
+)
+def test_migration_that_dies_leaves_one_guest_that_runs(pair: Pair, point: str, owner: str) -> None:
+    before = count_on(pair.on_a)
+    pair.here.wirt("migrate", "web", "b", environment={KILL_VARIABLE: point})
+    owners = pair.owners()
+    run = pair.on_a if owner == "a" else pair.on_b
+    until(lambda: count_on(run) > before, "it does not count on")
+    pair.bring_back()
+
+    assert owners == [f"{owner}: running"]
+
+
+def test_migration_is_given_up_and_the_guest_runs_on(pair: Pair) -> None:
+    before = count_on(pair.on_a)
+    # It changes its memory faster than it may be sent, so that it does not come to an end by itself.
+    busy = "setsid sh -c 'while :; do head -c 64M /dev/urandom >/dev/shm/busy; done' >/dev/null 2>&1 </dev/null & echo $!"
+    pid = pair.on_a("exec", "web", "--", "sh", "-c", busy).strip()
+    going = pair.here.spawn("migrate", "web", "b", "--downtime", "1ms")
+    assert going.stderr is not None
+    while going.stderr.readline() != "send\n":
+        assert going.poll() is None
+    said = pair.on_a("migrate", "web", "--abort")
+    going.communicate(timeout=SECONDS)
+    pair.on_a("exec", "web", "--", "sh", "-c", f"kill -9 -{pid}; rm -f /dev/shm/busy")
+
+    assert said == "guest web stays here, running\n"
+    assert pair.owners() == ["a: running"]
+    until(lambda: count_on(pair.on_a) > before, "it does not count on")
 
 
 def test_guest_goes_on_where_it_was_with_its_disk_and_the_time_of_now(
@@ -81,7 +274,6 @@ def test_guest_goes_on_where_it_was_with_its_disk_and_the_time_of_now(
 
 def test_connection_lives_on_in_a_guest_that_is_kept_running(running: HomeUnderTest) -> None:
     address = running.guests()[0].address
-    until(lambda: serves(address), "it does not serve")
     with closing(http.client.HTTPConnection(address, timeout=SECONDS)) as connection:
         said = []
         for _ in range(2):

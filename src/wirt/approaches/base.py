@@ -4,7 +4,7 @@ A driver gets values and gives values back. It never sees the state, the pools o
 carries ``Place.name``, so that ``probe`` and ``kill`` work without knowing how far a start got.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -201,6 +201,83 @@ class Checkpointable(KnowsCheckpoints, Protocol):
 
         Raises:
             Corrupt, Failed: it could not be; whatever was made ``kill`` takes away.
+        """
+        ...
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """How a running guest was sent to another node's engine."""
+
+    bytes: int
+    """That went over: memory and disk."""
+    stood_still: float
+    """Since when it stands still, by the monotonic clock, seconds."""
+    engine_seconds: float
+    """How long it stood still until it was there, as its engine says."""
+
+
+@runtime_checkable
+class Migratable(Checkpointable, Protocol):
+    """A power of approaches whose engine sends a running guest, disk, memory and devices, to one on another node.
+
+    At the end there are two that stand still, and each goes on only if it is told to: by ``take_machine`` over there, or by
+    ``cancel_checkpoint`` here, which also ends the sending at any moment before.
+    """
+
+    def describe_machine(self, place: Place) -> str:
+        """Return what the other node's engine must be like to go on with a running guest.
+
+        Raises:
+            Failed: it does not run.
+        """
+        ...
+
+    def check_machine(self, machine: str) -> None:
+        """Check whether an engine of this node could go on with a guest that is described so.
+
+        Raises:
+            Unsupported: it could not; says why, of this node as "its".
+        """
+        ...
+
+    def await_machine(self, launch: Launch, machine: str) -> Handle:
+        """Start an engine that waits for a guest, whose root is there as it was cloned of the template, at its ``gates``.
+
+        Raises:
+            Failed: it could not be started; whatever was made ``kill`` takes away.
+        """
+        ...
+
+    def gates(self, place: Place) -> dict[str, str]:
+        """Return what comes in where: paths of sockets of an engine that waits."""
+        ...
+
+    def send_machine(
+        self,
+        place: Place,
+        gates: Mapping[str, str],
+        *,
+        downtime: float,
+        standing_still: Callable[[], None],
+    ) -> Sent:
+        """Send a running guest, and return when all of it is there; it stands still then, here and there.
+
+        Args:
+            place: where the guest's traces are.
+            gates: paths here that lead to those of the other engine.
+            downtime: seconds that it may stand still while the last of it is sent, as far as that can be foreseen.
+            standing_still: is called once it does.
+
+        Raises:
+            Failed, TimedOut: it could not be sent; it goes on.
+        """
+        ...
+
+    def take_machine(self, place: Place) -> None:
+        """Let a guest go on that has arrived.
+
+        Raises:
+            Failed, TimedOut: it has not; it does not run here.
         """
         ...
 

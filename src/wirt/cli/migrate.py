@@ -26,6 +26,11 @@ from wirt.ops import migrate as verbs
     show_default=True,
     help="How long its own shutdown may take before it is ended.",
 )
+@click.option(
+    "--downtime",
+    type=options.SECONDS,
+    help="How long a guest with its own kernel may stand still at the end.  [default: 300ms]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def migrate(
     guest: str,
@@ -35,6 +40,7 @@ def migrate(
     abort: bool,
     resume: bool,
     timeout: float,
+    downtime: float | None,
     as_json: bool,
 ) -> None:
     """Have GUEST go to NODE, with its root, definition, address and MAC.
@@ -49,7 +55,11 @@ def migrate(
     if node is None:
         raise InvalidInput("where to has not been said", hint="see wirt node list")
     request = verbs.MigrateRequest(
-        guest=guest, node=node, mode=None if mode is None else Mode(mode), timeout=timeout
+        guest=guest,
+        node=node,
+        mode=None if mode is None else Mode(mode),
+        timeout=timeout,
+        downtime=downtime,
     )
     with app.open_context() as context:
         if resume and verbs.is_there(context, guest, node):

@@ -17,8 +17,11 @@ def render_migration(done: Migration) -> str:
     if done.downtime_seconds is not None:
         unseen = done.unseen_seconds
         seen = "not seen" if unseen is None else f"{unseen:.3f} s"
+        engine = (
+            "" if done.engine_seconds is None else f" ({done.engine_seconds:.3f} s by its engine)"
+        )
         lines.append(
-            f"downtime {done.downtime_seconds:.3f} s; without an answer on the network: {seen}"
+            f"downtime {done.downtime_seconds:.3f} s{engine}; without an answer on the network: {seen}"
         )
     lines.append(f"guest {done.guest} migrated to node {done.node}: {done.mode}")
     return "\n".join(lines)

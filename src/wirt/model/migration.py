@@ -38,9 +38,14 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     """Unix time, seconds."""
     stages: tuple[Stage, ...]
     downtime_seconds: float | None = None
-    """From the word to stop until a command could be run in it again; None: it did not run."""
+    """From the word to stop until a command could be run in it again, or, if its engine sent it, while it stood still.
+
+    None: it did not run.
+    """
     unseen_seconds: float | None = None
     """How long its kernel did not answer on the network, asked every 2 ms from the bridges; None: that was not seen."""
+    engine_seconds: float | None = None
+    """How long its engine says that it stood still; None: it went without another's engine."""
     trouble: str | None = None
     """What is wrong with it over there, though it runs."""
     kept: str = ""

@@ -11,6 +11,7 @@ import msgspec
 
 from wirt.errors import Failed
 from wirt.model.guest import Guest
+from wirt.model.lifecycle import State
 from wirt.ops import journal, live
 from wirt.ops.context import Context
 from wirt.ops.nodes import find_node
@@ -41,13 +42,16 @@ def resolve(context: Context, intent: Intent) -> Guest | None:
             hint="it is settled by the first command that reaches the node",
         ) from error
     after = keep(context, guest)
-    return live.go_on_if_it_can(context, after) if live.is_kept(context, after) else after
+    is_still = after.state is State.STOPPED and live.is_kept(context, after)
+    return live.go_on_if_it_can(context, after) if is_still else after
 
 
 def keep(context: Context, guest: Guest) -> Guest:
-    """Settle that a guest is ours, and return it, stopped."""
-    journal.dismantle("handover", Ladder(context, guest).to_run())
-    after = journal.stopped(guest)
+    """Settle that a guest is ours, and return it: running if all of it only stands still here, else stopped."""
+    after = guest
+    if not live.goes_on_here(context, guest):
+        journal.dismantle("handover", Ladder(context, guest).to_run())
+        after = journal.stopped(guest)
     journal.settle(context, "handover", guest, after)
     return after
 

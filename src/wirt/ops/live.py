@@ -8,7 +8,7 @@ after that, or this command die, it goes on here from the memory that was kept.
 import os
 from collections.abc import Callable
 
-from wirt.approaches.base import Checkpointable
+from wirt.approaches.base import Checkpointable, Migratable
 from wirt.errors import Error, Unsupported
 from wirt.host import files
 from wirt.model.guest import Guest
@@ -54,7 +54,13 @@ def check_guest(context: Context, guest: Guest) -> None:
     Raises:
         Unsupported: it cannot; says what is in the way.
     """
-    obstacles = check_node(context, guest).find_obstacles(context.home.place(guest.id))
+    approach = check_node(context, guest)
+    if guest.disks and isinstance(approach, Migratable):
+        raise Unsupported(
+            f"disk {guest.disks[0].name} would not be sent with it",
+            hint="leave --mode out, or remove it first",
+        )
+    obstacles = approach.find_obstacles(context.home.place(guest.id))
     if obstacles:
         first, more = obstacles[0], len(obstacles) - 1
         raise Unsupported(
@@ -165,6 +171,20 @@ def go_on_if_it_can(context: Context, guest: Guest) -> Guest:
 def _fresh(context: Context, guest: Guest) -> str:
     """Return the directory that a guest's memory is being written to."""
     return context.home.checkpoint(guest.id, f"{_MEMORY}.new")
+
+
+def goes_on_here(context: Context, guest: Guest) -> bool:
+    """Let a guest go on that stands still here since its engine has sent it to a node that has not taken it.
+
+    Returns:
+        False if there is none: it has ended here.
+    """
+    if guest.state is not State.RUNNING or guest.boot != context.boot_id or guest.handle is None:
+        return False
+    if context.approach(guest.approach).probe(context.home.place(guest.id)) is not Presence.PRESENT:
+        return False
+    let_go_on(context, guest)
+    return True
 
 
 def _steps(

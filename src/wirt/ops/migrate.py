@@ -17,12 +17,13 @@ from wirt.errors import Conflict, Corrupt, Error, NotFound, NotPermitted, Unsupp
 from wirt.host import files, interrupts, lock, process
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
-from wirt.model.migration import Migration, Mode, Stage
+from wirt.model.migration import Migration, Mode
 from wirt.network.base import Watch
-from wirt.ops import guests, handover, journal, live
+from wirt.ops import guests, handover, journal, live, moving
 from wirt.ops.context import Context
+from wirt.ops.journey import Journey
 from wirt.ops.nodes import check_facts, find_node
-from wirt.ops.protocol import Alive, Arrival, Facts, Room, Take, Version
+from wirt.ops.protocol import Alive, Facts, Room, Take, Version
 from wirt.ops.start import as_running
 from wirt.ops.steps import Ladder
 from wirt.ops.stop import ORDERLY_SECONDS, shut_down
@@ -46,6 +47,8 @@ class MigrateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """None: chosen."""
     timeout: float = ORDERLY_SECONDS
     """Seconds that the guest's own shutdown may take before it is ended."""
+    downtime: float | None = None
+    """Seconds that a guest which its engine sends may stand still for the last of it; None: as usual."""
 
 
 def migrate(
@@ -75,10 +78,17 @@ def migrate(
                 room = msgspec.json.decode(session.ask("receive", journey.arrival), type=Room)
                 journey.note("prepare there")
                 journal.reached("migrate:after-receive")
-                progress("first copy")
-                _copy(context, guest, link, room.root, journey)
+                if journey.machine is None:
+                    progress("first copy")
+                    _copy(context, guest, link, room.root, journey)
             stopped = guest
-            if journey.mode is not Mode.COLD:
+            if journey.machine is not None:
+                progress("send")
+                watch = _watch(context, guest)
+                _send_machine(
+                    context, guest, link, session, journey, watch=watch, downtime=request.downtime
+                )
+            elif journey.mode is not Mode.COLD:
                 progress("stop")
                 watch = _watch(context, guest)
                 journey.stopping = time.monotonic()
@@ -89,8 +99,8 @@ def migrate(
                     progress("last copy")
                     sent = _send(context, guest, link, room.root, moving=False)
                     journey.note("last copy", sent)
-                # Where the two bridges are joined, the guest is seen from here again once it runs there.
-                journey.last_seen = None if watch is None else watch.last
+            # Where the two bridges are joined, the guest is seen from here again once it runs there.
+            journey.last_seen = None if watch is None else watch.last
             journal.reached("migrate:after-copy")
         except BaseException:
             _close(watch)
@@ -126,6 +136,7 @@ def checked(
             there = session.ask("has-template", _version(guest))
             journey.brings_template = not msgspec.json.decode(there, type=bool)
             journey.measure(context)
+            _check_downtime(journey, request)
             try:
                 session.ask("check", journey.arrival)
             except Unsupported as error:
@@ -187,56 +198,6 @@ def is_there(context: Context, name: str, node: str) -> bool:
         return bool(msgspec.json.decode(session.ask("has", msgspec.json.encode(name)), type=bool))
 
 
-class Journey:
-    """What is known of a guest on its way, and when each part of it was done."""
-
-    def __init__(self, guest: Guest, node: str, mode: Mode, why: str) -> None:
-        """Start the clock."""
-        self.guest = guest
-        self.node = node
-        self.mode = mode
-        self.why = why
-        self.arrival = b""
-        """The question that tells the other node of it."""
-        self.brings_template = False
-        """Its template is not over there."""
-        self.began = time.time()
-        self.stages: list[Stage] = []
-        self.stopping: float | None = None
-        """When it was told to stop, by the monotonic clock."""
-        self.last_seen: float | None = None
-        """When its kernel answered for the last time here, by the monotonic clock."""
-        self._since = time.monotonic()
-
-    def measure(self, context: Context) -> None:
-        """Find out what has to be known over there."""
-        guest, ladder = self.guest, Ladder(context, self.guest)
-        pool = context.pool(guest.pool)
-        assert isinstance(pool, Portable)
-        place = pool.place(guest.id)
-        image = None
-        if context.approach(guest.approach).needs.root != "tree":
-            from wirt.storage.archive import sha256_of
-
-            image = sha256_of(ladder.root.form())
-        arrival = Arrival(
-            guest=guest,
-            node=self.node,
-            bytes=sum(_disk_usage(f"{place}/{part}") for part in pool.parts(guest.id)),
-            subnet=context.gateway().look().subnet,
-            brings_template=self.brings_template,
-            kernel=os.uname().release if self.mode is Mode.LIVE else None,
-            image_sha256=image,
-        )
-        self.arrival = msgspec.json.encode(arrival)
-
-    def note(self, name: str, sent: int = 0) -> None:
-        """Write down that a stage is done."""
-        now = time.monotonic()
-        self.stages.append(Stage(name=name, seconds=now - self._since, bytes=sent))
-        self._since = now
-
-
 def _check_movable(context: Context, guest: Guest) -> None:
     if guest.snapshots:
         raise Unsupported(
@@ -286,6 +247,14 @@ def _choose(context: Context, guest: Guest, wanted: Mode | None) -> tuple[Mode, 
             ) from error
         return Mode.REFRESH, f"not live: {error.message}"
     return Mode.LIVE, "as asked for" if wanted else f"guest {guest.name} can go with its memory"
+
+
+def _check_downtime(journey: Journey, request: MigrateRequest) -> None:
+    if request.downtime is not None and journey.machine is None:
+        raise Unsupported(
+            f"guest {request.guest} cannot be held to a downtime: it goes {journey.mode}, and not by its engine",
+            hint="leave --downtime out",
+        )
 
 
 def _version(guest: Guest) -> bytes:
@@ -373,6 +342,37 @@ def _stop_live(context: Context, guest: Guest, link: Link, room: Room, journey: 
     return stopped
 
 
+def _send_machine(
+    context: Context,
+    guest: Guest,
+    link: Link,
+    session: Session,
+    journey: Journey,
+    *,
+    watch: Watch | None,
+    downtime: float | None,
+) -> None:
+    """Have a guest's engine send it. When it stands still it is about to change hands, which is written while the last is sent."""
+    assert journey.machine is not None
+
+    def standing_still() -> None:
+        journal.begin(context, guest, "handover", node=journey.node)
+        # From now on who answers is the guest over there, if the nodes' bridges are joined.
+        _close(watch)
+
+    sent = moving.send(
+        context,
+        guest,
+        link,
+        session,
+        journey.machine,
+        downtime=moving.DOWNTIME_SECONDS if downtime is None else downtime,
+        standing_still=standing_still,
+    )
+    journey.stopping, journey.engine_seconds = sent.stood_still, sent.engine_seconds
+    journey.note("send", sent.bytes)
+
+
 def _go_on_here(context: Context, guest: Guest) -> None:
     """Leave a guest that does not go as it was: started again if it was stopped for it."""
     after = live.recover(context, guest)
@@ -397,7 +397,8 @@ def _run_again(context: Context, guest: Guest) -> None:
 def _hand_over(context: Context, guest: Guest, session: Session, journey: Journey) -> Migration:
     """Let the other node have a guest, which is stopped here, and delete what is left of it."""
     was_running = journey.guest.state is State.RUNNING
-    journal.begin(context, guest, "handover", node=journey.node)
+    if journey.machine is None:
+        journal.begin(context, guest, "handover", node=journey.node)
     try:
         session.ask("take", msgspec.json.encode(Take(is_started=was_running)))
     except BaseException as error:
@@ -413,16 +414,18 @@ def _hand_over(context: Context, guest: Guest, session: Session, journey: Journe
         raise
     journal.reached("handover:after-take")
     journey.note("start there" if was_running else "take there")
-    unseen, trouble = None, None
+    unseen, trouble, gone_on = None, None, None
     if was_running:
         # The guest is the other's whatever becomes of this question.
         with suppress(LinkLost):
             alive = msgspec.json.decode(session.ask("ready"), type=Alive)
             trouble = alive.trouble
+            if alive.gone_on_ago is not None:
+                gone_on = time.monotonic() - alive.gone_on_ago
             if journey.last_seen is not None and alive.answered_ago is not None:
                 unseen = time.monotonic() - alive.answered_ago - journey.last_seen
         journey.note("ready there")
-    up = time.monotonic()
+    up = gone_on or time.monotonic()
     handover.give_away(context, guest, session)
     journey.note("delete here")
     done = Migration(
@@ -435,6 +438,7 @@ def _hand_over(context: Context, guest: Guest, session: Session, journey: Journe
         stages=tuple(journey.stages),
         downtime_seconds=None if journey.stopping is None else up - journey.stopping,
         unseen_seconds=unseen,
+        engine_seconds=journey.engine_seconds,
         trouble=trouble,
         kept=f"{context.home.migrations}/{guest.id}-{int(journey.began)}.json",
     )
@@ -455,12 +459,6 @@ def _gone(guest: Guest, node: str) -> Error:
         f"guest {guest.name} is on node {node}, which stopped answering after it had taken it",
         hint="see wirt list there",
     )
-
-
-def _disk_usage(path: str) -> int:
-    if path.endswith("/"):
-        return files.disk_usage(path) if os.path.isdir(path) else 0
-    return os.stat(path).st_blocks * 512
 
 
 def _close(watch: Watch | None) -> None:

@@ -32,8 +32,10 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """The template is not there, and is sent before the guest."""
     kernel: str | None = None
     """Release of the kernel that its memory is of; None: its memory does not go along."""
-    image_sha256: str | None = None
-    """Of the template's image that its root rests on; None: it rests on files, which have no places."""
+    machine: str | None = None
+    """What the engine here must be like that it is sent to by its own; None: it comes in files."""
+    image: str | None = None
+    """Checksum of the template's image that its root rests on; None: it rests on files, which have no places."""
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,5 +70,7 @@ class Alive(msgspec.Struct, frozen=True, kw_only=True):
 
     answered_ago: float | None
     """Seconds since its kernel first answered on the network; None: it was not seen to."""
+    gone_on_ago: float | None = None
+    """Seconds since its engine went on with what it was sent; None: it was sent none."""
     trouble: str | None
     """Why it is not ready, though it runs."""

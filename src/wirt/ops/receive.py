@@ -19,7 +19,7 @@ from wirt.model.ids import free_range
 from wirt.model.limits import check_limits
 from wirt.model.presence import Presence
 from wirt.network.base import Watch
-from wirt.ops import journal, live
+from wirt.ops import images, journal, live, moving
 from wirt.ops.admission import check_guarantees
 from wirt.ops.checkpointing import to_resume
 from wirt.ops.context import Context
@@ -29,7 +29,6 @@ from wirt.ops.protocol import VERSION, Alive, Arrival, Facts, Room, Take, Taken,
 from wirt.ops.start import READY_SECONDS, as_running, wait_ready
 from wirt.ops.step import Step
 from wirt.ops.steps import Ladder
-from wirt.storage.archive import sha256_of
 from wirt.storage.base import Portable
 from wirt.units import render_bytes
 
@@ -56,6 +55,10 @@ class Receiver:
         self._coming: Guest | None = None
         self._memory: str | None = None
         """Where the memory of the guest that comes is put."""
+        self._waiting: Ladder | None = None
+        """Of the guest that comes, if its engine waits for it."""
+        self._gone_on: float | None = None
+        """When its engine went on, by the monotonic clock."""
         self._watch: Watch | None = None
         self._verbs: dict[str, Callable[[bytes], object]] = {
             "hello": lambda question: self._hello(),
@@ -65,6 +68,7 @@ class Receiver:
             "template": lambda question: self._await_template(_read(question, Version)),
             "template-here": lambda question: self._take_template(_read(question, Version)),
             "receive": lambda question: self._receive(_read(question, Arrival)),
+            "await": lambda question: self._await(_read(question, str)),
             "take": lambda question: self._take(is_started=_read(question, Take).is_started),
             "ready": lambda question: self._wait(),
             "owns": lambda question: self._owns(_read(question, str)),
@@ -124,6 +128,8 @@ class Receiver:
         _check_pool(context, arrival, here)
         if arrival.kernel is not None:
             _check_live(context, guest, arrival.kernel, here)
+        if arrival.machine is not None:
+            _check_machine(context, guest, arrival.machine, here)
         if arrival.subnet != self._subnet():
             raise Conflict(
                 f"{here} has the subnet {self._subnet()}, and guest {guest.name} an address of "
@@ -176,6 +182,16 @@ class Receiver:
             os.makedirs(self._memory, mode=0o700)
         return Room(root=self._context.pool(guest.pool).place(guest.id), memory=self._memory)
 
+    def _await(self, machine: str) -> dict[str, str]:
+        """Have an engine wait for a guest that its own engine sends, and return what comes in where."""
+        guest = self._coming
+        if guest is None:
+            raise WrongState("no guest has been received in this session")
+        self._waiting = Ladder(self._context, guest)
+        steps = moving.to_await(self._context, guest, self._waiting, machine)
+        journal.perform("receive", f"guest {guest.name}", steps)
+        return moving.gates(self._context, guest)
+
     def _take(self, *, is_started: bool) -> Taken:
         """Let a guest whose root has come run, if it is to, and be ours: that is the instant."""
         guest = self._coming
@@ -183,14 +199,21 @@ class Receiver:
             raise WrongState("no guest has been received in this session")
         self._coming = None
         context = self._context
-        ladder = Ladder(context, guest)
+        ladder = self._waiting or Ladder(context, guest)
         steps = [*ladder.to_exist(), _adopting(context, guest, ladder)]
-        if is_started:
+        if self._waiting is not None:
+            # What is there already is only to be undone if this fails.
+            there = [*ladder.to_exist(), *ladder.to_run()]
+            steps = [msgspec.structs.replace(step, do=lambda: None) for step in there]
+            steps += [self._watching(ladder), moving.to_go_on(context, guest)]
+        elif is_started:
             running = ladder.to_run()
             if self._memory is not None:
                 running = to_resume(context, guest, ladder, self._memory)
             steps += [*running, self._watching(ladder)]
         journal.build(context, "receive", guest, steps, otherwise=None)
+        if self._waiting is not None:
+            self._gone_on = time.monotonic()
         ours = as_running(context, guest, ladder) if is_started else guest
         # A crash after this and before the next line leaves a guest remembered that is not there, as one that was
         # destroyed: so it is remembered only once it is ours, and until then it is seen by being there.
@@ -228,13 +251,12 @@ class Receiver:
         if self._memory is not None:
             files.remove_tree(self._memory)
         if self._watch is None:
-            return Alive(answered_ago=None, trouble=trouble)
+            return Alive(answered_ago=None, gone_on_ago=_ago(self._gone_on), trouble=trouble)
         deadline = time.monotonic() + _ANSWER_SECONDS
         while self._watch.first is None and time.monotonic() < deadline:
             time.sleep(_LOOK_SECONDS)
-        first = self._watch.first
         return Alive(
-            answered_ago=None if first is None else time.monotonic() - first, trouble=trouble
+            answered_ago=_ago(self._watch.first), gone_on_ago=_ago(self._gone_on), trouble=trouble
         )
 
     def _owns(self, guest_id: str) -> bool:
@@ -255,7 +277,9 @@ class Receiver:
 
     def _give_up(self, guest: Guest) -> None:
         self._coming = None
-        journal.dismantle("receive", Ladder(self._context, guest).to_exist())
+        ladder = Ladder(self._context, guest)
+        steps = ladder.to_exist() + (ladder.to_run() if self._waiting is not None else [])
+        journal.dismantle("receive", steps)
         journal.settle(self._context, "receive", guest, None)
 
     def _arrivals(self) -> set[str]:
@@ -309,6 +333,15 @@ def _check_live(context: Context, guest: Guest, kernel: str, here: str) -> None:
         )
 
 
+def _check_machine(context: Context, guest: Guest, machine: str, here: str) -> None:
+    try:
+        moving.check(context, guest, machine)
+    except Unsupported as error:
+        raise Unsupported(
+            f"{here} cannot go on with guest {guest.name}: {error.message}", hint=error.hint
+        ) from error
+
+
 def _check_pool(context: Context, arrival: Arrival, here: str) -> None:
     guest = arrival.guest
     try:
@@ -336,9 +369,9 @@ def _check_pool(context: Context, arrival: Arrival, here: str) -> None:
             f"{guest.name} takes {render_bytes(arrival.bytes)}",
             hint="free some space there",
         )
-    if arrival.image_sha256 is not None and not arrival.brings_template:
+    if arrival.image is not None and not arrival.brings_template:
         form = Ladder(context, guest).root.form()
-        if sha256_of(form) != arrival.image_sha256:
+        if images.checksum(context, form) != arrival.image:
             raise Conflict(
                 f"{here} has made another image of template {guest.template}, block by block, and "
                 f"the disk of guest {guest.name} rests on its blocks",
@@ -375,6 +408,10 @@ def _said_of(here: str) -> Iterator[None]:
         yield
     except Error as error:
         raise type(error)(f"on {here}: {error.message}", hint=error.hint) from error
+
+
+def _ago(when: float | None) -> float | None:
+    return None if when is None else time.monotonic() - when
 
 
 def _read(question: bytes, kind: type[T]) -> T:

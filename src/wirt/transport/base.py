@@ -41,6 +41,14 @@ class Link(Protocol):
         """
         ...
 
+    def reach(self, socket: str) -> AbstractContextManager[str]:
+        """Give the path of a socket here that leads to one over there, for as long as the block runs.
+
+        Raises:
+            LinkLost: the node cannot be reached.
+        """
+        ...
+
     def send(self, source: str, target: str, *, moving: bool = False) -> int:
         """Make a file, or all below a directory, over there what it is here, and return the bytes that went over.
 

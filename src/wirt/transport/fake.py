@@ -18,7 +18,7 @@ class FakeLink:
     Args:
         name: the node's.
         serve: answers as the other node would, in a process of its own.
-        fail_at: number of the call to ``open`` or ``send`` (the first is 1) at which the link is cut.
+        fail_at: number of the call to ``open``, ``reach`` or ``send`` (the first is 1) at which the link is cut.
     """
 
     def __init__(self, name: str, serve: Serve, *, fail_at: int | None = None) -> None:
@@ -54,6 +54,12 @@ class FakeLink:
                 with suppress(OSError):
                     writer.close()
                 os.waitpid(child, 0)
+
+    @contextmanager
+    def reach(self, socket: str) -> Iterator[str]:
+        """Give the very path: the other node is a directory of this machine."""
+        self._count("reach")
+        yield socket
 
     def send(self, source: str, target: str, *, moving: bool = False) -> int:
         """Send by rsync, as real ones do."""

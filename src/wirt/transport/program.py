@@ -5,6 +5,7 @@ import shlex
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import IO, Protocol
 
 import msgspec
 
@@ -14,6 +15,8 @@ from wirt.transport.base import LinkLost, Session
 from wirt.transport.wire import talking
 
 _ENDING_SECONDS = 30.0
+_OPEN = "wirt-open"
+"""What the other machine says when the way to a socket is open."""
 _CUT, _VANISHED = frozenset({10, 12, 30, 35, 255}), 24
 """Exit statuses of rsync: the connection broke; some files had gone before they were read."""
 
@@ -25,8 +28,37 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     """Begins a session."""
     shell: tuple[str, ...] = ()
     """What rsync reaches the other machine by."""
-    before: str = ""
-    """What rsync writes before a path over there: HOST: """
+    host: str | None = None
+    """Who it is there; None: the other node is on this machine."""
+
+    def path(self, there: str) -> str:
+        """Return a path over there as rsync writes it."""
+        return there if self.host is None else f"{self.host}:{there}"
+
+
+class _Process(Protocol):
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def terminate(self) -> None: ...
+
+
+class _Begun:
+    """A program that runs, and what is said to it and by it."""
+
+    def __init__(
+        self, process: _Process, reader: IO[bytes], writer: IO[bytes], said: IO[bytes]
+    ) -> None:
+        self.process = process
+        self.reader = reader
+        self.writer = writer
+        self._said = said
+
+    def why(self) -> str:
+        """Return what it said of why it does not answer, once it has ended."""
+        with suppress(Exception):
+            self.process.wait(timeout=_ENDING_SECONDS)
+        self._said.seek(0)
+        return self._said.read().decode(errors="replace")
 
 
 class ProgramLink:
@@ -41,6 +73,34 @@ class ProgramLink:
     @contextmanager
     def open(self) -> Iterator[Session]:
         """Begin a process over there; at the end of the block it is told that nobody asks any more, and waited for."""
+        with (
+            self._begun(self._way.serve) as begun,
+            talking(self.name, begun.reader, begun.writer, begun.why) as session,
+        ):
+            yield session
+
+    @contextmanager
+    def reach(self, socket: str) -> Iterator[str]:
+        """Give the very path on this machine; else one at which ssh listens until its input ends: we have closed it, or died."""
+        if self._way.host is None:
+            yield socket
+            return
+        with tempfile.TemporaryDirectory(prefix="wirt-") as directory:
+            here = f"{directory}/socket"
+            forward = ["-oExitOnForwardFailure=yes", f"-L{here}:{socket}"]
+            command = [*self._way.shell, *forward, "--", self._way.host, f"echo {_OPEN}; exec cat"]
+            with self._begun(command) as begun:
+                if begun.reader.readline() != f"{_OPEN}\n".encode():
+                    said = begun.why().strip()
+                    last = said.splitlines()[-1] if said else "it gave no reason"
+                    raise LinkLost(f"node {self.name} does not answer: {last}", detail=said or None)
+                yield here
+                # It would wait for who still uses the way.
+                begun.process.terminate()
+
+    @contextmanager
+    def _begun(self, command: Sequence[str]) -> Iterator["_Begun"]:
+        """Begin a program; at the end of the block its input is closed, and it is waited for."""
         (there_reads, we_write), (we_read, there_writes) = os.pipe(), os.pipe()
         with (
             tempfile.TemporaryFile() as said,
@@ -49,8 +109,8 @@ class ProgramLink:
         ):
             streams = run.Streams(stdin=there_reads, stdout=there_writes, stderr=said.fileno())
             try:
-                started = run.spawn(
-                    self._way.serve,
+                process = run.spawn(
+                    command,
                     streams=streams,
                     environment=self._environment,
                     # Ctrl-C on a terminal is for us: we still have to tell the other side.
@@ -59,26 +119,18 @@ class ProgramLink:
             finally:
                 os.close(there_reads)
                 os.close(there_writes)
-
-            def why() -> str:
-                with suppress(Exception):
-                    started.wait(timeout=_ENDING_SECONDS)
-                said.seek(0)
-                return said.read().decode(errors="replace")
-
             try:
-                with talking(self.name, reader, writer, why) as session:
-                    yield session
+                yield _Begun(process, reader, writer, said)
             finally:
                 with suppress(OSError):
                     writer.close()
-                started.wait()
+                process.wait()
 
     def send(self, source: str, target: str, *, moving: bool = False) -> int:
         """Send by rsync."""
         return rsync(
             source,
-            f"{self._way.before}{target}",
+            self._way.path(target),
             shell=self._way.shell,
             environment=self._environment,
             node=self.name,

@@ -30,6 +30,6 @@ def link(node: Node) -> ProgramLink:
     own = {key: os.environ[key] for key in ("HOME", "SSH_AUTH_SOCK") if key in os.environ}
     return ProgramLink(
         node.name,
-        Way(serve=(*shell, "--", node.ssh, command), shell=shell, before=f"{node.ssh}:"),
+        Way(serve=(*shell, "--", node.ssh, command), shell=shell, host=node.ssh),
         own,
     )

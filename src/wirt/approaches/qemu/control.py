@@ -14,6 +14,8 @@ from wirt.units import render_bytes
 
 _BALLOON_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
+_CAPABILITIES = ("events", "auto-converge", "pause-before-switchover")
+"""What QEMU can do while it sends a machine's memory, and keeps doing the next time unless it is told not to."""
 
 
 def start(argv: list[str], identity: str, *, directory: str, log: str, entrances: list[str]) -> int:
@@ -115,6 +117,16 @@ def ask_for_memory(directory: str, memory: int) -> None:
         Failed: QEMU did not take the command.
     """
     _execute(directory, "balloon", {"value": memory})
+
+
+def switch_on(monitor: Monitor, *capabilities: str) -> None:
+    """Have QEMU do this while it sends or takes memory, and nothing else of what Wirt ever has it do.
+
+    Raises:
+        Failed: QEMU did not take the command.
+    """
+    wanted = [{"capability": name, "state": name in capabilities} for name in _CAPABILITIES]
+    monitor.execute("migrate-set-capabilities", {"capabilities": wanted})
 
 
 def ask_machine(monitor: Monitor) -> Machine:

@@ -8,13 +8,15 @@ which starts a second sooner but cannot power off.
 import os
 import socket
 import tarfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import msgspec
+
 from wirt.approaches import enginegroup, guestcommand, ownkernel
-from wirt.approaches.base import Needs
-from wirt.approaches.qemu import build, control, disks, machine, probe, saving
+from wirt.approaches.base import Needs, Sent
+from wirt.approaches.qemu import build, control, disks, holding, kin, machine, moving, probe, saving
 from wirt.approaches.qemu.machine import Machine
 from wirt.approaches.qemu.monitor import connected, talking
 from wirt.errors import Error, Failed
@@ -273,18 +275,18 @@ class Qemu:
 
         saving.save(place, directory, keep)
         if keep_running:
-            saving.let_go_on(place)
+            holding.let_go_on(place)
         else:
             ownkernel.kill_engine(place, build.identity(place.name))
 
     def cancel_checkpoint(self, place: Place) -> None:
         """Have the machine go on, if there is one."""
         if self.probe(place) is Presence.PRESENT:
-            saving.let_go_on(place)
+            holding.let_go_on(place)
 
     def is_checkpointing(self, place: Place) -> bool:
         """Look for the mark."""
-        return self.probe(place) is Presence.PRESENT and saving.is_saving(place)
+        return self.probe(place) is Presence.PRESENT and holding.is_held(place)
 
     def resume(self, launch: Launch, directory: str) -> Handle:
         """Start the same machine, and have it go on from what it held."""
@@ -303,6 +305,43 @@ class Qemu:
         with suppress(Error):
             ownkernel.set_clock(launch.place, handle)
         return handle
+
+    def describe_machine(self, place: Place) -> str:
+        """Ask QEMU what its machine is, and who it is itself."""
+        with talking(ownkernel.private_directory(place)) as monitor:
+            found = kin.ask(monitor, self.accelerator)
+        return msgspec.json.encode(found).decode()
+
+    def check_machine(self, machine: str) -> None:
+        """Compare the QEMU over there, and under KVM the processor, with those of this node."""
+        kin.check(msgspec.json.decode(machine, type=kin.Kin), self.accelerator)
+
+    def await_machine(self, launch: Launch, machine: str) -> Handle:
+        """Start the same machine, which waits, and have it listen."""
+        wanted = msgspec.json.decode(machine, type=kin.Kin).machine
+        handle = self._start(launch, wanted, waits=True)
+        moving.open_gates(launch.place)
+        return handle
+
+    def gates(self, place: Place) -> dict[str, str]:
+        """Return the sockets that QEMU listens at."""
+        directory = ownkernel.private_directory(place)
+        return {what: os.path.join(directory, name) for what, name in moving.GATES.items()}
+
+    def send_machine(
+        self,
+        place: Place,
+        gates: Mapping[str, str],
+        *,
+        downtime: float,
+        standing_still: Callable[[], None],
+    ) -> Sent:
+        """Have QEMU send disk, memory and devices to the other one."""
+        return moving.send(place, gates, downtime=downtime, standing_still=standing_still)
+
+    def take_machine(self, place: Place) -> None:
+        """Have QEMU go on with what it was sent."""
+        moving.take(place)
 
     def kill(self, place: Place) -> None:
         """End the machine at once, and remove its channel."""

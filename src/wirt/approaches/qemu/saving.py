@@ -1,17 +1,16 @@
 """A machine's memory and devices in a file, and a machine that goes on from it.
 
 QEMU writes what it would send to another QEMU, to a descriptor that it is handed. The machine stands still from before that
-until it is told to go on: a mark in the private directory says so, and whoever finds one without its maker tells it.
+until it is told to go on.
 """
 
 import os
-import time
 from collections.abc import Callable
 
 import msgspec
 
 from wirt.approaches import ownkernel
-from wirt.approaches.qemu import control
+from wirt.approaches.qemu import control, holding
 from wirt.approaches.qemu.machine import Machine
 from wirt.approaches.qemu.monitor import Monitor, talking
 from wirt.errors import Corrupt, Failed, TimedOut
@@ -21,13 +20,10 @@ from wirt.model.launch import Place
 
 _MEMORY, _MACHINE = "memory", "machine.json"
 """Names in a checkpoint's directory."""
-_MARK = "saving"
 _NO_BOUND = 1 << 50
 """Bytes a second: a file takes what it can."""
 _STALL_SECONDS = 60.0
 """How long nothing may be written before it is given up."""
-_CANCEL_SECONDS = 30.0
-_LOOK_SECONDS = 0.01
 
 
 def save(place: Place, directory: str, written: Callable[[], None]) -> None:
@@ -39,39 +35,15 @@ def save(place: Place, directory: str, written: Callable[[], None]) -> None:
     own = ownkernel.private_directory(place)
     try:
         with talking(own) as monitor:
-            files.write(_mark(place), "")
+            holding.mark(place)
             monitor.execute("stop")
             found = control.ask_machine(monitor)
             files.write(os.path.join(directory, _MACHINE), msgspec.json.encode(found).decode())
             _write_memory(monitor, os.path.join(directory, _MEMORY))
         written()
     except BaseException:
-        let_go_on(place)
+        holding.let_go_on(place)
         raise
-
-
-def let_go_on(place: Place) -> None:
-    """Let a machine go on that stands still for this; no error if none does.
-
-    Raises:
-        Failed, TimedOut: it does not.
-    """
-    if not is_saving(place):
-        return
-    with talking(ownkernel.private_directory(place)) as monitor:
-        monitor.execute("migrate_cancel")
-        deadline = time.monotonic() + _CANCEL_SECONDS
-        while monitor.execute("query-migrate").get("status") in ("active", "cancelling", "setup"):
-            if time.monotonic() > deadline:
-                raise TimedOut(f"QEMU does not stop writing the memory of {place.name}")
-            time.sleep(_LOOK_SECONDS)
-        monitor.execute("cont")
-    os.unlink(_mark(place))
-
-
-def is_saving(place: Place) -> bool:
-    """Return whether the machine was told to stand still for this, and not to go on."""
-    return os.path.exists(_mark(place))
 
 
 def read_machine(directory: str) -> Machine:
@@ -96,7 +68,7 @@ def load(place: Place, directory: str) -> None:
     memory = os.open(os.path.join(directory, _MEMORY), os.O_RDONLY | os.O_CLOEXEC)
     try:
         with talking(ownkernel.private_directory(place)) as monitor:
-            monitor.execute("migrate-set-capabilities", {"capabilities": [_on("events")]})
+            control.switch_on(monitor, "events")
             monitor.hand_over(memory, _MEMORY)
             monitor.execute("migrate-incoming", {"uri": f"fd:{_MEMORY}"})
             while (status := _next_status(monitor)) != "completed":
@@ -116,7 +88,7 @@ def load(place: Place, directory: str) -> None:
 def _write_memory(monitor: Monitor, path: str) -> None:
     memory = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        monitor.execute("migrate-set-capabilities", {"capabilities": [_on("events")]})
+        control.switch_on(monitor, "events")
         monitor.execute("migrate-set-parameters", {"max-bandwidth": _NO_BOUND})
         monitor.hand_over(memory, _MEMORY)
         monitor.execute("migrate", {"uri": f"fd:{_MEMORY}"})
@@ -136,11 +108,3 @@ def _next_status(monitor: Monitor) -> str:
     if event is None:
         raise TimedOut(f"QEMU was not done after {_STALL_SECONDS:g} s")
     return str(event["data"]["status"])
-
-
-def _on(capability: str) -> dict[str, object]:
-    return {"capability": capability, "state": True}
-
-
-def _mark(place: Place) -> str:
-    return os.path.join(ownkernel.private_directory(place), _MARK)

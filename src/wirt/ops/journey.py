@@ -1,0 +1,76 @@
+"""What is known of a guest on its way to another node, and how long each part of it took."""
+
+import os
+import time
+
+import msgspec
+
+from wirt.host import files
+from wirt.model.guest import Guest
+from wirt.model.migration import Mode, Stage
+from wirt.ops import images, moving
+from wirt.ops.context import Context
+from wirt.ops.protocol import Arrival
+from wirt.ops.steps import Ladder
+from wirt.storage.base import Portable
+
+
+class Journey:
+    """What is known of a guest on its way, and when each part of it was done."""
+
+    def __init__(self, guest: Guest, node: str, mode: Mode, why: str) -> None:
+        """Start the clock."""
+        self.guest = guest
+        self.node = node
+        self.mode = mode
+        self.why = why
+        self.arrival = b""
+        """The question that tells the other node of it."""
+        self.brings_template = False
+        """Its template is not over there."""
+        self.began = time.time()
+        self.stages: list[Stage] = []
+        self.machine: str | None = None
+        """What the engine over there must be like that it is sent to; None: it goes in files."""
+        self.engine_seconds: float | None = None
+        """How long it stood still, as its engine says."""
+        self.stopping: float | None = None
+        """When it was told to stop, by the monotonic clock."""
+        self.last_seen: float | None = None
+        """When its kernel answered for the last time here, by the monotonic clock."""
+        self._since = time.monotonic()
+
+    def measure(self, context: Context) -> None:
+        """Find out what has to be known over there."""
+        guest, ladder = self.guest, Ladder(context, self.guest)
+        pool = context.pool(guest.pool)
+        assert isinstance(pool, Portable)
+        place = pool.place(guest.id)
+        image = None
+        if context.approach(guest.approach).needs.root != "tree":
+            image = images.checksum(context, ladder.root.form())
+        is_live = self.mode is Mode.LIVE
+        self.machine = moving.describe(context, guest) if is_live else None
+        arrival = Arrival(
+            guest=guest,
+            node=self.node,
+            bytes=sum(_disk_usage(f"{place}/{part}") for part in pool.parts(guest.id)),
+            subnet=context.gateway().look().subnet,
+            brings_template=self.brings_template,
+            kernel=os.uname().release if is_live and self.machine is None else None,
+            machine=self.machine,
+            image=image,
+        )
+        self.arrival = msgspec.json.encode(arrival)
+
+    def note(self, name: str, sent: int = 0) -> None:
+        """Write down that a stage is done."""
+        now = time.monotonic()
+        self.stages.append(Stage(name=name, seconds=now - self._since, bytes=sent))
+        self._since = now
+
+
+def _disk_usage(path: str) -> int:
+    if path.endswith("/"):
+        return files.disk_usage(path) if os.path.isdir(path) else 0
+    return os.stat(path).st_blocks * 512
