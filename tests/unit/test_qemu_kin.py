@@ -8,7 +8,7 @@ from wirt.approaches.qemu.machine import Machine
 from wirt.errors import Unsupported
 from wirt.units import MIB
 
-MACHINE = Machine(kind="pc-q35-7.2", cpus=1, memory=256 * MIB)
+MACHINE = Machine(kind="pc-q35-7.2", cpus=1, most_cpus=1, memory=256 * MIB)
 
 
 @pytest.fixture(autouse=True)

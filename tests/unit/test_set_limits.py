@@ -12,14 +12,14 @@ from wirt.approaches.fake import FakeApproach
 from wirt.errors import Failed, InvalidInput, Unsupported
 from wirt.host import affinity
 from wirt.model.capability import Capability, no
-from wirt.model.limits import Limits
+from wirt.model.limits import Limits, check_limits
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.start import start
 from wirt.ops.stop import stop
 from wirt.state.memory import MemoryStore
-from wirt.units import MIB, render_cpus
+from wirt.units import GIB, MIB, render_cpus
 
 WEB = CreateRequest(name="web", approach="fake", template="tiny")
 WIDER = SetRequest(memory=600 * MIB)
@@ -121,6 +121,41 @@ def test_what_a_running_guest_keeps_is_refused_and_of_a_stopped_one_set(
     )
     assert kept == before
     assert set_limits(context, "web", request_).limits != before.limits
+
+
+def test_what_a_running_guest_can_only_get_more_of_is_not_taken(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeApproach, "growing", frozenset({"cpus"}))
+    start(context, "web")
+    grown = set_limits(context, "web", SetRequest(cpus=2))
+    with pytest.raises(Unsupported) as caught:
+        set_limits(context, "web", SetRequest(cpus=1))
+
+    assert grown.limits.cpus == 2
+    assert str(caught.value) == (
+        "the number of CPUs of guest web can only grow while it runs; stop it first"
+    )
+
+
+def test_maximum_of_memory_is_of_machines_alone_and_no_less_than_its_memory(
+    context: Context,
+) -> None:
+    with pytest.raises(Unsupported) as other:
+        set_limits(context, "web", SetRequest(memory_max=GIB))
+    with pytest.raises(InvalidInput) as less:
+        check_limits(Limits(memory=GIB, memory_max=512 * MIB), smallest_memory=MIB, node_cpus=1)
+    with pytest.raises(Unsupported):
+        create(context, msgspec.structs.replace(WEB, name="b", limits=Limits(memory_max=GIB)))
+
+    assert str(other.value) == (
+        "guest web cannot have a maximum of memory beside its memory: approach fake has no machines "
+        "that grow; change its memory with wirt set --memory, or use the approach qemu or kvm"
+    )
+    assert str(less.value) == (
+        "a guest with 1 GiB of memory cannot have 512 MiB at most; give it a larger --memory-max, "
+        "or 0 for none"
+    )
 
 
 def test_guest_is_made_with_limits_and_starts_with_them(context: Context, tmp_path: Path) -> None:

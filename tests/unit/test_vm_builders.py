@@ -72,7 +72,7 @@ def qemu_argv(
     return qemu.build_argv(
         launch,
         launch.root,
-        machine=machine or of_limits(launch.limits),
+        machine=machine or of_limits(launch.limits, node_cpus=4),
         waits=machine is not None,
         accelerator=accelerator,
         kernel="/var/lib/wirt/templates/debian-12-web/boot/vmlinuz",
@@ -110,12 +110,12 @@ def test_qemu_argv_for_a_virtualized_guest_with_a_larger_disk() -> None:
 
 
 def test_qemu_that_waits_for_memory_has_the_machine_that_it_is_of() -> None:
-    kept = Machine(kind="pc-q35-7.2", cpus=1, memory=256 * MIB)
+    kept = Machine(kind="pc-q35-7.2", cpus=1, most_cpus=4, memory=256 * MIB)
     argv = qemu_argv(LAUNCH, machine=kept)
 
     assert [argv[argv.index(option) + 1] for option in ("-machine", "-smp", "-m")] == [
         "pc-q35-7.2",
-        "1",
+        "1,maxcpus=4",
         "256M",
     ]
     assert argv[-3:] == ["-incoming", "defer", "-S"]

@@ -33,6 +33,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     own_kernel: bool
     own_hostname: bool = True
     """The guest has a host name of its own."""
+    balloon: bool = False
+    """Its machine can be made with more memory than it has, which it gets and gives away while it runs."""
     kernel_image: bool = False
     """The template's kernel and an initial ramdisk must be handed over."""
     init: bool = False
@@ -205,6 +207,27 @@ class Checkpointable(KnowsCheckpoints, Protocol):
         ...
 
 
+@runtime_checkable
+class Flushable(Protocol):
+    """A power of approaches whose guests' systems can be asked to write out what is to be on their disks, and then no more."""
+
+    def flush(self, place: Place) -> None:
+        """Have a running guest do so.
+
+        Raises:
+            Error: it does not answer; it goes on writing.
+        """
+        ...
+
+    def release(self, place: Place) -> None:
+        """Let it write again, and run if it is frozen; no error if it was not asked."""
+        ...
+
+    def is_flushed(self, place: Place) -> bool:
+        """Return whether there is anything for ``release`` to do."""
+        ...
+
+
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
     """How a running guest was sent to another node's engine."""
 
@@ -291,6 +314,8 @@ class Adjustable(Protocol):
 
     fixed: frozenset[str]
     """Of ``Limits``, what a guest keeps for as long as it runs."""
+    growing: frozenset[str]
+    """What it can only get more of."""
 
     def probe_limits(self) -> dict[str, Capability]:
         """Ask the node which limits guests can be held to, beside CPUs, memory and disk: by their names in ``Limits``."""

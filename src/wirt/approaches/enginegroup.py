@@ -40,7 +40,9 @@ def make(name: str, limits: Limits) -> list[str]:
     """
     group = cgroup.Cgroup(name)
     group.ensure()
-    plain = Limits(cpus=limits.cpus, memory=limits.memory, disk=limits.disk)
+    plain = Limits(
+        cpus=limits.cpus, memory=limits.memory, memory_max=limits.memory_max, disk=limits.disk
+    )
     if limits != plain:
         group.apply(_settings(limits, group.hierarchies))
     return group.entrances()

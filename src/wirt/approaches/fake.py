@@ -50,6 +50,7 @@ class FakeApproach:
 
     fixed: frozenset[str] = frozenset()
     disk_formats = frozenset({"raw", "qcow2"})
+    growing: frozenset[str] = frozenset()
 
     def __init__(self, directory: str, *, fail_at: int | None = None) -> None:
         self._directory = directory

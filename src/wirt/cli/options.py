@@ -176,6 +176,9 @@ def held(function: Function) -> Function:
             click.option(
                 "--memory-guarantee", type=BYTES, help="Memory that is taken from it last."
             ),
+            click.option(
+                "--memory-max", type=BYTES, help="Memory that a machine can get while it runs."
+            ),
             click.option("--swap", type=BOUND, help="Swap beside its memory, or unlimited."),
             click.option("--processes", type=int, help="Processes and threads, of a container."),
             click.option("--io-read", type=BOUND, help="Bytes a second from disk, or unlimited."),

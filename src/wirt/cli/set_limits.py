@@ -126,6 +126,7 @@ def _described(limits: Limits) -> dict[str, str]:
         "cpu_guarantee": f"{guaranteed} CPUs guaranteed",
         "cpu_pin": f"{pin} to run on",
         "memory": f"{render_bytes(limits.memory)} of memory",
+        "memory_max": f"{_size(limits.memory_max)} memory at most",
         "memory_guarantee": f"{_size(limits.memory_guarantee)} memory guaranteed",
         "swap": f"{_size(limits.swap)} swap",
         "processes": f"{limits.processes} processes",

@@ -107,6 +107,8 @@ def _cpus(limits: Limits) -> str:
 
 def _memory(limits: Limits, kills: int | None) -> str:
     text = render_bytes(limits.memory)
+    if limits.memory_max:
+        text += f", at most {render_bytes(limits.memory_max)}"
     if limits.memory_guarantee:
         text += f", {render_bytes(limits.memory_guarantee)} guaranteed"
     if limits.swap != UNBOUNDED:

@@ -27,6 +27,8 @@ def create(guest: str, name: str | None) -> None:
     with app.open_context() as context:
         made = verbs.create_snapshot(context, guest, name)
     output.say(f"snapshot {made.name} of guest {guest} created")
+    if made.is_torn:
+        output.note("its disk is as after a power cut: the guest's agent did not hold it still")
 
 
 @snapshot.command("list")

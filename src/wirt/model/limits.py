@@ -37,6 +37,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     cpus: int = 1
     memory: int = 512 * MIB
+    memory_max: int = 0
+    """Bytes that a machine is made with, so that it can get them while it runs; 0: no more than its memory."""
     disk: int = 4 * GIB
     processes: int = 4096
     """Processes and threads under the node's kernel: what a fork bomb ends at. A guest's own kernel counts its own."""
@@ -124,6 +126,12 @@ def check_limits(
             f"{render_bytes(limits.memory)} of memory are too little to boot",
             hint=f"give at least {render_bytes(smallest_memory)}",
         )
+    if limits.memory_max and limits.memory > limits.memory_max:
+        raise InvalidInput(
+            f"a guest with {render_bytes(limits.memory)} of memory cannot have "
+            f"{render_bytes(limits.memory_max)} at most",
+            hint="give it a larger --memory-max, or 0 for none",
+        )
     if limits.cpu_limit and not SMALLEST_CPU_LIMIT <= limits.cpu_limit <= limits.cpus:
         raise InvalidInput(
             f"a guest of {limits.cpus} CPUs cannot be held to {limits.cpu_limit:g}",
@@ -142,9 +150,9 @@ def check_limits(
             hint="ask for less with --memory-guarantee, or give it more with --memory",
         )
     most = most_memory or LARGEST_MEMORY
-    if limits.memory > most:
+    if max(limits.memory, limits.memory_max) > most:
         raise InvalidInput(
-            f"{render_bytes(limits.memory)} of memory cannot be given",
+            f"{render_bytes(max(limits.memory, limits.memory_max))} of memory cannot be given",
             hint=f"ask for at most {render_bytes(most)}",
         )
     if not SMALLEST_PROCESSES <= limits.processes <= MOST_PROCESSES:

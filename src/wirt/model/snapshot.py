@@ -13,6 +13,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Unix time, seconds."""
     limits: Limits | None = None
     """Made before a change of the guest: what its limits were then, to be gone back to with the root."""
+    is_torn: bool = False
+    """Of a guest that ran and did not write out what it held back: it is as after a power cut."""
     memory: int | None = None
     """Bytes of what the guest's memory held, kept with it to go on from: a checkpoint. None: the root alone."""
 

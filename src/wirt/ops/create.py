@@ -133,6 +133,10 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         from wirt.ops.holdable import check_holdable
 
         check_holdable(context, guest, guest.limits, wanted=wanted)
+    if guest.limits.memory_max:
+        from wirt.ops.holdable import check_maximum
+
+        check_maximum(approach, guest, guest.limits)
     return guest
 
 

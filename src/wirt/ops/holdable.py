@@ -54,6 +54,20 @@ def check_holdable(
         check_pin(limits.cpu_pin, affinity.usable())
 
 
+def check_maximum(approach: Approach, guest: Guest, limits: Limits) -> None:
+    """Check that a guest can be made with more memory than it has.
+
+    Raises:
+        Unsupported: the approach knows no such thing.
+    """
+    if limits.memory_max and not approach.needs.balloon:
+        raise Unsupported(
+            f"guest {guest.name} cannot have a maximum of memory beside its memory: approach "
+            f"{approach.name} has no machines that grow",
+            hint="change its memory with wirt set --memory, or use the approach qemu or kvm",
+        )
+
+
 def _check_held(context: Context, approach: Approach, guest: Guest, limit: str) -> None:
     if isinstance(approach, Adjustable):
         capability = approach.probe_limits()[limit]

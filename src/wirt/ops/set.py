@@ -9,7 +9,7 @@ from wirt.model.lifecycle import next_state
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
 from wirt.ops import admission, guests, journal, naming, privileges, rates, softlimit
 from wirt.ops.context import Context
-from wirt.ops.holdable import check_holdable
+from wirt.ops.holdable import check_holdable, check_maximum
 from wirt.ops.naming import NamesRequest
 from wirt.ops.privileges import PrivilegesRequest
 from wirt.ops.rates import RatesRequest
@@ -27,6 +27,8 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     cpus: int | None = None
     memory: int | None = None
     """Bytes."""
+    memory_max: int | None = None
+    """Bytes; 0: no more than its memory."""
     processes: int | None = None
     disk: int | None = None
     """Bytes."""
@@ -154,9 +156,10 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
     approach = context.approach(guest.approach)
     for field in changes:
         if field != "disk" and changes[field] != getattr(guest.limits, field):
-            _check_changeable(approach, guest, field)
+            _check_changeable(approach, guest, field, changes[field])
     limits = msgspec.structs.replace(guest.limits, **changes)
     check_holdable(context, guest, limits, wanted=changes)
+    check_maximum(approach, guest, limits)
     check_limits(
         limits,
         smallest_memory=approach.needs.smallest_memory,
@@ -169,10 +172,18 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
     return limits
 
 
-def _check_changeable(approach: Approach, guest: Guest, limit: str) -> None:
+def _check_changeable(approach: Approach, guest: Guest, limit: str, value: int) -> None:
     """Check that a limit can be changed now."""
-    if guest.state.is_up and isinstance(approach, Adjustable) and limit in approach.fixed:
-        what = {"cpus": "number of CPUs", **HELD_BY_THE_NODE}.get(limit, limit)
+    if not guest.state.is_up or not isinstance(approach, Adjustable):
+        return
+    sizes = {"cpus": "number of CPUs", "memory_max": "maximum of memory"}
+    what = {**sizes, **HELD_BY_THE_NODE}.get(limit, limit)
+    if limit in approach.growing and value < getattr(guest.limits, limit):
+        raise Unsupported(
+            f"the {what} of guest {guest.name} can only grow while it runs",
+            hint="stop it first",
+        )
+    if limit in approach.fixed:
         raise Unsupported(
             f"the {what} of guest {guest.name} cannot be changed while it runs: its kernel was "
             "started with it",

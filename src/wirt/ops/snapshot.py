@@ -56,7 +56,8 @@ def keep_root(
         created=now,
         limits=guest.limits if before_change else None,
     )
-    steps = Ladder(context, guest).to_snapshot(made.name)
+    ladder = Ladder(context, guest)
+    steps = ladder.to_snapshot(made.name)
     if any(one.name == made.name for one in guest.snapshots):
         raise Conflict(
             f"guest {guest.name} has a snapshot {made.name} already",
@@ -65,7 +66,8 @@ def keep_root(
         )
     journal.begin(context, guest, "snapshot", snapshot=made.name)
     journal.build(context, "snapshot", guest, steps, otherwise=guest)
-    # What stays is the last of them; the one before it held the guest still.
+    made = msgspec.structs.replace(made, is_torn=ladder.is_torn)
+    # What stays is the last of them; those before it held the guest still.
     journal.dismantle("snapshot", steps[:-1])
     after = msgspec.structs.replace(guest, snapshots=(*guest.snapshots, made))
     journal.settle(context, "snapshot", guest, after)

@@ -5,9 +5,10 @@ away, and recovery after a crash is to take away whatever is there.
 """
 
 import os
+from contextlib import suppress
 
-from wirt.approaches.base import Adjustable, Freezable, RebootsByItself
-from wirt.errors import Unsupported
+from wirt.approaches.base import Adjustable, Flushable, Freezable, RebootsByItself
+from wirt.errors import Error, Unsupported
 from wirt.host import files
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest, Handle
@@ -36,6 +37,8 @@ class Ladder:
         self.talks = False
         """Its kernel is to say all that it does while it starts."""
         self.place = context.home.place(guest.id)
+        self.is_torn = False
+        """Its root was copied, or is about to be, as after a power cut: the guest did not write out what it held back."""
         self.handle: Handle | None = None
         """What the engine gave back, once the ``engine`` step is done."""
 
@@ -203,7 +206,25 @@ class Ladder:
                 f"{what} of one instant nor can approach {approach.name} hold a guest still",
                 hint="stop it first",
             )
+        if isinstance(approach, Flushable):
+            return [self._flushing(approach), self._freezing(approach)]
         return [self._freezing(approach)]
+
+    def _flushing(self, approach: Flushable) -> Step:
+        """Return the step that has a guest's system write out what it holds back. One that does not is like one without power."""
+
+        def flush() -> None:
+            self.is_torn = True
+            with suppress(Error):
+                approach.flush(self.place)
+                self.is_torn = False
+
+        return Step(
+            name="flush",
+            do=flush,
+            undo=lambda: approach.release(self.place),
+            probe=lambda: present_if(approach.is_flushed(self.place)),
+        )
 
     def to_adjust(self, before: Guest) -> Step:
         """Return the step that holds a running guest to its limits; undone, to those of ``before``.

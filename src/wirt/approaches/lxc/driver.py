@@ -43,6 +43,7 @@ class Lxc:
     )
 
     fixed: frozenset[str] = frozenset()
+    growing: frozenset[str] = frozenset()
 
     def probe_capability(self) -> Capability:
         """Ask whether LXC and user namespaces are there."""

@@ -115,7 +115,7 @@ def _machine(machine: Machine, accelerator: str) -> list[str]:
         *("-machine", machine.kind),
         *("-accel", "tcg,thread=multi" if emulated else accelerator),
         *("-cpu", "max" if emulated else "host"),
-        *("-smp", str(machine.cpus)),
+        *("-smp", f"{machine.cpus},maxcpus={machine.most_cpus}"),
         *("-m", f"{machine.memory // MIB}M"),
     ]
 
@@ -132,7 +132,8 @@ def _disk(root: BlockImage) -> list[str]:
         f",file.driver=file,file.filename={_quote(root.path)}"
         f",backing.driver=raw,backing.file.driver=file,backing.file.locking=off"
         f",backing.file.filename={_quote(root.backing)}",
-        *("-device", "virtio-blk-pci,drive=root"),
+        # As many queues as the machine has CPUs would be another device once it has another number of them.
+        *("-device", "virtio-blk-pci,drive=root,num-queues=1"),
     ]
 
 

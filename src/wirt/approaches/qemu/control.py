@@ -140,6 +140,7 @@ def ask_machine(monitor: Monitor) -> Machine:
     return Machine(
         kind=kind.removesuffix("-machine"),
         cpus=len(monitor.execute("query-cpus-fast")),
+        most_cpus=len(monitor.execute("query-hotpluggable-cpus")),
         memory=int(memory["base-memory"]),
     )
 

@@ -113,6 +113,8 @@ def _device(drive: Drive) -> dict[str, object]:
         "id": _name(drive),
         "drive": _name(drive),
         "serial": drive.name,
+        # As many as the machine has CPUs would be another device once it has another number of them.
+        "num-queues": 1,
         "bus": _BRIDGE,
         "addr": f"{drive.unit:#x}",
     }

@@ -16,7 +16,19 @@ import msgspec
 
 from wirt.approaches import enginegroup, guestcommand, ownkernel
 from wirt.approaches.base import Needs, Sent
-from wirt.approaches.qemu import build, control, disks, holding, kin, machine, moving, probe, saving
+from wirt.approaches.qemu import (
+    build,
+    control,
+    cpus,
+    disks,
+    flushing,
+    holding,
+    kin,
+    machine,
+    moving,
+    probe,
+    saving,
+)
 from wirt.approaches.qemu.machine import Machine
 from wirt.approaches.qemu.monitor import connected, talking
 from wirt.errors import Error, Failed
@@ -58,9 +70,11 @@ class Qemu:
         init=True,
         kernel_image=True,
         terminal=False,
+        balloon=True,
     )
 
-    fixed = frozenset({"cpus"})
+    fixed = frozenset({"memory_max"})
+    growing = frozenset({"cpus"})
     disk_formats = frozenset({"raw", "qcow2"})
 
     def probe_capability(self) -> Capability:
@@ -73,7 +87,12 @@ class Qemu:
 
     def start(self, launch: Launch) -> Handle:
         """Make the channel and start the machine."""
-        return self._start(launch, machine.of_limits(launch.limits))
+        wanted = machine.of_limits(launch.limits, node_cpus=len(affinity.usable()))
+        handle = self._start(launch, wanted)
+        if launch.limits.memory < wanted.memory:
+            # The guest gives it away when it has a driver for that.
+            control.ask_for_memory(ownkernel.private_directory(launch.place), launch.limits.memory)
+        return handle
 
     def _start(self, launch: Launch, wanted: Machine, *, waits: bool = False) -> Handle:
         if not isinstance(launch.root, BlockImage) or not launch.kernel:
@@ -174,9 +193,10 @@ class Qemu:
         return enginegroup.probe()
 
     def adjust(self, place: Place, limits: Limits, *, disks: Sequence[str] = ()) -> None:
-        """Hold QEMU to what the node holds it to, and have the guest's balloon take or give back memory."""
+        """Hold QEMU to what the node holds it to, and have the guest give or take memory and processors."""
         enginegroup.hold(place.name, limits)
         control.balloon(ownkernel.private_directory(place), limits.memory)
+        cpus.plug(place, self._handle(place), limits.cpus)
 
     def memory_kills(self, place: Place) -> int | None:
         """Return None: the guest's own kernel does that."""
@@ -219,6 +239,26 @@ class Qemu:
         """Have QEMU tell the guest."""
         with talking(ownkernel.private_directory(place)) as monitor:
             disks.grow(monitor, drive, size)
+
+    def flush(self, place: Place) -> None:
+        """Have the guest's agent hold its file systems still."""
+        flushing.flush(place, self._handle(place))
+
+    def release(self, place: Place) -> None:
+        """Let them go on; the machine too, without which nobody would hear it."""
+        if self.probe(place) is Presence.PRESENT:
+            self.thaw(place)
+            flushing.release(place, self._handle(place))
+
+    def is_flushed(self, place: Place) -> bool:
+        """Look for the mark."""
+        return self.probe(place) is Presence.PRESENT and flushing.is_flushed(place)
+
+    def _handle(self, place: Place) -> Handle:
+        pids = process.find_by_argument(build.identity(place.name))
+        if not pids:
+            raise Failed(f"{place.name} has ended", hint=f"see {place.log}")
+        return Handle(pid=pids[0], started=process.start_time(pids[0]))
 
     def freeze(self, place: Place) -> None:
         """Let the machine's processors stand still; its disk's file holds then all that the guest has had written."""

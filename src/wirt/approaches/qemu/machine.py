@@ -14,10 +14,16 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = LATEST
     """With its version: "pc-q35-7.2"."""
     cpus: int
+    most_cpus: int
+    """Places for processors that it has."""
     memory: int
     """Bytes, the balloon's among them."""
 
 
-def of_limits(limits: Limits) -> Machine:
-    """Return the machine that a guest is started on."""
-    return Machine(cpus=limits.cpus, memory=limits.memory)
+def of_limits(limits: Limits, *, node_cpus: int) -> Machine:
+    """Return the machine that a guest is started on: with all the memory that it may ever have, and a place for every CPU."""
+    return Machine(
+        cpus=limits.cpus,
+        most_cpus=max(limits.cpus, node_cpus),
+        memory=max(limits.memory, limits.memory_max),
+    )

@@ -62,6 +62,7 @@ class Uml:
 
     fixed = frozenset({"cpus", "memory"})
     disk_formats = frozenset({"raw"})
+    growing: frozenset[str] = frozenset()
 
     def probe_capability(self) -> Capability:
         """Ask whether the kernel is installed and the node can hold a guest's memory."""
