@@ -80,14 +80,12 @@ REFUSED: Mapping[str, Code] = {
     "host_ifname": Code.VETH,
     "host_mac": Code.VETH,
     "ifname": Code.VETH,
-    "iptables": Code.FILTER,
     "mac": Code.VETH,
     "mac_filter": Code.VETH,
     "meminfo": Code.MEMINFO,
     "mount_opts": Code.MOUNT,
     "netdev_add": Code.NET_DEVICE,
     "netdev_del": Code.NET_DEVICE,
-    "netfilter": Code.FILTER,
     "netif_add": Code.VETH,
     "netif_del": Code.VETH,
     "noatime": Code.MOUNT,
@@ -364,6 +362,28 @@ def _transfers(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[
     return _number(option, "0" if value == "unlimited" else value)
 
 
+def _modules(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    """Read modules of the packet filter: a container has all that the node's kernel has, in its own network."""
+    names = [name for name in re.split(r"[,\s]+", value) if name]
+    for name in names:
+        if not _MODULE.fullmatch(name):
+            raise Bad(option, value, hint="give modules of iptables, such as ipt_REJECT")
+    return {"IPTABLES": " ".join(names)}
+
+
+def _netfilter(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
+    if value not in ("disabled", "stateless", "stateful", "full"):
+        raise Bad(option, value, hint="give disabled, stateless, stateful or full")
+    if value != "full":
+        raise Refused(
+            Code.FILTER,
+            f"--netfilter {value} cannot be done: a container has all of the packet filter in its own network",
+            hint="give full, or leave it out",
+        )
+    return {"NETFILTER": value}
+
+
+_MODULE = re.compile(r"(ip|ipt|iptable|ip_nat|xt|nf)_[A-Za-z0-9_]{1,40}")
 _KEYS = {"diskquota": "DISK_QUOTA"}
 _READERS: Mapping[str, Callable[..., dict[str, str]]] = {
     "bootorder": _number,
@@ -380,7 +400,9 @@ _READERS: Mapping[str, Callable[..., dict[str, str]]] = {
     "iolimit": _speed,
     "iopslimit": _transfers,
     "ioprio": _priority,
+    "iptables": _modules,
     "name": _text,
+    "netfilter": _netfilter,
     "nameserver": _text,
     "onboot": _yes_or_no,
     "quotatime": _number,

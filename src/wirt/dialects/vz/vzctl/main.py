@@ -65,6 +65,7 @@ vzctl set <ctid> [--save] [--force] [--setmode restart|ignore] [--applyconfig <n
    [--cpuunits <N>] [--cpumask <list>|all]
    [--ioprio 0-7] [--iolimit <MiB>] [--iopslimit <N>]
    [--capability <name>:on|off[,...]] [--features <name>:on|off[,...]]
+   [--iptables <module>[,...]] [--netfilter full]
    [--devnodes <device>:r|w|rw|none] [--devices b|c:<major>:<minor>:r|w|rw|none]
    [--ram <bytes>] [--swap <bytes>] [--diskspace <soft>[:<hard>]] [--<beancounter> N[:N]]
 vzctl snapshot <ctid> [--id <uuid>] [--skip-suspend] [--skip-config]
