@@ -1,4 +1,4 @@
-"""``wirt disk`` on guests that do not run: real files, a real block device, exact messages."""
+"""``wirt disk`` on guests that do not run, and disks in and out: real files, a real block device, exact messages."""
 
 import json
 import os
@@ -124,3 +124,43 @@ def test_running_container_is_told_that_it_can_have_none(guest: HomeUnderTest) -
         "wirt: guest box cannot have further disks: approach lxc has no kernel of its own that would drive "
         "them; use the approach uml, qemu or kvm\n",
     )
+
+
+def test_disk_of_its_own_is_for_machines_alone(guest: HomeUnderTest) -> None:
+    refused = guest.wirt("create", "new", "--blank")
+
+    assert (refused.returncode, refused.stderr) == (
+        6,
+        "wirt: guest new cannot have a disk of its own: approach lxc has no machine whose firmware would boot "
+        "from it; use the approach qemu or kvm\n",
+    )
+
+
+def test_disk_of_its_own_is_not_cloned(guest: HomeUnderTest) -> None:
+    guest.wirt("create", "own", "-a", "qemu", "--blank", "--disk", "64M", status=0)
+    refused = guest.wirt("clone", "own", "other")
+    guest.wirt("destroy", "own", status=0)
+
+    assert (refused.returncode, refused.stderr) == (
+        6,
+        "wirt: guest own cannot be cloned: nobody knows what on its disk is its own; export its disk and import "
+        "that: wirt export, wirt import\n",
+    )
+
+
+def test_import_without_a_format_is_refused(guest: HomeUnderTest) -> None:
+    refused = guest.wirt("import", "disk.img", "new")
+
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("wirt: missing option '--format'")
+
+
+def test_layer_of_user_mode_linux_is_not_exported(guest: HomeUnderTest, tmp_path: Path) -> None:
+    refused = guest.wirt("export", "web", str(tmp_path / "disk.raw"), "--format", "raw")
+
+    assert (refused.returncode, refused.stderr) == (
+        6,
+        "wirt: guest web cannot be exported: under uml its disk is a layer that only User-Mode Linux reads; copy "
+        "its files out while it runs: wirt copy\n",
+    )
+    assert list(tmp_path.iterdir()) == []

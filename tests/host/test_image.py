@@ -9,7 +9,8 @@ import pytest
 from wirt.errors import InvalidInput, OutOfSpace
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage
-from wirt.storage.image import ImagePool, build_image
+from wirt.storage.image import ImagePool
+from wirt.storage.rootimage import build_image
 from wirt.units import MIB
 
 SIZE = 16 * MIB

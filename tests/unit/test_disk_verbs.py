@@ -11,7 +11,7 @@ from tests import fakes
 
 from wirt.approaches.base import TakesDisks
 from wirt.errors import Conflict, Error, Failed, InvalidInput, NotFound, Unsupported
-from wirt.model.disk import MOST_DISKS, Disk, check_disk_name, check_size
+from wirt.model.disk import MOST_CDROMS, MOST_DISKS, Disk, check_disk_name, check_size
 from wirt.ops import journal
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
@@ -278,6 +278,20 @@ def test_more_disks_than_there_are_letters_for_are_refused(context: Context) -> 
     assert str(caught.value) == (
         "guest web has 15 disks beside its root already; remove one first: wirt disk list web"
     )
+
+
+def test_more_cds_than_there_are_drives_for_are_refused(context: Context, image: str) -> None:
+    for _ in range(MOST_CDROMS):
+        add_disk(context, "web", of_node(image, is_cdrom=True))
+    with pytest.raises(Conflict) as caught:
+        add_disk(context, "web", of_node(image, is_cdrom=True))
+    found = context.store.find("web").disks
+
+    assert str(caught.value) == (
+        "guest web has 6 CD drives already; remove one first: wirt disk list web"
+    )
+    assert [disk.name for disk in found[:2]] == ["cd-b", "cd-c"]
+    assert all(disk.read_only for disk in found)
 
 
 def test_approach_without_a_kernel_of_its_own_takes_no_disks(context: Context) -> None:

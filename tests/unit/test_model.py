@@ -33,6 +33,7 @@ VERBS = [
     "checkpoint",
     "resume",
     "disk",
+    "export",
 ]
 OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.STOPPED, "start"): State.RUNNING,
@@ -84,6 +85,10 @@ OUTCOMES: dict[tuple[State, str], State | str | None] = {
     (State.MOUNTED, "unmount"): State.STOPPED,
     (State.MOUNTED, "rename"): State.MOUNTED,
     (State.MOUNTED, "set"): State.MOUNTED,
+    (State.STOPPED, "export"): State.STOPPED,
+    (State.RUNNING, "export"): "guest web is running; stop it first",
+    (State.FROZEN, "export"): "guest web is frozen; thaw and stop it first",
+    (State.MOUNTED, "export"): "guest web is mounted; unmount it first",
     (State.STOPPED, "disk"): State.STOPPED,
     (State.RUNNING, "disk"): State.RUNNING,
     (State.FROZEN, "disk"): "guest web is frozen; thaw it first",

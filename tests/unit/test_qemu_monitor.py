@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wirt.approaches.qemu import build
-from wirt.approaches.qemu.monitor import talking
+from wirt.approaches.qemu.monitor import QMP_SOCKET, talking
 from wirt.errors import Failed
 
 GREETING = b'{"QMP": {}}\n'
@@ -21,7 +20,7 @@ def saying(directory: Path, *lines: bytes) -> Iterator[list[bytes]]:
     """Play a monitor: it greets, and says one of ``lines`` after each line that it hears, which are given."""
     heard: list[bytes] = []
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(directory / build.QMP_SOCKET))
+        listener.bind(str(directory / QMP_SOCKET))
         listener.listen()
 
         def play() -> None:

@@ -3,6 +3,7 @@
 import os
 import shlex
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from wirt.approaches.qemu import build as qemu
 from wirt.approaches.qemu import disks
 from wirt.approaches.qemu.machine import Machine, of_limits
+from wirt.approaches.qemu.monitor import Monitor
 from wirt.approaches.uml import build as uml
-from wirt.errors import InvalidInput
+from wirt.errors import Failed, InvalidInput
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.resources import BlockImage, Drive, Nic, NicKind
@@ -135,6 +137,61 @@ def test_qemu_argv_doubles_commas_in_paths() -> None:
 
 def test_qemu_argv_puts_further_disks_into_the_slots_of_their_places() -> None:
     check_golden("qemu/disks.txt", disks.arguments(DRIVES))
+
+
+def test_qemu_argv_of_a_machine_that_boots_by_itself() -> None:
+    assert isinstance(LAUNCH.root, BlockImage)
+    root = msgspec.structs.replace(LAUNCH.root, backing=None)
+    cd = Drive(name="cd", unit=2, path="/srv/cd.iso", format="raw", read_only=True, is_cdrom=True)
+    launch = msgspec.structs.replace(LAUNCH, root=root, disks=(DRIVES[0], cd))
+    argv = qemu.build_argv(
+        launch,
+        root,
+        machine=of_limits(launch.limits, node_cpus=4),
+        accelerator="tcg",
+        kernel=None,
+        ramdisk=None,
+        grow=False,
+    )
+
+    check_golden("qemu/own-disk.txt", argv)
+
+
+def test_machine_with_a_screen_has_its_firmware_on_it() -> None:
+    launch = msgspec.structs.replace(LAUNCH, has_screen=True)
+    assert isinstance(launch.root, BlockImage)
+    argv = qemu.build_argv(
+        launch,
+        launch.root,
+        machine=of_limits(launch.limits, node_cpus=4),
+        accelerator="tcg",
+        kernel=None,
+        ramdisk=None,
+        grow=False,
+    )
+
+    assert "q35" in argv
+
+
+def test_cd_drive_is_neither_put_into_a_running_machine_nor_taken_out() -> None:
+    class Asked:
+        """A monitor that knows of the drive."""
+
+        def execute(self, command: str, arguments: object = None) -> object:
+            return [{"name": "disk-cd"}]
+
+    monitor = cast(Monitor, Asked())
+    cd = Drive(name="cd", unit=2, path="/srv/cd.iso", format="raw", read_only=True, is_cdrom=True)
+    said = []
+    for change in (disks.attach, disks.detach):
+        with pytest.raises(Failed) as caught:
+            change(monitor, cd)
+        said.append(str(caught.value))
+
+    assert said == [
+        "a running machine gets no CD drive; stop the guest first",
+        "a CD drive stays in a running machine; stop the guest first",
+    ]
 
 
 def test_uml_argv_forbids_its_kernel_to_take_a_further_disk_for_a_layer() -> None:

@@ -37,6 +37,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """Its machine can be made with more memory than it has, which it gets and gives away while it runs."""
     kernel_image: bool = False
     """The template's kernel and an initial ramdisk must be handed over."""
+    firmware: bool = False
+    """A guest's machine boots by itself what is on its disks, if no kernel is handed over."""
     init: bool = False
     """The guest's first program is the template's ``/sbin/init``."""
     terminal: bool = True

@@ -10,7 +10,7 @@ from wirt.cli import options
 from wirt.console import output
 from wirt.errors import InvalidInput
 from wirt.model.kernelboot import KernelBoot
-from wirt.ops.create import CreateRequest
+from wirt.ops.create import CreateRequest, OwnDisk
 from wirt.ops.create import create as create_guest
 
 
@@ -23,6 +23,8 @@ from wirt.ops.create import create as create_guest
 @click.option("--ramdisk", help="Initial ramdisk for it.")
 @click.option("--append", help="What else that kernel is told.")
 @click.option("--root", help="Its root, such as /dev/vda; the first disk if left out.")
+@click.option("--blank", is_flag=True, help="An empty disk in the place of a template.")
+@click.option("--cdrom", multiple=True, help="A CD of the node's, in a drive of its machine.")
 @click.option("--screen", is_flag=True, help="A graphics card, seen by VNC; see wirt show.")
 @click.option("--force", is_flag=True, help="Guarantee more than the node has.")
 def create(
@@ -38,11 +40,13 @@ def create(
     ramdisk: str | None,
     append: str | None,
     root: str | None,
+    blank: bool,
+    cdrom: tuple[str, ...],
     screen: bool,
     force: bool,
     **held: Any,
 ) -> None:
-    """Make a guest called NAME from a template; it is not started."""
+    """Make a guest called NAME from a template, or with an empty disk; it is not started."""
     request = CreateRequest(
         name=name,
         template=template,
@@ -52,6 +56,8 @@ def create(
         address=address,
         kernel_boot=_kernel_boot(kernel, ramdisk, append, root),
         has_screen=screen,
+        disk=OwnDisk() if blank else None,
+        cdroms=tuple(os.path.abspath(path) for path in cdrom),
         force=force,
     )
     with app.open_context() as context:

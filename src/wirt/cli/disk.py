@@ -25,6 +25,7 @@ def disk() -> None:
 @click.option("--format", "form", type=click.Choice(FORMATS), help="What SOURCE is in.")
 @click.option("--name", help="What it is called; chosen if left out.")
 @click.option("--read-only", is_flag=True, help="The guest cannot write to it.")
+@click.option("--cdrom", is_flag=True, help="SOURCE is a CD (raw), in a drive of its own.")
 def add(
     guest: str,
     source: str | None,
@@ -32,14 +33,16 @@ def add(
     form: str | None,
     name: str | None,
     read_only: bool,
+    cdrom: bool,
 ) -> None:
     """Give GUEST a disk: a new one of its pool, or SOURCE, a file or block device of the node."""
     request = verbs.DiskRequest(
         size=size,
         source=None if source is None else os.path.abspath(source),
-        format=form,
+        format="raw" if cdrom and form is None else form,
         name=name,
         read_only=read_only,
+        is_cdrom=cdrom,
     )
     with app.open_context() as context:
         added = verbs.add_disk(context, guest, request)

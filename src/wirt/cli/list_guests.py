@@ -29,7 +29,7 @@ def list_guests(as_json: bool) -> None:
                 guest.address,
                 str(guest.limits.cpus),
                 render_bytes(guest.limits.memory),
-                guest.template,
+                guest.template or "-",
             )
             for guest in guests
         ]

@@ -38,7 +38,7 @@ def show(name: str, as_json: bool) -> None:
         ("id", guest.id),
         ("state", guest.state.value),
         ("approach", guest.approach),
-        ("template", f"{guest.template} ({guest.template_sha256[:12]})"),
+        ("template", _template(guest)),
         ("pool", guest.pool),
         ("cpus", _cpus(guest.limits)),
         *([("cpu limit", f"{guest.limits.cpu_limit:g}")] if guest.limits.cpu_limit else []),
@@ -136,6 +136,10 @@ def _io(limits: Limits) -> str:
 def _io_weight(limits: Limits) -> list[tuple[str, str]]:
     weight = limits.io_weight
     return [] if weight == Limits().io_weight else [("disk weight", str(weight))]
+
+
+def _template(guest: Guest) -> str:
+    return f"{guest.template} ({guest.template_sha256[:12]})" if guest.has_template else "none"
 
 
 def _further(disk: Disk) -> str:

@@ -49,6 +49,15 @@ def sync_directory(path: str) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: str) -> None:
+    """Make what a file holds durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def open_to_group(path: str, gid: int) -> None:
     """Let a group, and nobody else but root, pass through a directory to names that it knows."""
     os.chown(path, 0, gid)

@@ -16,6 +16,9 @@ FORMATS = (RAW, QCOW2)
 MOST_DISKS = 15
 """Further ones of a guest: as many letters as User-Mode Linux has for disks, the root's left out."""
 
+MOST_CDROMS = 6
+"""As many ports as a q35 machine has for their drives."""
+
 SMALLEST = MIB
 _PAGE = 4096
 
@@ -36,6 +39,20 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
     size: int | None = None
     """Bytes of one in the pool; None: what the source has."""
+    is_cdrom: bool = False
+    """It is a CD in its drive, where the guest's machine has such drives."""
+
+
+class DiskImage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a whole disk held, in a file: of another machine, or to be another's."""
+
+    path: str
+    form: str
+    """"raw", "qcow2", "vmdk", "vhd" or "vdi"."""
+    offset: int = 0
+    """Where in the file it begins."""
+    length: int | None = None
+    """Bytes of the file that it has; None: all."""
 
 
 def letter_of(unit: int) -> str:

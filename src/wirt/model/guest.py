@@ -31,6 +31,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     approach: str
     template: str
+    """Name of what its root was made from; empty: its disk came from elsewhere, or began empty."""
     template_sha256: str
     pool: str
     limits: Limits
@@ -68,3 +69,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """From its next start on."""
     lives_with: str | None = None
     """Name of the lock that the command it was made for holds; it is destroyed once nobody does. None: it stays."""
+
+    @property
+    def has_template(self) -> bool:
+        """Return whether its root rests on a template; else its machine has a disk of its own, which Wirt knows nothing of."""
+        return bool(self.template)

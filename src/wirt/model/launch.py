@@ -37,7 +37,7 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     root: Root
     nic: Nic
     kernel: str | None = None
-    """Kernel that it is booted with, for approaches that boot an unmodified one; for others None if it is the engine's."""
+    """Kernel that it is booted with; None: the engine's, or whatever its machine's firmware finds on its disks."""
     initrd: str | None = None
     arguments: str = ""
     """What that kernel is told beside what is needed."""

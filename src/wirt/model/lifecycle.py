@@ -57,6 +57,7 @@ TRANSITIONS: dict[tuple[State, str], State | None] = {
     (State.RUNNING, "set"): State.RUNNING,
     (State.FROZEN, "set"): State.FROZEN,
     (State.MOUNTED, "set"): State.MOUNTED,
+    (State.STOPPED, "export"): State.STOPPED,
     (State.STOPPED, "disk"): State.STOPPED,
     (State.RUNNING, "disk"): State.RUNNING,
 }
@@ -95,6 +96,9 @@ _REFUSALS = {
     (State.FROZEN, "unmount"): ("is frozen", "its root is in use until it is stopped"),
     (State.FROZEN, "migrate"): ("is frozen", "thaw it first"),
     (State.MOUNTED, "migrate"): _UNMOUNT_FIRST,
+    (State.RUNNING, "export"): ("is running", "stop it first"),
+    (State.FROZEN, "export"): ("is frozen", "thaw and stop it first"),
+    (State.MOUNTED, "export"): _UNMOUNT_FIRST,
     (State.FROZEN, "disk"): ("is frozen", "thaw it first"),
     (State.MOUNTED, "disk"): _UNMOUNT_FIRST,
     (State.MOUNTED, "start"): _UNMOUNT_FIRST,

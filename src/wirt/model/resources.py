@@ -21,14 +21,14 @@ class RootTree(msgspec.Struct, frozen=True, kw_only=True, tag="tree", tag_field=
 
 
 class BlockImage(msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_field="kind"):
-    """A copy-on-write disk image that holds the guest's file system (ext4, no partition table)."""
+    """A disk image: the guest's own changes to a file system of its template's (ext4, no partition table), or all of a disk."""
 
     path: str
     """The guest's own writable layer."""
     format: str
     """"qcow2" for QEMU, "ubd" for User-Mode Linux's copy-on-write files."""
-    backing: str
-    """The template's raw image, never written to."""
+    backing: str | None
+    """The template's raw image, never written to; None: it rests on nothing."""
 
 
 class Drive(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +44,7 @@ class Drive(msgspec.Struct, frozen=True, kw_only=True):
     is_device: bool = False
     """It is a block device and no file."""
     read_only: bool = False
+    is_cdrom: bool = False
 
 
 class DiskUsage(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from wirt.ops.context import Context
 
 
 def find_boot(context: Context, guest: Guest, needs: Needs) -> KernelBoot | None:
-    """Return what a guest is booted with; None if that is its engine's affair.
+    """Return what a guest is booted with; None if that is its engine's affair, or what is on its disk.
 
     Raises:
         NotFound: a file of the node is gone.
@@ -18,7 +18,7 @@ def find_boot(context: Context, guest: Guest, needs: Needs) -> KernelBoot | None
     if guest.kernel_boot is not None:
         _check_files(guest.name, guest.kernel_boot)
         return guest.kernel_boot
-    if not needs.kernel_image:
+    if not needs.kernel_image or not guest.has_template:
         return None
     boot = context.templates.path_of_form(guest.template, "boot", sha256=guest.template_sha256)
     return KernelBoot(kernel=f"{boot}/vmlinuz", ramdisk=f"{boot}/initrd.img")

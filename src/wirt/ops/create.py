@@ -7,6 +7,7 @@ import msgspec
 
 from wirt.approaches.base import HasScreen, Needs
 from wirt.errors import Conflict, NotPermitted, Unsupported
+from wirt.model.disk import RAW, DiskImage
 from wirt.model.guest import Guest
 from wirt.model.ids import free_range
 from wirt.model.kernelboot import KernelBoot
@@ -22,6 +23,13 @@ from wirt.ops.steps import Ladder
 
 DEFAULT_APPROACH = "lxc"
 DEFAULT_TEMPLATE = "debian-12-web"
+
+
+class OwnDisk(msgspec.Struct, frozen=True, kw_only=True):
+    """A disk that rests on no template; its machine boots by itself what is on it, or on a CD."""
+
+    image: DiskImage | None = None
+    """What it holds at first; None: nothing."""
 
 
 class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +48,10 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """With a graphics card, whose picture is served by VNC."""
     hostname: str | None = None
     """What it is called inside; None: as it is called outside."""
+    disk: OwnDisk | None = None
+    """A disk of its own in the place of a template's root."""
+    cdroms: tuple[str, ...] = ()
+    """Files and devices of the node that are CDs, in drives of its machine from the start."""
     force: bool = False
     """Guarantee more than the node has."""
     number: int | None = None
@@ -58,7 +70,9 @@ def create(context: Context, request: CreateRequest) -> Guest:
     guest = plan(context, request)
     with context.guest_lock(guest):
         guest = claim(context, request, guest, "create")
-        steps = Ladder(context, guest).to_exist()
+        ladder = Ladder(context, guest)
+        own = request.disk
+        steps = ladder.to_exist() if own is None else ladder.to_take(own.image)
         journal.build(context, "create", guest, steps, otherwise=None)
         journal.settle(context, "create", guest, guest)
     return guest
@@ -73,7 +87,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
     if os.geteuid() != 0:
         raise NotPermitted("making a guest needs root", hint="run it as root")
     check_name(request.name)
-    template = context.templates.get(request.template)
+    template = None if request.disk is not None else context.templates.get(request.template)
     approach = context.approach(request.approach)
     capability = approach.probe_capability()
     if not capability.available:
@@ -93,10 +107,17 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         )
     if request.hostname is not None:
         _check_hostname(request, needs)
-    fit = judge_template(template, request.approach, needs)
-    if not fit.available:
+    if template is not None:
+        fit = judge_template(template, request.approach, needs)
+        if not fit.available:
+            raise Unsupported(
+                f"approach {request.approach} cannot be used: {fit.reason}", hint=fit.hint
+            )
+    elif not needs.firmware:
         raise Unsupported(
-            f"approach {request.approach} cannot be used: {fit.reason}", hint=fit.hint
+            f"guest {request.name} cannot have a disk of its own: approach {request.approach} has no "
+            "machine whose firmware would boot from it",
+            hint="use the approach qemu or kvm",
         )
     check_limits(
         request.limits,
@@ -109,8 +130,8 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         id=guest_id,
         name=request.name,
         approach=request.approach,
-        template=template.name,
-        template_sha256=template.sha256,
+        template=template.name if template else "",
+        template_sha256=template.sha256 if template else "",
         pool=_pool_for(context, approach.needs.root, request.pool),
         limits=request.limits,
         address=context.network.choose_address(
@@ -124,6 +145,14 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         has_screen=request.has_screen,
         naming=Naming(hostname=request.hostname),
     )
+    if request.cdroms:
+        from wirt.ops.disk import DiskRequest, plan_disk
+        from wirt.ops.drives import check_free
+
+        for path in request.cdroms:
+            cd = plan_disk(context, guest, DiskRequest(source=path, format=RAW, is_cdrom=True))
+            check_free(context, guest, cd)
+            guest = msgspec.structs.replace(guest, disks=(*guest.disks, cd))
     usual = Limits()
     wanted = [
         limit for limit in HELD_BY_THE_NODE if getattr(guest.limits, limit) != getattr(usual, limit)
@@ -148,12 +177,13 @@ def claim(context: Context, request: CreateRequest, guest: Guest, verb: str) -> 
     """
     with context.templates_lock():
         # They may have been removed since the plan; once the guest is written down they cannot be any more.
-        current = context.templates.get(guest.template)
+        if guest.has_template:
+            current = context.templates.get(guest.template)
+            guest = msgspec.structs.replace(guest, template_sha256=current.sha256)
         if guest.pool not in context.pools:
             from wirt.ops.pool import find_pool
 
             find_pool(context, guest.pool)
-        guest = msgspec.structs.replace(guest, template_sha256=current.sha256)
         is_asked_for = request.address is not None
         if not (guest.limits.cpu_guarantee or guest.limits.memory_guarantee):
             return take_place(context, guest, verb, is_asked_for=is_asked_for)

@@ -5,7 +5,15 @@ from collections.abc import Sequence
 import msgspec
 
 from wirt.errors import Conflict, Failed, InvalidInput, NotFound, Unsupported
-from wirt.model.disk import RAW, Disk, check_disk_name, check_size, free_unit, letter_of
+from wirt.model.disk import (
+    MOST_CDROMS,
+    RAW,
+    Disk,
+    check_disk_name,
+    check_size,
+    free_unit,
+    letter_of,
+)
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.presence import Presence
@@ -29,6 +37,8 @@ class DiskRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     """None: one is chosen."""
     read_only: bool = False
+    is_cdrom: bool = False
+    """It is a CD, which can only be read, in a drive of its own."""
 
 
 class DiskReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +61,7 @@ def add_disk(context: Context, name: str, request: DiskRequest) -> Disk:
     """
     with guests.held(context, name) as guest:
         next_state(guest.state, "disk", guest.name)
-        disk = _plan(context, guest, request)
+        disk = plan_disk(context, guest, request)
         after = msgspec.structs.replace(guest, disks=(*guest.disks, disk))
         # Two commands may want one file for two guests: the intent of the first is there before the second looks.
         with context.disks_lock():
@@ -211,17 +221,27 @@ def _change(context: Context, verb: str, what: str, after: Guest, steps: Sequenc
     journal.settle(context, verb, after, after)
 
 
-def _plan(context: Context, guest: Guest, request: DiskRequest) -> Disk:
-    """Return the disk that is asked for, once it has been found to be possible."""
+def plan_disk(context: Context, guest: Guest, request: DiskRequest) -> Disk:
+    """Return the disk that is asked for, once it has been found to be possible; changes nothing.
+
+    Raises:
+        InvalidInput, NotFound, Conflict, Unsupported, Corrupt: it cannot be.
+    """
     approach = takes_disks(context, guest)
+    if request.is_cdrom and sum(disk.is_cdrom for disk in guest.disks) == MOST_CDROMS:
+        raise Conflict(
+            f"guest {guest.name} has {MOST_CDROMS} CD drives already",
+            hint=f"remove one first: wirt disk list {guest.name}",
+        )
     unit = free_unit(guest.name, guest.disks)
     taken = {disk.name for disk in guest.disks}
-    name = check_disk_name(request.name or f"disk-{letter_of(unit)}")
+    kind = "cd" if request.is_cdrom else "disk"
+    name = check_disk_name(request.name or f"{kind}-{letter_of(unit)}")
     if name in taken:
         raise Conflict(
             f"guest {guest.name} has a disk {name} already", hint="choose another with --name"
         )
-    if (request.size is None) == (request.source is None):
+    if (request.size is None) == (request.source is None) or (request.is_cdrom and request.size):
         raise InvalidInput(
             "a disk is either of the guest's pool or of the node",
             hint="give a --size, or name a file or block device",
@@ -256,7 +276,8 @@ def _plan(context: Context, guest: Guest, request: DiskRequest) -> Disk:
         unit=unit,
         source=request.source,
         format=request.format,
-        read_only=request.read_only,
+        read_only=request.read_only or request.is_cdrom,
+        is_cdrom=request.is_cdrom,
     )
     check_source(context, guest, disk)
     return disk

@@ -38,6 +38,7 @@ def drive_of(context: Context, guest: Guest, disk: Disk) -> Drive:
         format=form,
         is_device=os.path.exists(path) and stat.S_ISBLK(os.stat(path).st_mode),
         read_only=disk.read_only,
+        is_cdrom=disk.is_cdrom,
     )
 
 

@@ -28,7 +28,7 @@ from wirt.state.base import MAKING_VERBS, Intent
 KILL_VARIABLE = "WIRT_KILL_AT"
 """Names a trace point at which the process kills itself: how the tests die there."""
 
-_LOOKING = frozenset({"copy", "template"})
+_LOOKING = frozenset({"copy", "export", "template"})
 """Verbs that want nothing but to come to a guest's files: what they put up for that is taken away again."""
 
 _CHANGES: dict[str, Callable[[Ladder, Guest], Step]] = {

@@ -47,7 +47,7 @@ class Journey:
         assert isinstance(pool, Portable)
         place = pool.place(guest.id)
         image = None
-        if context.approach(guest.approach).needs.root != "tree":
+        if guest.has_template and context.approach(guest.approach).needs.root != "tree":
             image = images.checksum(context, ladder.root.form())
         is_live = self.mode is Mode.LIVE
         self.machine = moving.describe(context, guest) if is_live else None

@@ -133,8 +133,9 @@ def checked(
         journey = Journey(guest, node.name, mode, why)
         with link.open() as session:
             check_facts(node, msgspec.json.decode(session.ask("hello"), type=Facts))
-            there = session.ask("has-template", _version(guest))
-            journey.brings_template = not msgspec.json.decode(there, type=bool)
+            if guest.has_template:
+                there = session.ask("has-template", _version(guest))
+                journey.brings_template = not msgspec.json.decode(there, type=bool)
             journey.measure(context)
             _check_downtime(journey, request)
             try:

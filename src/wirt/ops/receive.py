@@ -123,7 +123,7 @@ class Receiver:
                 f"{here} has no approach {guest.approach}: {capability.reason}",
                 hint=capability.hint or "see wirt doctor there",
             )
-        if not arrival.brings_template:
+        if guest.has_template and not arrival.brings_template:
             _check_template(context, guest, here)
         _check_pool(context, arrival, here)
         if arrival.kernel is not None:

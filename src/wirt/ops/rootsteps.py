@@ -7,13 +7,14 @@ import msgspec
 
 from wirt.errors import Unsupported
 from wirt.model.capability import no
+from wirt.model.disk import DiskImage
 from wirt.model.guest import Guest
 from wirt.model.ids import idmap_of
 from wirt.model.presence import Presence
 from wirt.model.resources import Root, RootTree
 from wirt.ops.context import Context
 from wirt.ops.step import Step, present_if
-from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots
+from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots, TakesImages
 from wirt.storage.powers import CopiesImages
 
 
@@ -50,6 +51,26 @@ class RootSteps:
 
         return msgspec.structs.replace(self.to_exist(), do=copy)
 
+    def to_take(self, image: DiskImage | None) -> Step:
+        """Return the step that makes the root of a whole disk's image, or empty, in the place of ``to_exist``.
+
+        Raises:
+            Unsupported: the pool cannot.
+        """
+        pool = self._pool
+        if not isinstance(pool, TakesImages):
+            raise Unsupported(
+                f"pool {self._guest.pool} cannot be used: it takes no images of disks",
+                hint="pools of kind image do",
+            )
+
+        def take() -> None:
+            pool.take_image(
+                image, self._guest.id, root=self._needs.root, size=self._guest.limits.disk
+            )
+
+        return msgspec.structs.replace(self.to_exist(), do=take)
+
     def to_mount(self, do: Callable[[], object]) -> Step:
         """Return the step that makes the root usable by ``do``: for the approach, or for the node."""
         return Step(
@@ -70,6 +91,11 @@ class RootSteps:
         Raises:
             Unsupported: the root is an image, in which nothing could be put right.
         """
+        if not self._guest.has_template:
+            raise Unsupported(
+                f"guest {self._guest.name} cannot be cloned: nobody knows what on its disk is its own",
+                hint="export its disk and import that: wirt export, wirt import",
+            )
         if self._needs.root == "tree" and isinstance(self._pool, Copying):
             return self._pool
         capability = no(self._guest.pool, f"pool {self._guest.pool} copies no images")
@@ -109,7 +135,9 @@ class RootSteps:
         return self._pool.probe_attached(self._guest.id)
 
     def form(self) -> str:
-        """Return the path of the form of the template that the guest's root rests on."""
+        """Return the path of the form of the template that the guest's root rests on; "" if it rests on none."""
+        if not self._guest.has_template:
+            return ""
         form = self._pool.forms[self._needs.root]
         return self._context.templates.path_of_form(
             self._guest.template,

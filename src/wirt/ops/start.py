@@ -56,10 +56,12 @@ def as_running(context: Context, guest: Guest, ladder: Ladder) -> Guest:
 
 
 def wait_ready(context: Context, guest: Guest, timeout: float) -> None:
-    """Return once a command can be run in a running guest.
+    """Return once a command can be run in a running guest; of one without a template nobody knows whether it ever can.
 
     Raises:
         TimedOut, Failed: it did not become ready; names its log.
     """
     assert guest.handle is not None
+    if not guest.has_template:
+        return
     context.approach(guest.approach).wait_ready(context.home.place(guest.id), guest.handle, timeout)

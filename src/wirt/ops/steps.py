@@ -10,6 +10,7 @@ from contextlib import suppress
 from wirt.approaches.base import Adjustable, Flushable, Freezable, RebootsByItself
 from wirt.errors import Error, Unsupported
 from wirt.host import files
+from wirt.model.disk import DiskImage
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest, Handle
 from wirt.model.launch import GivenDevice, Launch
@@ -57,6 +58,10 @@ class Ladder:
     def to_copy(self, source: Guest) -> list[Step]:
         """Return the steps that make a stopped guest of another one, in the place of ``to_exist``."""
         return [self.to_exist()[0], self.root.to_copy(source)]
+
+    def to_take(self, image: DiskImage | None) -> list[Step]:
+        """Return the steps that make a stopped guest of a disk's image, or of nothing, in the place of ``to_exist``."""
+        return [self.to_exist()[0], self.root.to_take(image)]
 
     def to_run(self) -> list[Step]:
         """Return the steps that make a stopped guest run."""

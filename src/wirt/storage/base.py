@@ -12,6 +12,7 @@ from typing import Protocol, runtime_checkable
 import msgspec
 
 from wirt.model.capability import Capability
+from wirt.model.disk import DiskImage
 from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage, Idmap, Root
 from wirt.model.template import Template, TemplateSpec
@@ -180,6 +181,25 @@ class HasSnapshots(Protocol):
 
     def snapshots(self) -> Snapshots:
         """Return the keeper of the pool's snapshots."""
+        ...
+
+
+@runtime_checkable
+class TakesImages(Protocol):
+    """A power of pools whose roots can be whole disks, which rest on no template; ``attach`` gets "" for its form then."""
+
+    def take_image(self, image: DiskImage | None, guest_id: str, *, root: str, size: int) -> None:
+        """Make a guest's root of an image, or an empty one; no error if it is there.
+
+        Args:
+            image: what it holds, which has been looked at; None: nothing.
+            guest_id: whose root it becomes.
+            root: the form of root the guest's approach needs.
+            size: bytes of the disk.
+
+        Raises:
+            Corrupt, OutOfSpace, Failed: it could not be; what there is of it ``remove`` takes away.
+        """
         ...
 
 

@@ -13,7 +13,7 @@ from wirt.host.run import check
 from wirt.model.template import Template
 from wirt.storage.archive import sha256_of, unpack
 from wirt.storage.boot import build_ramdisk, copy_kernel
-from wirt.storage.image import build_image
+from wirt.storage.rootimage import build_image
 from wirt.storage.workdir import remove_leftovers
 from wirt.units import GIB
 

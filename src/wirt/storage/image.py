@@ -11,18 +11,16 @@ import struct
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wirt.errors import Corrupt, Failed, InvalidInput, OutOfSpace
+from wirt.errors import Corrupt, InvalidInput
 from wirt.host import files, run
 from wirt.model.capability import Capability, no, yes
+from wirt.model.disk import DiskImage
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, DiskUsage, Idmap, Root
 from wirt.storage import diskfiles
 from wirt.storage.base import Disks, Snapshots
 from wirt.storage.loopdisk import LoopDisks
 from wirt.units import render_bytes
-
-_SECTOR = 4096
-
 
 _UBD_HEAD = struct.pack("!4sI", b"OOOM", 3)
 _UBD_BACKING, _UBD_PATH = 32, 4096
@@ -84,6 +82,15 @@ class ImagePool:
             run.check(["qemu-img", "create", "-q", "-f", "qcow2", *base, fresh, length])
             os.rename(fresh, layer)
 
+    def take_image(self, image: DiskImage | None, guest_id: str, *, root: str, size: int) -> None:
+        """Make the guest's layer a whole disk: above nothing."""
+        from wirt.storage.diskimages import take_in
+
+        layer = self._layer(guest_id, root)
+        if not os.path.exists(layer):
+            self._make_directory(guest_id, layer)
+            take_in(image, layer, root, size)
+
     def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
         """Copy a tree's disk, or a qcow2 layer."""
         if self._is_tree(source_id):
@@ -130,7 +137,7 @@ class ImagePool:
         if os.path.exists(ubd := self._layer(guest_id, "ubd")):
             _rest_on(ubd, form_path)
         layer = self._layer(guest_id, "qcow2")
-        if os.path.exists(layer):
+        if form_path and os.path.exists(layer):
             rebase = ["qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", form_path]
             run.check([*rebase, layer])
 
@@ -145,7 +152,7 @@ class ImagePool:
         """Mount a tree; return an image as it is, because nothing of it has to be mounted on the node."""
         if root == "tree":
             return self._trees.attach(form_path, guest_id, root=root, idmap=idmap)
-        return BlockImage(path=self._layer(guest_id, root), format=root, backing=form_path)
+        return BlockImage(path=self._layer(guest_id, root), format=root, backing=form_path or None)
 
     def show(self, form_path: str, guest_id: str, target: str) -> None:
         """Mount a tree at ``target``, for reading alone; there are trees alone to be shown."""
@@ -238,32 +245,6 @@ class ImagePool:
         return os.path.join(self._path(guest_id), root)
 
 
-def build_image(tree: str, out: str, size: int) -> None:
-    """Make a raw ext4 image of ``size`` bytes that holds ``tree``; the file is sparse.
-
-    The same tree gives the same layout every time, so that no two guests differ by where their files lie. ``out``
-    appears complete and on disk, or not at all; a crash leaves a ``.new`` file beside it.
-
-    Raises:
-        OutOfSpace: the tree does not fit, or the disk is full.
-        Failed: mke2fs said something else.
-    """
-    fresh = f"{out}.new"
-    with files.translated(f"make the image {out}"):
-        descriptor = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        try:
-            os.ftruncate(descriptor, size // _SECTOR * _SECTOR)
-            try:
-                run.check(_mke2fs(tree, fresh))
-            except Failed as error:
-                raise _explained(error, tree, size) from error
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-        os.rename(fresh, out)
-        files.sync_directory(os.path.dirname(os.path.abspath(out)))
-
-
 def _rest_on(layer: str, backing: str) -> None:
     """Write into a User-Mode Linux layer which file it rests on, and when that was written: else it is refused.
 
@@ -278,21 +259,3 @@ def _rest_on(layer: str, backing: str) -> None:
         file.write(struct.pack("!I", int(os.stat(backing).st_mtime) & 0xFFFFFFFF))
         file.seek(_UBD_BACKING)
         file.write(os.fsencode(backing).ljust(_UBD_PATH, b"\0"))
-
-
-def _mke2fs(tree: str, image: str) -> list[str]:
-    """Return the command; no space is kept for root, because every process of a measured guest is root's."""
-    fixed = "hash_seed=57697274-0000-4000-8000-000000000001,lazy_itable_init=1,root_owner=0:0"
-    kind = ["-t", "ext4", "-m", "0", "-L", "wirt", "-E", fixed]
-    return ["mke2fs", "-q", "-F", *kind, "-d", tree, image]
-
-
-def _explained(error: Failed, tree: str, size: int) -> Failed:
-    said = f"{error.message} {error.detail or ''}"
-    if "Could not allocate" in said or "No space" in said or "not enough" in said.lower():
-        return OutOfSpace(
-            f"{tree} does not fit into an image of {render_bytes(size)}, or the disk is full",
-            detail=error.detail,
-            hint="free some space or ask for a larger image",
-        )
-    return error

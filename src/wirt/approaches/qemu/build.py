@@ -4,9 +4,12 @@ Options and their meaning: qemu-system-x86_64(1) of QEMU 7.2. Every line is here
 private directory, so the names of its sockets are short, whatever the home's path (a socket's may have 107 bytes).
 """
 
+import json
+
 from wirt.approaches import ownkernel
 from wirt.approaches.qemu import disks
 from wirt.approaches.qemu.machine import Machine
+from wirt.approaches.qemu.monitor import QMP_SOCKET
 from wirt.model.launch import Launch
 from wirt.model.resources import BlockImage
 from wirt.units import MIB
@@ -17,8 +20,11 @@ CONSOLE = "ttyS0"
 SIGNAL_DEVICE = "/dev/ttyS1"
 FILES_DEVICE = "/dev/virtio-ports/wirt.files.0"
 
-QMP_SOCKET, FILES_SOCKET, SCREEN_SOCKET, PID_FILE = "qmp.sock", "files.sock", "vnc.sock", "pid"
+FILES_SOCKET, SCREEN_SOCKET, PID_FILE = "files.sock", "vnc.sock", "pid"
 """Names in the private directory."""
+
+_AFTER_CDS = 100
+"""Place of the disk in the firmware's order; that of a CD is its own."""
 
 _AGENT_PORT = "org.qemu.guest_agent.0"
 """The name by which the agent's package in the guest knows its port."""
@@ -35,7 +41,7 @@ def build_argv(
     *,
     machine: Machine,
     accelerator: str,
-    kernel: str,
+    kernel: str | None,
     ramdisk: str | None,
     grow: bool,
     waits: bool = False,
@@ -47,7 +53,7 @@ def build_argv(
         root: its disk.
         machine: what it is started on.
         accelerator: "tcg" or "kvm".
-        kernel: what it boots.
+        kernel: what it boots; None: whatever its firmware finds on its disks, CDs first.
         ramdisk: what that reaches the disk with, None if it does by itself.
         grow: whether the disk is larger than the file system on it, which is to fill it.
         waits: whether it does not boot, and waits to be given another machine's memory.
@@ -57,10 +63,9 @@ def build_argv(
         *("-name", identity(launch.place.name)),
         # Nothing that is not asked for here: no screen, no floppy, no configuration of this node's.
         *("-nodefaults", "-no-user-config", *_screen(launch)),
-        *_machine(machine, accelerator),
-        *("-kernel", kernel, *(("-initrd", ramdisk) if ramdisk else ())),
-        *("-append", build_kernel_arguments(launch, emulated=accelerator == "tcg", grow=grow)),
-        *_disk(root),
+        *_machine(machine, accelerator, has_serial_firmware=not (kernel or launch.has_screen)),
+        *(_firmware() if kernel is None else _kernel(launch, kernel, ramdisk, accelerator, grow)),
+        *(_disk(root) if root.backing else _whole_disk(root)),
         *disks.arguments(launch.disks),
         *_network(launch),
         # What takes memory from the guest and gives it back.
@@ -109,10 +114,25 @@ def _screen(launch: Launch) -> list[str]:
     return ["-device", "VGA", "-display", f"vnc=unix:{SCREEN_SOCKET}"]
 
 
-def _machine(machine: Machine, accelerator: str) -> list[str]:
+def _kernel(
+    launch: Launch, kernel: str, ramdisk: str | None, accelerator: str, grow: bool
+) -> list[str]:
+    return [
+        *("-kernel", kernel, *(("-initrd", ramdisk) if ramdisk else ())),
+        *("-append", build_kernel_arguments(launch, emulated=accelerator == "tcg", grow=grow)),
+    ]
+
+
+def _firmware() -> list[str]:
+    """Return what keeps the firmware to the disks that have a place in its order."""
+    return ["-boot", "strict=on"]
+
+
+def _machine(machine: Machine, accelerator: str, *, has_serial_firmware: bool) -> list[str]:
+    """Return the machine; its firmware, and what asks that for a screen, may have the serial line in the place of one."""
     emulated = accelerator == "tcg"
     return [
-        *("-machine", machine.kind),
+        *("-machine", f"{machine.kind}{',graphics=off' if has_serial_firmware else ''}"),
         *("-accel", "tcg,thread=multi" if emulated else accelerator),
         *("-cpu", "max" if emulated else "host"),
         *("-smp", f"{machine.cpus},maxcpus={machine.most_cpus}"),
@@ -131,9 +151,19 @@ def _disk(root: BlockImage) -> list[str]:
         "driver=qcow2,node-name=root,discard=unmap"
         f",file.driver=file,file.filename={_quote(root.path)}"
         f",backing.driver=raw,backing.file.driver=file,backing.file.locking=off"
-        f",backing.file.filename={_quote(root.backing)}",
+        f",backing.file.filename={_quote(root.backing or '')}",
         # As many queues as the machine has CPUs would be another device once it has another number of them.
         *("-device", "virtio-blk-pci,drive=root,num-queues=1"),
+    ]
+
+
+def _whole_disk(root: BlockImage) -> list[str]:
+    """Return a disk that rests on nothing, which the firmware boots from if no CD is in."""
+    file = {"driver": "file", "filename": root.path}
+    node = {"driver": root.format, "node-name": "root", "discard": "unmap", "file": file}
+    return [
+        *("-blockdev", json.dumps({**node, "backing": None})),
+        *("-device", f"virtio-blk-pci,drive=root,num-queues=1,bootindex={_AFTER_CDS}"),
     ]
 
 

@@ -28,13 +28,17 @@ _DEVICES = "/machine/peripheral"
 def arguments(drives: tuple[Drive, ...]) -> list[str]:
     """Return the part of the command line that makes the bridge, and the disks behind it."""
     made = ["-device", f"pcie-pci-bridge,id={_BRIDGE}"]
+    cds = [drive for drive in drives if drive.is_cdrom]
     for drive in drives:
-        made += ["-blockdev", json.dumps(_node(drive)), "-device", json.dumps(_device(drive))]
+        device = _cd_drive(drive, cds.index(drive)) if drive.is_cdrom else _device(drive)
+        made += ["-blockdev", json.dumps(_node(drive)), "-device", json.dumps(device)]
     return made
 
 
 def path_in_guest(drive: Drive) -> str:
     """Return the name that udev in the guest gives a disk."""
+    if drive.is_cdrom:
+        return f"/dev/disk/by-id/ata-QEMU_DVD-ROM_{drive.name}"
     return f"/dev/disk/by-id/virtio-{drive.name}"
 
 
@@ -44,6 +48,8 @@ def attach(monitor: Monitor, drive: Drive) -> None:
     Raises:
         Failed: QEMU did not take it; says why.
     """
+    if drive.is_cdrom:
+        raise Failed("a running machine gets no CD drive", hint="stop the guest first")
     if not _has_node(monitor, drive):
         monitor.execute("blockdev-add", _node(drive))
     if not _has_device(monitor, drive):
@@ -56,6 +62,8 @@ def detach(monitor: Monitor, drive: Drive) -> None:
     Raises:
         Failed: it did not in time, as one that has not started up yet.
     """
+    if drive.is_cdrom and _has_device(monitor, drive):
+        raise Failed("a CD drive stays in a running machine", hint="stop the guest first")
     if _has_device(monitor, drive):
         monitor.execute("device_del", {"id": _name(drive)})
         deadline = time.monotonic() + _LET_GO_SECONDS
@@ -117,6 +125,18 @@ def _device(drive: Drive) -> dict[str, object]:
         "num-queues": 1,
         "bus": _BRIDGE,
         "addr": f"{drive.unit:#x}",
+    }
+
+
+def _cd_drive(drive: Drive, port: int) -> dict[str, object]:
+    """Return a drive that every firmware and system knows; it boots from the CD before it does from the disk."""
+    return {
+        "driver": "ide-cd",
+        "id": _name(drive),
+        "drive": _name(drive),
+        "serial": drive.name,
+        "bus": f"ide.{port}",
+        "bootindex": drive.unit,
     }
 
 

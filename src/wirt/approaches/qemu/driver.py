@@ -69,6 +69,7 @@ class Qemu:
         own_kernel=True,
         init=True,
         kernel_image=True,
+        firmware=True,
         terminal=False,
         balloon=True,
     )
@@ -95,8 +96,11 @@ class Qemu:
         return handle
 
     def _start(self, launch: Launch, wanted: Machine, *, waits: bool = False) -> Handle:
-        if not isinstance(launch.root, BlockImage) or not launch.kernel:
-            raise Failed(f"{self.name} needs an image and a kernel")
+        if not isinstance(launch.root, BlockImage):
+            raise Failed(f"{self.name} needs an image, not a tree")
+        below = launch.root.backing
+        if below is not None and launch.kernel is None:
+            raise Failed(f"{self.name} needs a kernel for a root without a boot loader")
         place = launch.place
         if self.probe(place) is not Presence.ABSENT:
             raise Failed(f"{place.name} is started already")
@@ -108,7 +112,7 @@ class Qemu:
             accelerator=self.accelerator,
             kernel=launch.kernel,
             ramdisk=launch.initrd,
-            grow=launch.limits.disk > os.stat(launch.root.backing).st_size,
+            grow=below is not None and launch.limits.disk > os.stat(below).st_size,
             waits=waits,
         )
         try:

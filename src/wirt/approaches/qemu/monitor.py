@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
-from wirt.approaches.qemu import build
 from wirt.errors import Failed
+
+QMP_SOCKET = "qmp.sock"
+"""Its name in the private directory."""
 
 _ANSWER_SECONDS = 10.0
 _ONE_BYTE = b" "
@@ -114,7 +116,7 @@ def talking(directory: str) -> Iterator[Monitor]:
     Raises:
         Failed: QEMU does not answer.
     """
-    with connected(directory, build.QMP_SOCKET) as connection:
+    with connected(directory, QMP_SOCKET) as connection:
         try:
             monitor = Monitor(connection)
         except OSError as error:

@@ -47,7 +47,7 @@ def build_argv(
     Raises:
         InvalidInput: a path holds what separates arguments; User-Mode Linux has no way to quote it.
     """
-    for path in (root.path, root.backing, shared, launch.initrd or ""):
+    for path in (root.path, root.backing or "", shared, launch.initrd or ""):
         disks.check_path(path)
     return [
         program,
