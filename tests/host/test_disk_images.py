@@ -13,13 +13,13 @@ from tests.homes import HomeUnderTest
 
 from wirt import app
 from wirt.errors import Conflict, Corrupt, Error, InvalidInput, NotFound, WrongState
-from wirt.model.disk import DiskImage
+from wirt.model.disk import IMAGE_FORMATS, DiskImage
 from wirt.model.limits import Limits
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.exports import export_guest
-from wirt.ops.imports import FORMATS, import_guest
+from wirt.ops.imports import import_guest
 from wirt.ops.journal import KILL_VARIABLE
 from wirt.ops.start import start
 from wirt.storage import diskimages, ova
@@ -57,7 +57,7 @@ def test_disk_goes_through_every_format_and_is_the_same(
     context: Context, image: str, tmp_path: Path
 ) -> None:
     path, form = image, "raw"
-    for wanted in (*FORMATS, "raw"):
+    for wanted in (*IMAGE_FORMATS, "raw"):
         import_guest(context, machine(wanted), path, form, disk=None)
         path, form = str(tmp_path / f"out.{wanted}"), wanted
         export_guest(context, wanted, path, form, force=True)

@@ -6,7 +6,8 @@ import click
 
 from wirt import app
 from wirt.console import output
-from wirt.ops import exports, imports
+from wirt.model.disk import IMAGE_FORMATS
+from wirt.ops import exports
 from wirt.units import render_bytes
 
 
@@ -16,7 +17,7 @@ from wirt.units import render_bytes
 @click.option(
     "--format",
     "form",
-    type=click.Choice(imports.FORMATS),
+    type=click.Choice(IMAGE_FORMATS),
     required=True,
     help="What FILE is to be.",
 )

@@ -7,6 +7,7 @@ import click
 from wirt import app
 from wirt.cli import options
 from wirt.console import output
+from wirt.model.disk import IMAGE_FORMATS
 from wirt.model.limits import Limits
 from wirt.ops import imports
 from wirt.ops.create import CreateRequest
@@ -17,7 +18,7 @@ from wirt.units import render_bytes
 @click.argument("image")
 @click.argument("name")
 @click.option(
-    "--format", "form", type=click.Choice(imports.FORMATS), required=True, help="What IMAGE is in."
+    "--format", "form", type=click.Choice(IMAGE_FORMATS), required=True, help="What IMAGE is in."
 )
 @click.option("-a", "--approach", default="kvm", show_default=True, help="qemu or kvm.")
 @click.option("--cpus", type=int, default=1, show_default=True, help="CPUs.")

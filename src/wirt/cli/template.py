@@ -1,5 +1,6 @@
 """``wirt template``."""
 
+import os
 import time
 
 import click
@@ -8,10 +9,17 @@ import msgspec
 from wirt import app
 from wirt.console import output
 from wirt.errors import NotFound
+from wirt.model.disk import IMAGE_FORMATS
 from wirt.model.home import Home
 from wirt.model.names import check_template_name, name_of_archive
 from wirt.model.template import Template, TemplateSpec
-from wirt.ops.template import prepare_forms, remove_template, take_template, update_template
+from wirt.ops.template import (
+    prepare_forms,
+    remove_template,
+    take_image,
+    take_template,
+    update_template,
+)
 from wirt.units import render_bytes, render_seconds
 
 
@@ -53,6 +61,31 @@ def update(name: str) -> None:
         output.say(f"template {name} is up to date")
     else:
         output.say(f"template {name} updated in {render_seconds(updated.build_seconds)}")
+
+
+@template.command("from-image", short_help="Make a template of the root in a disk's image.")
+@click.argument("image", type=click.Path())
+@click.argument("name")
+@click.option(
+    "--format", "form", type=click.Choice(IMAGE_FORMATS), required=True, help="What IMAGE is in."
+)
+@click.option("--partition", type=int, help="Which the root is on, of several.")
+def from_image(image: str, name: str, form: str, partition: int | None) -> None:
+    """Make the template NAME of the root file system in IMAGE, the disk of another machine.
+
+    What names that machine's disks and cards is put right, and what is its own: fstab, network settings, machine id, SSH host keys,
+    logs. The image stays as it is.
+    """
+    # Loaded here: to read an appliance is little of what this command is for.
+    from wirt.ops.imports import find_image
+
+    with app.open_context() as context:
+        found = find_image(os.path.abspath(image), form)
+        made = take_image(context, found, name, partition=partition, progress=output.note)
+    output.say(
+        f"template {name} made of {image} in {render_seconds(made.build_seconds)}: "
+        f"{render_bytes(made.packed_bytes)} packed, {render_bytes(made.unpacked_bytes)} unpacked"
+    )
 
 
 @template.command("from-guest", short_help="Make a template of a guest.")

@@ -30,6 +30,8 @@ _AT_EMPTY_PATH = 0x1000
 _MOVE_MOUNT_F_EMPTY_PATH = 4
 _MOUNT_ATTR_IDMAP = 0x00100000
 _CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNS = 0x00020000
+_MS_REC, _MS_PRIVATE = 16384, 1 << 18
 _FIFREEZE, _FITHAW = 0xC0045877, 0xC0045878
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -71,6 +73,27 @@ def bind(source: str, target: str, *, read_only: bool = False) -> None:
     mount(source, target, None, MS_BIND)
     if read_only:
         mount(source, target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
+
+
+@contextmanager
+def private_namespace() -> Iterator[None]:
+    """Let what this process mounts be seen by it and its children alone for as long as the block runs, and be gone then.
+
+    Raises:
+        NotPermitted, Failed: the kernel refused.
+    """
+    before = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    place = os.getcwd()
+    try:
+        _must(_libc.unshare(_CLONE_NEWNS), "cannot leave the node's mounts")
+        try:
+            mount("none", "/", None, _MS_REC | _MS_PRIVATE)
+            yield
+        finally:
+            _must(_libc.setns(before, _CLONE_NEWNS), "cannot go back to the node's mounts")
+            os.chdir(place)
+    finally:
+        os.close(before)
 
 
 def forbid_privileges(target: str) -> None:

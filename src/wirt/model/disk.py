@@ -13,6 +13,10 @@ RAW, QCOW2 = "raw", "qcow2"
 FORMATS = (RAW, QCOW2)
 """What a disk of the node's may be in; it is said by a person, and never guessed from what a guest may have written."""
 
+OVA = "ova"
+IMAGE_FORMATS = (RAW, QCOW2, "vmdk", "vhd", "vdi", OVA)
+"""What the image of another machine's disk may be in; likewise."""
+
 MOST_DISKS = 15
 """Further ones of a guest: as many letters as User-Mode Linux has for disks, the root's left out."""
 

@@ -6,12 +6,12 @@ from contextlib import contextmanager, suppress
 
 from wirt.errors import Conflict, Unsupported
 from wirt.host import files, interrupts
+from wirt.model.disk import OVA
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.resources import BlockImage
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
-from wirt.ops.imports import OVA
 from wirt.ops.steps import Ladder
 from wirt.storage import diskimages, ova
 from wirt.storage.rootimage import build_image

@@ -5,16 +5,13 @@ import os
 import msgspec
 
 from wirt.errors import InvalidInput
-from wirt.model.disk import DiskImage
+from wirt.model.disk import OVA, DiskImage
 from wirt.model.guest import Guest
 from wirt.model.limits import SMALLEST_DISK
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, OwnDisk, create
 from wirt.storage import diskimages, ova
 from wirt.units import render_bytes
-
-OVA = "ova"
-FORMATS = (*diskimages.DRIVERS, OVA)
 
 
 def import_guest(
@@ -33,9 +30,7 @@ def import_guest(
         InvalidInput, NotFound, Conflict, Unsupported, Corrupt: it cannot be; nothing was changed.
         OutOfSpace, Failed: it could not be made; nothing of it is left.
     """
-    if not os.path.isabs(path):
-        raise InvalidInput(f"{path} is no absolute path", hint="begin it with /")
-    image = ova.find_disk(path) if form == OVA else DiskImage(path=path, form=form)
+    image = find_image(path, form)
     size = diskimages.measure(image)
     if disk is not None and disk < size:
         raise InvalidInput(
@@ -45,3 +40,14 @@ def import_guest(
     limits = msgspec.structs.replace(request.limits, disk=disk or max(size, SMALLEST_DISK))
     own = OwnDisk(image=image)
     return create(context, msgspec.structs.replace(request, limits=limits, disk=own))
+
+
+def find_image(path: str, form: str) -> DiskImage:
+    """Return the image of a disk in a file: the file, or the part of an appliance.
+
+    Raises:
+        InvalidInput, NotFound, Corrupt: there is none.
+    """
+    if not os.path.isabs(path):
+        raise InvalidInput(f"{path} is no absolute path", hint="begin it with /")
+    return ova.find_disk(path) if form == OVA else DiskImage(path=path, form=form)

@@ -1,11 +1,13 @@
 """The verbs on templates that need to know of guests, or of more than one form."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 from wirt.approaches.base import Freezable
-from wirt.errors import Unsupported, WrongState
+from wirt.errors import Conflict, Unsupported, WrongState
 from wirt.host import interrupts
+from wirt.model.disk import DiskImage
 from wirt.model.lifecycle import State, next_state
 from wirt.model.names import check_template_name
 from wirt.model.template import Template, TemplateSpec
@@ -117,6 +119,47 @@ def take_template(
             journal.dismantle("template", steps)
             journal.settle(context, "template", guest, guest)
     return made
+
+
+def take_image(
+    context: Context,
+    image: DiskImage,
+    name: str,
+    *,
+    partition: int | None,
+    progress: Callable[[str], None],
+) -> Template:
+    """Make a template of the root file system in an image of another machine's disk and return it.
+
+    Args:
+        context: the home.
+        image: the image; it stays as it is.
+        name: what the template is called.
+        partition: where the root is; None: on the only one, or there is no table.
+        progress: is told what was put right.
+
+    Raises:
+        NotFound, Conflict, Corrupt, InvalidInput, Busy: nothing was changed.
+        OutOfSpace, Failed: it could not be made; nothing of it is left.
+    """
+    # Loaded here: few templates come so.
+    from wirt.storage.imageroots import opened_root
+
+    check_template_name(name)
+    if any(template.name == name for template in context.templates.list()):
+        raise Conflict(
+            f"there is a template called {name}",
+            hint=f"remove it first: wirt template remove {name}",
+        )
+    os.makedirs(context.home.templates, exist_ok=True)
+    with (
+        interrupts.allowed(),
+        opened_root(context.home.templates, name, image, partition) as (tree, put_right),
+    ):
+        for line in put_right:
+            progress(line)
+        origin = f"image {os.path.basename(image.path)}"
+        return context.templates.take_tree(tree, name, origin=origin, progress=progress)
 
 
 def prepare_forms(context: Context, name: str, *, progress: Callable[[str], None]) -> None:

@@ -79,6 +79,26 @@ def take_in(image: DiskImage | None, layer: str, form: str, size: int) -> None:
         os.rename(fresh, layer)
 
 
+def copy_part(image: DiskImage, target: str, start: int, length: int | None) -> None:
+    """Write a part of the disk that an image is of, which has been looked at, to a raw file.
+
+    Args:
+        image: the image.
+        target: the file; what is there is replaced.
+        start: where the part begins, bytes.
+        length: bytes of it; None: to the end.
+
+    Raises:
+        Corrupt: the image is damaged, or ends before that.
+        OutOfSpace, Failed: it could not be written.
+    """
+    node = _node(image)
+    if start or length is not None:
+        bounds = {"offset": start} | ({} if length is None else {"size": length})
+        node = {"driver": "raw", "file": node, **bounds}
+    _convert(image.path, f"json:{json.dumps(node)}", target, RAW, options=[])
+
+
 def write_out(disk: BlockImage | str, target: str, form: str, *, as_stream: bool = False) -> None:
     """Write what a guest's disk, or a raw image, holds to a file that is not there, or not needed.
 
