@@ -186,6 +186,9 @@ def open_context(
         home=home,
         store=store,
         network=network,
+        private=lambda one: FakeNetwork(
+            f"{base}/kernel/net", home.tag, IPv4Network(one.subnet), private=one.number
+        ),
         gateway=lambda: gateway,
         shaper=lambda: shaper,
         templates=OneTemplate(f"{base}/template"),

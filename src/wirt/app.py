@@ -74,6 +74,9 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
             home=place,
             store=store,
             network=BridgeNetwork(place.tag, subnet),
+            private=cache(
+                lambda one: BridgeNetwork(place.tag, IPv4Network(one.subnet), private=one.number)
+            ),
             gateway=lambda: _gateway(place.tag, subnet),
             shaper=_shaper,
             templates=TemplateCache(place.templates),

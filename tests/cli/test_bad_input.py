@@ -151,7 +151,7 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "address-in-use": (
         [*CREATE, "--address", "{address}"],
         4,
-        "address {address} is in use by guest old; choose another or leave --address out",
+        "address {address} is in use by guest old; choose another or leave it out",
     ),
     "approach-unknown": (
         [*CREATE, "--approach", "vmware"],

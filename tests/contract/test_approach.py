@@ -25,6 +25,7 @@ from wirt.approaches.registry import APPROACHES, load_approach
 from wirt.errors import Failed
 from wirt.host import links
 from wirt.host.run import SILENT
+from wirt.model.card import Card
 from wirt.model.guest import Handle
 from wirt.model.home import Home
 from wirt.model.ids import SHARED
@@ -69,7 +70,8 @@ def prepared_guest(name: str, templates: Path) -> Iterator[Prepared]:
         network.ensure_up()
         stack.callback(network.remove)
         address = network.choose_address(None, set(), "000000")
-        nic = network.nic(guest_id, address, network.mac(guest_id), approach.needs.nic)
+        card = Card(mac=network.mac(guest_id), addresses=(address,))
+        nic = network.nic(guest_id, card, approach.needs.nic)
         network.attach(nic, list)
         stack.callback(network.detach, nic)
         launch = Launch(

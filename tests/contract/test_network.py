@@ -10,6 +10,7 @@ import pytest
 from tests.leaks import snapshot_world
 
 from wirt.errors import Failed, InvalidInput
+from wirt.model.card import Card
 from wirt.model.presence import Presence
 from wirt.model.resources import Nic, NicKind
 from wirt.network.base import Network
@@ -44,8 +45,9 @@ def network(
     assert snapshot_world(tag).difference(before) == []
 
 
-def card(network: Network, kind: NicKind, guest_id: str = "0000aa") -> Nic:
-    return network.nic(guest_id, "10.127.240.9", network.mac(guest_id), kind)
+def card(network: Network, kind: NicKind, guest_id: str = "0000aa", *further: str) -> Nic:
+    one = Card(mac=network.mac(guest_id), addresses=("10.127.240.9", *further))
+    return network.nic(guest_id, one, kind)
 
 
 def test_capability_of_a_network_on_this_node_is_yes(network: Network) -> None:
@@ -213,7 +215,11 @@ def test_filter_that_somebody_flushed_is_made_anew_with_all_who_run(
 ) -> None:
     network = BridgeNetwork(tag, SUBNET)
     running, gone, new = (
-        network.nic(guest_id, f"10.127.240.{last}", network.mac(guest_id), kind)
+        network.nic(
+            guest_id,
+            Card(mac=network.mac(guest_id), addresses=(f"10.127.240.{last}",)),
+            kind,
+        )
         for last, guest_id in enumerate(("0000aa", "0000bb", "0000cc"), start=9)
     )
     network.ensure_up()

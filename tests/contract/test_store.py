@@ -164,7 +164,7 @@ def test_begin_with_a_taken_address_is_refused_and_names_its_holder(store: Store
         store.begin(intent("create", 2, address="10.64.0.1"))
 
     assert str(caught.value) == (
-        "address 10.64.0.1 is in use by guest web-1; choose another or leave --address out"
+        "address 10.64.0.1 is in use by guest web-1; choose another or leave it out"
     )
     assert store.addresses() == {"10.64.0.1"}
 

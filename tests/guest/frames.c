@@ -1,7 +1,7 @@
-/* Sends and hears whole Ethernet frames on eth0, as hexadecimal lines: what a guest can do to its neighbours.
+/* Sends and hears whole Ethernet frames on a card, as hexadecimal lines: what a guest can do to its neighbours.
  *
- *   frames send          every line of standard input
- *   frames hear MARK     prints "ready", then every frame until one that holds the text MARK, or 20 s are over
+ *   frames CARD send          every line of standard input
+ *   frames CARD hear MARK     prints "ready", then every frame until one that holds the text MARK, or 20 s are over
  */
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
@@ -66,13 +66,13 @@ int main(int argc, char **argv) {
     struct sockaddr_ll card = {
         .sll_family = AF_PACKET,
         .sll_protocol = htons(ETH_P_ALL),
-        .sll_ifindex = if_nametoindex("eth0"),
+        .sll_ifindex = if_nametoindex(argc > 1 ? argv[1] : ""),
     };
 
     if (fd < 0)
         fail("socket");
-    if (argc == 3 && strcmp(argv[1], "hear") == 0)
-        hear(fd, &card, argv[2]);
+    if (argc == 4 && strcmp(argv[2], "hear") == 0)
+        hear(fd, &card, argv[3]);
     else
         send_lines(fd, &card);
     return 0;

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol
 
@@ -26,6 +28,7 @@ from wirt.approaches.base import Adjustable, HasConsole, HasFiles, TakesDisks
 from wirt.approaches.registry import load_approach
 from wirt.host import links, process
 from wirt.host.cgroup import Cgroup
+from wirt.model.card import Card
 from wirt.model.home import Home
 from wirt.model.launch import Launch
 from wirt.model.limits import Limits
@@ -61,6 +64,10 @@ def _further_disk(base: Path) -> Drive:
     return Drive(name="further", unit=2, path=str(path), format="raw", read_only=True)
 
 
+def _range6(subnet: IPv4Network) -> str:
+    return str(addresses.range_of(subnet).network_address)
+
+
 @contextmanager
 def prepared_guest(name: str, template: BootableTemplate) -> Iterator[Prepared]:
     """Give a guest of the whole template, ready to be started."""
@@ -79,7 +86,9 @@ def prepared_guest(name: str, template: BootableTemplate) -> Iterator[Prepared]:
         network.ensure_up()
         stack.callback(network.remove)
         address = network.choose_address(None, set(), "000000")
-        nic = network.nic(guest_id, address, network.mac(guest_id), approach.needs.nic)
+        others = (network.choose_address(None, {address}, "000000"), f"{_range6(subnet)}77")
+        card = Card(mac=network.mac(guest_id), addresses=(address, *others), mtu=1400)
+        nic = network.nic(guest_id, card, approach.needs.nic, ipv6=approach.needs.ipv6)
         network.attach(nic, list)
         stack.callback(network.detach, nic)
         launch = Launch(
@@ -159,7 +168,20 @@ class OwnKernelContract(ApproachContract):
         with urllib.request.urlopen(f"http://{nic.address}/", timeout=10) as answer:
             assert answer.status == 200
         assert started.exec("cat", "/proc/sys/kernel/hostname")[1] == "web-1\n"
-        assert nic.gateway in started.exec("ip", "route", "show", "default")[1]
+        assert f"via {nic.gateway} " in started.exec("ip", "route", "show", "default")[1]
+
+    def test_guest_has_every_address_of_its_card_and_its_mtu(self, started: Started) -> None:
+        nic = started.prepared.launch.nic
+        started.exec("systemctl", "is-system-running", "--wait")
+        shown = started.exec("ip", "-oneline", "address", "show", "scope", "global")[1]
+        asked = [homes.BUSYBOX, "ping", "-c", "1", "-W", "10", nic.further[-1].partition("/")[0]]
+
+        assert sorted(line.split()[3] for line in shown.splitlines()) == sorted(nic.addresses)
+        assert len(nic.addresses) == (4 if started.prepared.approach.needs.ipv6 else 2)
+        if nic.gateway6 is not None:
+            assert f"via {nic.gateway6} " in started.exec("ip", "-6", "route", "show", "default")[1]
+        assert " mtu 1400 " in started.exec("ip", "-oneline", "link", "show")[1]
+        assert subprocess.run(asked, capture_output=True).returncode == 0
 
     def test_systemd_is_up_without_a_failed_unit(self, started: Started) -> None:
         assert started.exec("systemctl", "is-system-running", "--wait")[1] == "running\n"

@@ -1,4 +1,4 @@
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, IPv6Address
 
 import pytest
 
@@ -94,3 +94,64 @@ def test_mac_is_local_single_and_differs_by_home_and_guest() -> None:
     assert len(macs) == 4
     assert all(int(mac[:2], 16) & 3 == 2 for mac in macs)
     assert all(len(mac) == 17 for mac in macs)
+
+
+RANGE6 = addresses.range_of(SUBNET)
+
+
+def test_range_of_a_subnet_is_a_unique_local_64_and_always_the_same() -> None:
+    assert addresses.range_of(IPv4Network("10.64.16.0/20")) == RANGE6
+    assert addresses.range_of(IPv4Network("10.64.32.0/20")) != RANGE6
+    assert (RANGE6.prefixlen, str(RANGE6)[:2]) == (64, "fd")
+    assert addresses.gateway6(RANGE6) == str(RANGE6.network_address + 1)
+
+
+def test_follower_of_an_address_ends_in_it() -> None:
+    followed = addresses.follower(RANGE6, "10.64.16.2")
+
+    assert followed.endswith("::a40:1002")
+    assert IPv6Address(followed) in RANGE6
+
+
+def test_link_local_address_is_the_one_of_the_mac() -> None:
+    # The example of RFC 4291, appendix A, with a universal MAC.
+    assert addresses.link_local("34:56:78:9a:bc:de") == "fe80::3656:78ff:fe9a:bcde"
+
+
+@pytest.mark.parametrize("offset", ["80", "1:0:0:2", "a40:f"])
+def test_further_ipv6_address_is_one_of_the_range_as_it_is_written_normally(offset: str) -> None:
+    wanted = str(RANGE6.network_address).removesuffix("::") + f"::{offset}"
+
+    assert addresses.check_further(wanted.upper(), SUBNET, RANGE6) == str(IPv6Address(wanted))
+
+
+def test_further_ipv4_address_is_one_of_the_subnet() -> None:
+    assert addresses.check_further("10.64.16.9", SUBNET, RANGE6) == "10.64.16.9"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fd::x", f"'fd::x' is not an IP address; choose one of 10.64.16.0/20 or {RANGE6}"),
+        ("fe80::1", f"address fe80::1 is not ours; choose one of 10.64.16.0/20 or {RANGE6}"),
+        (
+            "fe80::1%eth0",
+            f"address fe80::1%eth0 is not ours; choose one of 10.64.16.0/20 or {RANGE6}",
+        ),
+        (
+            f"{RANGE6.network_address + 1}",
+            f"address {RANGE6.network_address + 1} belongs to the network itself; choose another of "
+            f"{RANGE6}",
+        ),
+        (
+            addresses.follower(RANGE6, "10.64.16.7"),
+            f"address {addresses.follower(RANGE6, '10.64.16.7')} is that of whoever has 10.64.16.7; "
+            f"choose another of {RANGE6}, such as {RANGE6.network_address + 0x80}",
+        ),
+    ],
+)
+def test_further_address_that_cannot_be_had_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        addresses.check_further(text, SUBNET, RANGE6)
+
+    assert str(caught.value) == message

@@ -1,12 +1,14 @@
 from pathlib import Path
 
+import msgspec
+
 from wirt.model.resources import Nic, NicKind
 from wirt.network import filter as rules
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "filter"
 
 
-def card(guest_id: str, address: str) -> Nic:
+def card(guest_id: str, address: str, *further: str) -> Nic:
     digits = ":".join(guest_id[place : place + 2] for place in range(0, 6, 2))
     return Nic(
         kind=NicKind.VETH,
@@ -16,16 +18,27 @@ def card(guest_id: str, address: str) -> Nic:
         address=address,
         prefix=20,
         gateway="10.64.16.1",
+        further=further,
+        has_ipv6=bool(further),
     )
 
 
-WEB, DB = card("12ab34", "10.64.16.2"), card("00ff00", "10.64.16.3")
+WEB = card("12ab34", "10.64.16.2", "fd12:3456:789a::a40:1002/64", "10.64.16.9/20")
+DB = card("00ff00", "10.64.16.3")
 
 
 def test_table_of_two_cards_is_the_golden_one() -> None:
     text = rules.build_table("wirt-abcd", "wabcd", [WEB, DB])
 
     assert text == (GOLDEN / "table.nft").read_text()
+
+
+def test_confinement_is_the_golden_one() -> None:
+    assert rules.build_confinement("wirt-abcd") == (GOLDEN / "confinement.nft").read_text()
+
+
+def test_removal_where_there_is_no_ipv6_asks_for_none_of_it() -> None:
+    assert "ip6" not in rules.build_removal("wirt-abcd", ipv6=False)
 
 
 def test_admission_is_the_golden_one() -> None:
@@ -40,4 +53,12 @@ def test_elements_of_a_card_begin_with_the_one_that_it_is_known_by() -> None:
 
 
 def test_removal_is_the_golden_one() -> None:
-    assert rules.build_removal("wirt-abcd") == (GOLDEN / "removal.nft").read_text()
+    assert rules.build_removal("wirt-abcd", ipv6=True) == (GOLDEN / "removal.nft").read_text()
+
+
+def test_card_on_a_private_network_is_kept_from_the_node() -> None:
+    private = msgspec.structs.replace(DB, is_private=True, interface="wabcd00ff00.1")
+    commands = rules.build_admission("wirt-abcd", private)
+
+    assert 'add element bridge wirt-abcd private { "wabcd00ff00.1" }\n' in commands
+    assert "private" not in rules.build_admission("wirt-abcd", DB)

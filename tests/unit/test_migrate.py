@@ -23,6 +23,7 @@ from wirt.errors import (
     WrongState,
 )
 from wirt.host import interrupts
+from wirt.model.card import Card, CardKind
 from wirt.model.checkpoint import Obstacle
 from wirt.model.disk import Disk
 from wirt.model.forward import Forward
@@ -31,9 +32,11 @@ from wirt.model.lifecycle import State
 from wirt.model.migration import Migration, Mode
 from wirt.model.naming import Naming
 from wirt.model.node import Node
+from wirt.ops.cards import NewCard, add_card
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.freeze import freeze
 from wirt.ops.migrate import MigrateRequest, abort, check, is_there
+from wirt.ops.networks import add_network, remove_network
 from wirt.ops.nodes import remove_node
 from wirt.ops.snapshot import create_snapshot
 from wirt.ops.start import start
@@ -446,3 +449,38 @@ def test_guest_whose_template_is_not_even_here_stays(nodes: Nodes) -> None:
     )
     assert nodes.holders() == [("a", "stopped")]
     assert [store.intents() for store in nodes.stores.values()] == [[], []]
+
+
+def test_guest_with_an_interface_of_its_node_stays(nodes: Nodes) -> None:
+    device = Card(name="lan0", number=1, kind=CardKind.DEVICE, mac="", addresses=())
+    change(nodes, cards=(device,))
+    with pytest.raises(Unsupported) as caught:
+        nodes.go()
+
+    assert str(caught.value) == (
+        "guest web has the interface lan0 of this node, which stays here; take it from the guest "
+        "first: wirt card remove web lan0"
+    )
+
+
+def test_guest_on_a_private_network_goes_where_the_same_one_is(nodes: Nodes) -> None:
+    add_network(nodes.context(), "back", "192.168.7.0/24")
+    add_card(nodes.context(), "web", NewCard(network="back"))
+    with pytest.raises(Unsupported) as missing:
+        nodes.go()
+    add_network(nodes.other(), "back", "192.168.8.0/24")
+    with pytest.raises(Conflict) as other:
+        nodes.go()
+    remove_network(nodes.other(), "back")
+    add_network(nodes.other(), "back", "192.168.7.0/24")
+    nodes.go()
+
+    assert str(missing.value) == (
+        "node b has no network back, on which guest web has a card; add it there: wirt network add "
+        "back --subnet 192.168.7.0/24"
+    )
+    assert str(other.value) == (
+        "on node b network back has the subnet 192.168.8.0/24, and not 192.168.7.0/24; rename one of "
+        "the two by removing and adding it"
+    )
+    assert nodes.holders() == [("b", "stopped")]

@@ -4,13 +4,14 @@ A driver gets values and gives values back. It never sees the state, the pools o
 carries ``Place.name``, so that ``probe`` and ``kill`` work without knowing how far a start got.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
 
 from wirt.host.run import Streams
 from wirt.model.capability import Capability
+from wirt.model.card import FIRST
 from wirt.model.checkpoint import Obstacle
 from wirt.model.counter import Counter
 from wirt.model.guest import Handle
@@ -45,6 +46,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """A command in the guest can have the terminal of whoever runs it."""
     takes_privileges: bool = False
     """Its root can be given rights and devices of the node, or be refused them."""
+    ipv6: bool = True
+    """The guest's kernel has IPv6, if the node's has."""
     logins: bool = False
     """In the place of a console, its system takes logins on a terminal that is made for one."""
 
@@ -158,8 +161,12 @@ class Checkpointable(KnowsCheckpoints, Protocol):
     What is on its disk is none of theirs; nor is its card, which lets nothing through while a checkpoint is made.
     """
 
-    def find_obstacles(self, place: Place) -> list[Obstacle]:
+    def find_obstacles(self, place: Place, *, cards: Collection[str] = (FIRST,)) -> list[Obstacle]:
         """Return what is known to stand in the way of a checkpoint of a running guest; quick, and changes nothing.
+
+        Args:
+            place: where the guest's traces are.
+            cards: what its cards are called inside.
 
         Raises:
             Failed: it does not run.

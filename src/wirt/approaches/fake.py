@@ -6,7 +6,7 @@ leaving the work half done. Commands run on the node itself.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import msgspec
 
@@ -15,6 +15,7 @@ from wirt.errors import Corrupt, Failed
 from wirt.host import files, run
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, yes
+from wirt.model.card import FIRST
 from wirt.model.checkpoint import Obstacle
 from wirt.model.counter import UNITS, Counter, Standing
 from wirt.model.disk import letter_of
@@ -22,7 +23,7 @@ from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.model.resources import Drive, NicKind
+from wirt.model.resources import Drive, Nic, NicKind
 from wirt.units import MIB
 
 _AS_A_SHELL_WOULD = ["/bin/sh", "-c", 'exec "$@"', "sh"]
@@ -75,6 +76,8 @@ class FakeApproach:
         self._hold_to(launch.place, launch.limits)
         for drive in launch.disks:
             files.write(self._disk(launch.place, drive), drive.path)
+        for nic in (launch.nic, *launch.cards):
+            self._carry(launch.place, nic)
         files.write(self._init(launch.place), launch.hostname)
         return Handle()
 
@@ -129,6 +132,24 @@ class FakeApproach:
         """Write the script down; nobody runs it."""
         self._count("do_at_reboot")
         files.write(os.path.join(self._path(place), f"again.{what}"), script)
+
+    def change_card(self, place: Place, before: Nic, after: Nic) -> None:
+        """Write what the card has now down, in the place of what it had."""
+        self._check_running(place)
+        self._count("change_card")
+        self._carry(place, after)
+
+    def plug(self, place: Place, handle: Handle, nic: Nic) -> None:
+        """Write the card down."""
+        self._check_running(place)
+        self._count("plug")
+        self._carry(place, nic)
+
+    def unplug(self, place: Place, handle: Handle, nic: Nic) -> None:
+        """Strike the card."""
+        self._check_running(place)
+        self._count("unplug")
+        self._drop(place, nic)
 
     def count(self, place: Place) -> list[Counter]:
         """Return what ``held`` says."""
@@ -197,7 +218,7 @@ class FakeApproach:
         """Say yes."""
         return yes("memory", "there is not much of it")
 
-    def find_obstacles(self, place: Place) -> list[Obstacle]:
+    def find_obstacles(self, place: Place, *, cards: Collection[str] = (FIRST,)) -> list[Obstacle]:
         """Return what ``obstacles`` says."""
         self._check_running(place)
         return list(self.obstacles)
@@ -247,6 +268,8 @@ class FakeApproach:
             raise Failed(f"{launch.place.name} is started already")
         os.makedirs(self._path(launch.place))
         self._hold_to(launch.place, launch.limits)
+        for nic in (launch.nic, *launch.cards):
+            self._carry(launch.place, nic)
         files.write(self._init(launch.place), memory)
         return Handle()
 
@@ -278,6 +301,17 @@ class FakeApproach:
         wanted = msgspec.structs.asdict(limits).items()
         values = "-".join(f"{name}={value}" for name, value in wanted if value != usual[name])
         files.write(os.path.join(self._path(place), f"limits-{values}"), "")
+
+    def _carry(self, place: Place, nic: Nic) -> None:
+        """Write a card down as a file; whoever lists this kernel sees how many addresses it has."""
+        self._drop(place, nic)
+        name = f"card-{nic.name}-{nic.mtu}-{len(nic.addresses)}"
+        files.write(os.path.join(self._path(place), name), " ".join(nic.addresses))
+
+    def _drop(self, place: Place, nic: Nic) -> None:
+        for name in os.listdir(self._path(place)):
+            if name.startswith(f"card-{nic.name}-"):
+                os.unlink(os.path.join(self._path(place), name))
 
     def _frozen(self, place: Place) -> str:
         return os.path.join(self._path(place), "frozen")

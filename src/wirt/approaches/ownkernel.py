@@ -180,12 +180,31 @@ def kill_engine(place: Place, identity: str) -> None:
     enginegroup.remove(place.name)
 
 
-def network_argument(launch: Launch, interface: str) -> str:
-    """Return the kernel's ``ip=`` argument; systemd-network-generator in the guest acts on it."""
-    nic = launch.nic
-    mask = ((1 << 32) - 1) ^ ((1 << (32 - nic.prefix)) - 1)
-    netmask = ".".join(str(mask >> shift & 255) for shift in (24, 16, 8, 0))
-    return f"ip={nic.address}::{nic.gateway}:{netmask}:{launch.hostname}:{interface}:off"
+def network_arguments(launch: Launch, interface: str) -> list[str]:
+    """Return an ``ip=`` argument of the kernel for each address; systemd-network-generator in the guest acts on them.
+
+    Args:
+        launch: the guest.
+        interface: what its kernel calls a card, without the number: they are numbered in order.
+    """
+    told = []
+    for number, nic in enumerate((launch.nic, *launch.cards)):
+        mtu = "" if nic.mtu is None else f":{nic.mtu}"
+        gateways = {4: nic.gateway, 6: nic.gateway6 and f"[{nic.gateway6}]"}
+        for one in nic.addresses:
+            address, _, prefix = one.partition("/")
+            if ":" in address:
+                version, netmask, address = 6, prefix, f"[{address}]"
+            else:
+                version, netmask = 4, _netmask(int(prefix))
+            way = f"{gateways.pop(version, None) or ''}:{netmask}"
+            told.append(f"ip={address}::{way}:{launch.hostname}:{interface}{number}:off{mtu}")
+    return told
+
+
+def _netmask(prefix: int) -> str:
+    mask = ((1 << 32) - 1) ^ ((1 << (32 - prefix)) - 1)
+    return ".".join(str(mask >> shift & 255) for shift in (24, 16, 8, 0))
 
 
 def open_console(place: Place) -> int:

@@ -27,6 +27,7 @@ COMMANDS = {
     "enter": "wirt.cli.enter:enter",
     "exec": "wirt.cli.execute:execute",
     "export": "wirt.cli.export:export",
+    "card": "wirt.cli.card:card",
     "forward": "wirt.cli.forward:forward",
     "freeze": "wirt.cli.freeze:freeze",
     "import": "wirt.cli.import_guest:import_guest",

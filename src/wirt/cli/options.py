@@ -111,6 +111,21 @@ class RateType(click.ParamType):
             self.fail(f"{error}, or {BoundType.unbounded}", param, ctx)
 
 
+class MtuType(click.ParamType):
+    """Bytes of a packet, or the word for those of the network."""
+
+    name = "mtu"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return bytes, 0 for the word."""
+        if value == "none":
+            return 0
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not an MTU: write bytes, such as 1400, or none", param, ctx)
+
+
 def without_marker(command: tuple[str, ...]) -> list[str]:
     """Return a person's command without the ``--`` that may stand before it."""
     return list(command[1:] if command[0] == "--" else command)
@@ -124,6 +139,7 @@ COUNT = CountType()
 SECONDS = SecondsType()
 CPUS = CpusType()
 RATE = RateType()
+MTU = MtuType()
 
 
 def definition(function: Function) -> Function:

@@ -11,6 +11,7 @@ from wirt.model.guest import Guest
 from wirt.model.limits import Limits
 from wirt.model.privileges import parse_device, parse_right
 from wirt.ops import set as verb
+from wirt.ops.cards import CardRequest
 from wirt.ops.naming import NamesRequest
 from wirt.ops.privileges import PrivilegesRequest
 from wirt.ops.rates import RatesRequest
@@ -32,6 +33,9 @@ NONE = "none"
 @click.option("--disk-grace", type=options.SECONDS, help="How long it may hold more than that.")
 @click.option("--rate-in", type=options.RATE, help="What it is sent, per second, or unlimited.")
 @click.option("--rate-out", type=options.RATE, help="What it sends, per second, or unlimited.")
+@click.option("--ip-add", multiple=True, help="Another address; may be repeated.")
+@click.option("--ip-remove", multiple=True, help="One that goes; may be repeated; all: all others.")
+@click.option("--mtu", type=options.MTU, help="Bytes of a packet, or none for the bridge's own.")
 @click.option("--hostname", help="Host name inside, or none for the guest's own name.")
 @click.option("--dns", multiple=True, help="Name server; may be repeated; none: as the guest says.")
 @click.option("--search", multiple=True, help="Domain to search; may be repeated; none: as above.")
@@ -47,6 +51,9 @@ def set_limits(
     force: bool,
     rate_in: int | None,
     rate_out: int | None,
+    ip_add: tuple[str, ...],
+    ip_remove: tuple[str, ...],
+    mtu: int | None,
     hostname: str | None,
     dns: tuple[str, ...],
     search: tuple[str, ...],
@@ -54,7 +61,7 @@ def set_limits(
     device: tuple[str, ...],
     **changes: Any,
 ) -> None:
-    """Change what the guest NAME may use and how names are found in it; it is kept."""
+    """Change what the guest NAME may use, its addresses and how names are found in it; it is kept."""
     names = NamesRequest(
         hostname="" if hostname == NONE else hostname, dns=_list_of(dns), search=_list_of(search)
     )
@@ -70,6 +77,9 @@ def set_limits(
     rates = RatesRequest(inward=rate_in, outward=rate_out)
     if rates != RatesRequest():
         changes["rates"] = rates
+    card = CardRequest(add=ip_add, remove=ip_remove, mtu=mtu)
+    if card != CardRequest():
+        changes["card"] = card
     with app.open_context() as context:
         request = verb.SetRequest(**changes)
         guest = verb.set_limits(context, name, request, snapshot=snapshot, force=force)
@@ -78,6 +88,7 @@ def set_limits(
         "rates": _described_rates(guest, rates),
         "names": _described_names(guest, names),
         "privileges": _described_privileges(guest, privileges),
+        "card": _described_card(guest, card),
     }
     changed = [text for field, text in has.items() if changes.get(field) is not None]
     output.say(f"guest {name} has {', '.join(changed)} now")
@@ -95,6 +106,15 @@ def _described_rates(guest: Guest, asked: RatesRequest) -> str:
         for way, (wanted, has) in told.items()
         if wanted is not None
     )
+
+
+def _described_card(guest: Guest, asked: CardRequest) -> str:
+    has = []
+    if asked.add or asked.remove:
+        has.append(f"the addresses {', '.join(guest.card.addresses)}")
+    if asked.mtu is not None:
+        has.append(f"an MTU of {guest.mtu}" if guest.mtu else "the bridge's MTU")
+    return ", ".join(has)
 
 
 def _described_names(guest: Guest, asked: NamesRequest) -> str:

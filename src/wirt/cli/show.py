@@ -13,6 +13,7 @@ from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import Limits
 from wirt.model.privileges import Privileges
 from wirt.model.resources import DiskUsage
+from wirt.ops.cards import describe_cards
 from wirt.ops.guests import disk_usage, memory_kills, observed, screen_socket
 from wirt.ops.softlimit import grace_left
 from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate, render_seconds
@@ -29,8 +30,10 @@ def show(name: str, as_json: bool) -> None:
         usage = disk_usage(context, guest)
         kills = memory_kills(context, guest)
         screen = screen_socket(context, guest)
+        cards = describe_cards(context, guest)
     if as_json:
         everything = {**msgspec.to_builtins(guest), "disk_usage": usage, "memory_kills": kills}
+        everything["all_addresses"] = cards[0][1]
         output.say(msgspec.json.encode(everything).decode())
         return
     rows = [
@@ -54,8 +57,10 @@ def show(name: str, as_json: bool) -> None:
         *_io_weight(guest.limits),
         *_kernel(guest.kernel_boot),
         *([("screen", f"VNC at {screen}")] if screen else []),
-        ("address", guest.address),
+        *(("address", one.partition("/")[0]) for one in cards[0][1]),
         ("mac", guest.mac),
+        *([("mtu", str(guest.mtu))] if guest.mtu else []),
+        *(("card", " ".join([card.name, *has])) for card, has in cards[1:]),
         *((way, render_rate(rate)) for way, rate in _rates(guest) if rate is not None),
         *([("hostname", guest.naming.hostname)] if guest.naming.hostname else []),
         *(("dns", server) for server in guest.naming.dns),

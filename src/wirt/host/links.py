@@ -4,6 +4,7 @@ The kernel is asked by calls, which speak of the network that this process is in
 """
 
 import fcntl
+import os
 import socket
 import struct
 import time
@@ -18,6 +19,23 @@ _GET_FLAGS, _SET_FLAGS = 0x8913, 0x8914
 _REQUEST = struct.Struct("16sH22x")
 """Sources: netdevice(7), SIOCGIFFLAGS and SIOCSIFFLAGS; ``struct ifreq``."""
 _LOOK_SECONDS = 0.001
+
+
+def knows_ipv6() -> bool:
+    """Return whether the node's kernel has IPv6 at all."""
+    return os.path.isdir("/proc/sys/net/ipv6")
+
+
+def has_ipv6() -> bool:
+    """Return whether interfaces of this node that are made now have IPv6."""
+    try:
+        for which in ("all", "default"):
+            with open(f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6") as switch:
+                if switch.read().strip() != "0":
+                    return False
+    except FileNotFoundError:  # the kernel has none
+        return False
+    return True
 
 
 def exists(name: str) -> bool:
@@ -63,13 +81,41 @@ def has_address(name: str, address: str) -> bool:
     return any(f" {address}/" in line for line in said.splitlines())
 
 
-def batch(commands: list[str]) -> None:
+def fetch(name: str, network: str) -> None:
+    """Bring an interface of the node's back from another network, without the addresses that it has there.
+
+    Args:
+        name: what it is called there, and here again.
+        network: path of that network's namespace.
+
+    It is no error if it is not there.
+
+    Raises:
+        Failed: the kernel refused.
+    """
+    enter = ["nsenter", f"--net={network}", "ip"]
+    if run.run([*enter, "link", "show", "dev", name]).status != 0:
+        return
+    commands = [
+        f"address flush dev {name}",
+        f"link set {name} down",
+        f"link set {name} netns {os.getpid()}",
+    ]
+    run.check([*enter, "-batch", "-"], stdin="\n".join(commands) + "\n")
+
+
+def batch(commands: list[str], *, inside: int | None = None) -> None:
     """Let ``ip`` do several things in order, stopping at the first that fails.
+
+    Args:
+        commands: as ``ip`` takes them.
+        inside: a process in whose network they are done; None: in this one's.
 
     Raises:
         Failed: the kernel refused one; its words are the message's.
     """
-    run.check(["ip", "-batch", "-"], stdin="\n".join(commands) + "\n")
+    enter = [] if inside is None else ["nsenter", f"--net=/proc/{inside}/ns/net"]
+    run.check([*enter, "ip", "-batch", "-"], stdin="\n".join(commands) + "\n")
 
 
 def delete(name: str) -> None:

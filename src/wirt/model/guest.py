@@ -2,6 +2,7 @@
 
 import msgspec
 
+from wirt.model.card import Card, CardKind
 from wirt.model.disk import Disk
 from wirt.model.forward import Forward
 from wirt.model.kernelboot import KernelBoot
@@ -36,7 +37,9 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     pool: str
     limits: Limits
     address: str
+    """The first of its first card."""
     mac: str
+    """Of its first card."""
     state: State = State.STOPPED
     handle: Handle | None = None
     created: float
@@ -53,6 +56,12 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Ports of the node that lead to it while it runs."""
     disks: tuple[Disk, ...] = ()
     """Further ones beside the one that its root is on."""
+    addresses: tuple[str, ...] = ()
+    """What its first card has beside ``address`` and the IPv6 address that follows from it: IPv4 and IPv6, without prefix."""
+    mtu: int | None = None
+    """Of its first card, bytes; None: as the home's bridge has it."""
+    cards: tuple[Card, ...] = ()
+    """Beside its first."""
     boot_order: int | None = None
     """Place among the guests that are started with the node, the lowest first; None: it is not."""
     kernel_boot: KernelBoot | None = None
@@ -74,3 +83,23 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     def has_template(self) -> bool:
         """Return whether its root rests on a template; else its machine has a disk of its own, which Wirt knows nothing of."""
         return bool(self.template)
+
+    @property
+    def card(self) -> Card:
+        """Return its first card."""
+        return Card(mac=self.mac, addresses=(self.address, *self.addresses), mtu=self.mtu)
+
+    @property
+    def all_cards(self) -> tuple[Card, ...]:
+        """Return its cards, the first one first."""
+        return (self.card, *self.cards)
+
+    @property
+    def held_addresses(self) -> tuple[str, ...]:
+        """Return every address that no other guest may have."""
+        return tuple(
+            address
+            for card in self.all_cards
+            if card.kind is CardKind.BRIDGED
+            for address in card.addresses
+        )

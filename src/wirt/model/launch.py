@@ -36,6 +36,9 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
     root: Root
     nic: Nic
+    """Its first card."""
+    cards: tuple[Nic, ...] = ()
+    """The others, but for devices of the node, which it is given when it runs."""
     kernel: str | None = None
     """Kernel that it is booted with; None: the engine's, or whatever its machine's firmware finds on its disks."""
     initrd: str | None = None

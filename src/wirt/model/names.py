@@ -86,9 +86,14 @@ def kernel_name(tag: str, guest_id: str) -> str:
     return f"w{tag}-{guest_id}"
 
 
-def interface_name(tag: str, guest_id: str) -> str:
-    """Return the host side of a guest's network card, within the kernel's 15 characters: ``wabcd12ab34``."""
-    return f"{interface_prefix(tag)}{guest_id}"
+def interface_name(tag: str, guest_id: str, card: int = 0) -> str:
+    """Return the host side of a guest's network card, within the kernel's 15 characters: ``wabcd12ab34``, ``wabcd12ab34.1``."""
+    return f"{interface_prefix(tag)}{guest_id}{f'.{card}' if card else ''}"
+
+
+def bridge_name(tag: str, network: int = 0) -> str:
+    """Return what a home's bridge is called, or that of a private network: ``wirt-abcd``, ``wirt-abcd.1``."""
+    return f"{BRIDGES}{tag}{f'.{network}' if network else ''}"
 
 
 def interface_prefix(tag: str) -> str:

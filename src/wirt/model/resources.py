@@ -66,16 +66,37 @@ class NicKind(StrEnum):
     TAP = "tap"
     ALIAS = "alias"
     """No card of its own: the address stands on the bridge (chroot)."""
+    DEVICE = "device"
+    """An interface of the node's, which is moved into the guest and back."""
 
 
 class Nic(msgspec.Struct, frozen=True, kw_only=True):
     """One network card as the guest gets it; addresses as text, MAC as aa:bb:cc:dd:ee:ff."""
 
     kind: NicKind
+    name: str = "eth0"
+    """Name inside, where the guest's kernel has none of its own."""
     interface: str
     """Name on the host; the bridge's own for an alias."""
     bridge: str
+    """Empty for a device."""
     mac: str
     address: str
+    """IPv4; empty for a device."""
     prefix: int
-    gateway: str
+    gateway: str | None
+    """None: it leads nowhere but to the bridge."""
+    is_private: bool = False
+    """It is on a network that reaches not even the node."""
+    further: tuple[str, ...] = ()
+    """Other addresses with their prefixes, as 10.64.16.9/20 and fd12:3456:789a::2/64."""
+    has_ipv6: bool = False
+    gateway6: str | None = None
+    mtu: int | None = None
+    """Bytes; None: the kernel's 1500."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Return all of them with their prefixes, the first one first."""
+        first = (f"{self.address}/{self.prefix}",) if self.address else ()
+        return (*first, *self.further)

@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from wirt.model.capability import Capability
+from wirt.model.card import Card
 from wirt.model.forward import Forward
 from wirt.model.presence import Presence
 from wirt.model.rates import Rates
@@ -49,12 +50,40 @@ class Network(Protocol):
         """
         ...
 
-    def mac(self, guest_id: str) -> str:
-        """Return the MAC of a guest's card."""
+    def mac(self, guest_id: str, card: int = 0) -> str:
+        """Return the MAC of a guest's card with this number."""
         ...
 
-    def nic(self, guest_id: str, address: str, mac: str, kind: NicKind) -> Nic:
-        """Return the card of a guest as a value; changes nothing."""
+    def choose_private(self, wanted: str | None, taken: Sequence[str]) -> str:
+        """Return the subnet of a private network: the one that is asked for, or one that nobody here has.
+
+        Raises:
+            InvalidInput: it is none, or overlaps one in ``taken``, this network's or one that the node has a route to.
+        """
+        ...
+
+    def check_further(self, text: str) -> str:
+        """Return an address as it is written normally, if a guest may have it beside its first.
+
+        Raises:
+            InvalidInput: it is no address, or none of this network's, or somebody's by another of his.
+            Unsupported: it is an IPv6 address, and this node has none.
+        """
+        ...
+
+    def nic(self, guest_id: str, card: Card, kind: NicKind, *, ipv6: bool = True) -> Nic:
+        """Return the card of a guest as it is on this node; changes nothing.
+
+        Args:
+            guest_id: whose it is.
+            card: as it is kept.
+            kind: how it is joined to the bridge.
+            ipv6: whether the guest's kernel has IPv6.
+        """
+        ...
+
+    def readdress(self, before: Nic, after: Nic) -> None:
+        """Have a card that is there be let through with other addresses, and no longer with those of before."""
         ...
 
     def attach(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
@@ -110,6 +139,8 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
     bridge: str
     subnet: str
+    range6: str | None
+    """Where IPv6 addresses are from; None: the node has no IPv6."""
     is_up: bool
     """Whether the bridge is there."""
     switched: list[str]

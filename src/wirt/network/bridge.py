@@ -7,14 +7,15 @@ The bridge has a packet filter of the same name (see ``filter``), which stands n
 before it is made, so the time between is closed, and closed again when it is gone.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import IPv4Network
 
-from wirt.errors import Failed
+from wirt.errors import Failed, Unsupported
 from wirt.host import arp, files, links, nft, nftset, run
 from wirt.model.capability import Capability, no, yes
-from wirt.model.names import BRIDGES, interface_name, interface_prefix
+from wirt.model.card import Card
+from wirt.model.names import bridge_name, interface_name, interface_prefix
 from wirt.model.presence import Presence
 from wirt.model.resources import Nic, NicKind
 from wirt.network import addresses
@@ -31,16 +32,28 @@ Else the node itself would take frames to 0e from the guest's port, past every h
 
 
 class BridgeNetwork:
-    """One bridge with the node's own address on it."""
+    """One bridge with the node's own address on it, or one of a private network, without.
 
-    def __init__(self, tag: str, subnet: IPv4Network) -> None:
-        """Describe the bridge of the home ``tag``; nothing is made yet."""
+    All bridges of a home share one filter, which has the name of the first, and stands no longer than that.
+    """
+
+    def __init__(self, tag: str, subnet: IPv4Network, *, private: int = 0) -> None:
+        """Describe a bridge of the home ``tag``; nothing is made yet.
+
+        Args:
+            tag: the home's.
+            subnet: where its IPv4 addresses are from.
+            private: number of the private network that it is; 0: it is the home's own.
+        """
         self._tag = tag
         self._subnet = subnet
-        self.bridge = f"{BRIDGES}{tag}"
+        self._range6 = addresses.range_of(subnet)
+        self.bridge = bridge_name(tag, private)
+        self._private = private
+        self._table = bridge_name(tag)
         self._ports = interface_prefix(tag)
         # A bridge without an address of its own takes its ports' lowest, and changes it when that port goes.
-        self._mac = addresses.mac_of(tag, "000000")
+        self._mac = addresses.mac_of(tag, "000000", private)
         self._is_new = False
 
     def probe_capability(self) -> Capability:
@@ -52,7 +65,10 @@ class BridgeNetwork:
                     f"the program {program} is not installed",
                     f"apt-get install {package}",
                 )
-        return yes("bridge", f"guests get addresses of {self._subnet}, and may send from no other")
+        ranges = f"{self._subnet} and {self._range6}"
+        if not links.has_ipv6():
+            ranges = f"{self._subnet}, and none of IPv6, which is switched off on this node"
+        return yes("bridge", f"guests get addresses of {ranges}, and may send from no other")
 
     def ensure_up(self) -> None:
         """Make the bridge if it is not there.
@@ -62,26 +78,35 @@ class BridgeNetwork:
         if links.is_up(self.bridge):
             return
         links.delete(self.bridge)
-        address = f"{addresses.gateway(self._subnet)}/{addresses.PREFIX}"
-        links.batch(
-            [
-                f"link add name {self.bridge} address {self._mac} type bridge "
-                f"no_linklocal_learn 1 group_fwd_mask {_FORWARDED_GROUPS}",
-                f"address add {address} dev {self.bridge}",
-            ]
-        )
+        # The node is not to be on a private network: without an address of its own it takes nothing from there.
+        commands = [
+            f"link add name {self.bridge} address {self._mac} type bridge "
+            f"no_linklocal_learn 1 group_fwd_mask {_FORWARDED_GROUPS}",
+        ]
+        if self._private and links.knows_ipv6():
+            commands.append(f"link set {self.bridge} addrgenmode none")
+        if not self._private:
+            own = f"{addresses.gateway(self._subnet)}/{addresses.PREFIX}"
+            commands.append(f"address add {own} dev {self.bridge}")
+        if links.has_ipv6() and not self._private:
+            # Nobody else has it: the filter sees to that. To look for somebody who has takes a second.
+            own = f"{addresses.gateway6(self._range6)}/{addresses.PREFIX6}"
+            commands.append(f"address add {own} dev {self.bridge} nodad")
+        links.batch(commands)
         # Nothing leads out, whatever the node does with packets from its other interfaces.
         links.set_forwarding(self.bridge, on=False)
         links.set_up(self.bridge)
-        self._is_new = True
+        self._is_new = not self._private
 
     def remove(self) -> None:
         """Take the bridge and its filter away; no error if they are gone.
 
         A crash before the bridge is gone leaves it to the next command; nft, once begun, ends without us.
         """
-        if links.exists(self.bridge):
-            with nft.applying(rules.build_removal(self.bridge)):
+        if self._private:
+            links.delete(self.bridge)
+        elif links.exists(self.bridge):
+            with nft.applying(rules.build_removal(self.bridge, ipv6=links.knows_ipv6())):
                 links.delete(self.bridge)
 
     def choose_address(self, wanted: str | None, taken: set[str], guest_id: str) -> str:
@@ -90,21 +115,40 @@ class BridgeNetwork:
             return addresses.free_address(self._subnet, taken, guest_id)
         return addresses.check_address(wanted, self._subnet)
 
-    def mac(self, guest_id: str) -> str:
-        """Return the MAC of a guest's card."""
-        return addresses.mac_of(self._tag, guest_id)
+    def mac(self, guest_id: str, card: int = 0) -> str:
+        """Return the MAC of a guest's card with this number."""
+        return addresses.mac_of(self._tag, guest_id, card)
 
-    def nic(self, guest_id: str, address: str, mac: str, kind: NicKind) -> Nic:
-        """Return the card of a guest as a value; changes nothing."""
+    def choose_private(self, wanted: str | None, taken: Sequence[str]) -> str:
+        """Return the subnet that is asked for, or one that nobody here has."""
+        others = [self._subnet, *links.routed_networks(), *map(IPv4Network, taken)]
+        if wanted is None:
+            return str(addresses.choose_subnet(self._tag, others))
+        return str(addresses.check_subnet(wanted, others))
+
+    def check_further(self, text: str) -> str:
+        """Return an address as it is written normally, if a guest may have it beside its first."""
+        checked = addresses.check_further(text, self._subnet, self._range6)
+        if ":" in checked and not links.has_ipv6():
+            raise Unsupported(
+                f"address {text} cannot be had: IPv6 is switched off on this node",
+                hint="switch it on: sysctl net.ipv6.conf.all.disable_ipv6=0",
+            )
+        return checked
+
+    def nic(self, guest_id: str, card: Card, kind: NicKind, *, ipv6: bool = True) -> Nic:
+        """Return the card of a guest as it is on this node; changes nothing."""
         alias = kind is NicKind.ALIAS
-        return Nic(
-            kind=kind,
-            interface=self.bridge if alias else interface_name(self._tag, guest_id),
+        interface = self.bridge if alias else interface_name(self._tag, guest_id, card.number)
+        subnet, range6 = self._subnet, self._range6 if ipv6 and links.has_ipv6() else None
+        return addresses.nic_of(
+            card,
+            kind,
+            interface=interface,
             bridge=self.bridge,
-            mac=mac,
-            address=address,
-            prefix=addresses.PREFIX,
-            gateway=addresses.gateway(self._subnet),
+            subnet=subnet,
+            range6=range6,
+            is_private=bool(self._private),
         )
 
     def attach(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
@@ -115,7 +159,8 @@ class BridgeNetwork:
         if not links.exists(self.bridge):
             raise Failed(f"there is no bridge {self.bridge}")
         if nic.kind is NicKind.ALIAS:
-            links.batch([f"address replace {nic.address}/32 dev {self.bridge}"])
+            # The first one is what ``probe`` asks for: it is there before the others and after them.
+            links.batch([_alias("replace", one, self.bridge) for one in nic.addresses])
             return
         self._admit(nic, others)
         if nic.kind is NicKind.TAP and not links.is_up(nic.interface):
@@ -123,6 +168,7 @@ class BridgeNetwork:
             links.batch(
                 [
                     f"tuntap add dev {nic.interface} mode tap",
+                    *([f"link set {nic.interface} mtu {nic.mtu}"] if nic.mtu else []),
                     f"link set {nic.interface} master {self.bridge}",
                     f"link set {nic.interface} up",
                 ]
@@ -132,11 +178,24 @@ class BridgeNetwork:
         """Let a card through. A bridge just made has no table yet, and somebody may have flushed the node's filter."""
         with suppress(Failed):
             if not self._is_new:
-                nftset.add(self.bridge, rules.elements(nic))
+                nftset.add(self._table, rules.elements(nic))
                 return
         cards = [card for card in others() if card.kind is not NicKind.ALIAS]
-        nft.apply(rules.build_table(self.bridge, self._ports, [*cards, nic]))
+        table = rules.build_table(self._table, self._ports, [*cards, nic])
+        confinement = rules.build_confinement(self._table) if links.knows_ipv6() else ""
+        nft.apply(confinement + table)
         self._is_new = False
+
+    def readdress(self, before: Nic, after: Nic) -> None:
+        """Change what the filter lets through, and what stands on the bridge."""
+        if before.kind is not NicKind.ALIAS:
+            had, has = rules.elements(before), rules.elements(after)
+            nftset.add(self._table, has)
+            with nftset.deleting(self._table, [one for one in had if one not in has]):
+                return
+        gone = [one for one in before.addresses if one not in after.addresses]
+        links.batch([_alias("replace", one, self.bridge) for one in (*after.addresses, *gone)])
+        links.batch([_alias("delete", one, self.bridge) for one in gone])
 
     @contextmanager
     def closing(self, nic: Nic) -> Iterator[None]:
@@ -145,7 +204,7 @@ class BridgeNetwork:
             if nic.kind is not NicKind.ALIAS:
                 # ``detach`` says so if it cannot be closed.
                 with suppress(Failed):
-                    closed.enter_context(nftset.deleting(self.bridge, rules.elements(nic)))
+                    closed.enter_context(nftset.deleting(self._table, rules.elements(nic)))
             yield
 
     def cut(self, nic: Nic) -> None:
@@ -161,12 +220,15 @@ class BridgeNetwork:
         """Take it away again and close it; no error if it is gone."""
         if nic.kind is NicKind.ALIAS:
             if self._has_alias(nic):
-                links.batch([f"address delete {nic.address}/32 dev {self.bridge}"])
+                # There is no deleting of what may not be there.
+                for one in reversed(nic.addresses):
+                    acts = ("replace", "delete")
+                    links.batch([_alias(act, one, self.bridge) for act in acts])
             return
         # Closed first: a crash in between leaves a card that carries nothing.
         with ExitStack() as closed:
             if self._is_open(nic):
-                closed.enter_context(nftset.deleting(self.bridge, rules.elements(nic)))
+                closed.enter_context(nftset.deleting(self._table, rules.elements(nic)))
             _delete(nic)
 
     def probe(self, nic: Nic) -> Presence:
@@ -192,10 +254,17 @@ class BridgeNetwork:
             return arp.Watch(self.bridge, nic.address)
 
     def _is_open(self, nic: Nic) -> bool:
-        return nftset.holds(self.bridge, rules.elements(nic)[0])
+        return nftset.holds(self._table, rules.elements(nic)[0])
 
     def _has_alias(self, nic: Nic) -> bool:
         return links.exists(self.bridge) and links.has_address(self.bridge, nic.address)
+
+
+def _alias(act: str, address: str, bridge: str) -> str:
+    """Return the command that puts an address on the bridge, or takes it away."""
+    bare = address.partition("/")[0]
+    last = ":" in bare
+    return f"address {act} {bare}/{128 if last else 32} dev {bridge}{' nodad' if last else ''}"
 
 
 def _delete(nic: Nic) -> None:

@@ -13,8 +13,9 @@ from pathlib import Path
 from wirt.errors import Conflict, Failed
 from wirt.host import files
 from wirt.model.capability import Capability, no, yes
+from wirt.model.card import Card
 from wirt.model.forward import Forward
-from wirt.model.names import BRIDGES, interface_name
+from wirt.model.names import BRIDGES, bridge_name, interface_name
 from wirt.model.presence import Presence
 from wirt.model.rates import Rates
 from wirt.model.resources import Nic, NicKind
@@ -29,17 +30,25 @@ class FakeNetwork:
         directory: what plays the kernel.
         tag: the home's.
         subnet: where the guests' addresses are from.
+        private: number of the private network that it is; 0: it is the home's own.
         fail_at: number of the call (the first is 1) to ``ensure_up``, ``attach``, ``detach`` or ``remove`` that fails.
     """
 
     def __init__(
-        self, directory: str, tag: str, subnet: IPv4Network, *, fail_at: int | None = None
+        self,
+        directory: str,
+        tag: str,
+        subnet: IPv4Network,
+        *,
+        private: int = 0,
+        fail_at: int | None = None,
     ) -> None:
         self._directory = directory
         self._tag = tag
         self._subnet = subnet
         self._fail_at = fail_at
-        self.bridge = f"{BRIDGES}{tag}"
+        self.bridge = bridge_name(tag, private)
+        self._private = bool(private)
         self.calls: list[str] = []
         """The names of the calls so far that change something."""
 
@@ -64,21 +73,34 @@ class FakeNetwork:
             return addresses.free_address(self._subnet, taken, guest_id)
         return addresses.check_address(wanted, self._subnet)
 
-    def mac(self, guest_id: str) -> str:
-        """Return the MAC of a guest's card."""
-        return addresses.mac_of(self._tag, guest_id)
+    def mac(self, guest_id: str, card: int = 0) -> str:
+        """Return the MAC of a guest's card with this number."""
+        return addresses.mac_of(self._tag, guest_id, card)
 
-    def nic(self, guest_id: str, address: str, mac: str, kind: NicKind) -> Nic:
+    def choose_private(self, wanted: str | None, taken: Sequence[str]) -> str:
+        """Return the subnet that is asked for, or one that nobody here has."""
+        others = [self._subnet, *map(IPv4Network, taken)]
+        if wanted is None:
+            return str(addresses.choose_subnet(self._tag, others))
+        return str(addresses.check_subnet(wanted, others))
+
+    def check_further(self, text: str) -> str:
+        """Return an address as it is written normally, if a guest may have it beside its first."""
+        return addresses.check_further(text, self._subnet, addresses.range_of(self._subnet))
+
+    def nic(self, guest_id: str, card: Card, kind: NicKind, *, ipv6: bool = True) -> Nic:
         """Return the card of a guest as a value."""
         alias = kind is NicKind.ALIAS
-        return Nic(
-            kind=kind,
-            interface=self.bridge if alias else interface_name(self._tag, guest_id),
+        interface = self.bridge if alias else interface_name(self._tag, guest_id, card.number)
+        subnet, range6 = self._subnet, addresses.range_of(self._subnet) if ipv6 else None
+        return addresses.nic_of(
+            card,
+            kind,
+            interface=interface,
             bridge=self.bridge,
-            mac=mac,
-            address=address,
-            prefix=addresses.PREFIX,
-            gateway=addresses.gateway(self._subnet),
+            subnet=subnet,
+            range6=range6,
+            is_private=self._private,
         )
 
     def attach(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
@@ -86,7 +108,12 @@ class FakeNetwork:
         self._count("attach")
         if not os.path.exists(self._path(self.bridge)):
             raise Failed(f"there is no bridge {self.bridge}")
-        files.write(self._card(nic), nic.address)
+        files.write(self._card(nic), " ".join(nic.addresses))
+
+    def readdress(self, before: Nic, after: Nic) -> None:
+        """Write what it has now into the card's file."""
+        self._count("readdress")
+        files.write(self._card(before), " ".join(after.addresses))
 
     @contextmanager
     def closing(self, nic: Nic) -> Iterator[None]:
@@ -169,6 +196,7 @@ class FakeGateway:
         return Reach(
             bridge=self._bridge,
             subnet=str(self._subnet),
+            range6=str(addresses.range_of(self._subnet)),
             is_up=(self._directory / self._bridge).exists(),
             switched=["eth0"] if self._all() else [],
         )

@@ -11,7 +11,7 @@ from wirt.host import links, nft, sockets
 from wirt.model.forward import Forward
 from wirt.model.names import BRIDGES
 from wirt.model.presence import Presence
-from wirt.network import nat, uplinks
+from wirt.network import addresses, nat, uplinks
 from wirt.network.base import Reach
 
 
@@ -29,6 +29,7 @@ class NftGateway:
         return Reach(
             bridge=self._bridge,
             subnet=str(self._subnet),
+            range6=str(addresses.range_of(self._subnet)) if links.has_ipv6() else None,
             is_up=links.is_up(self._bridge),
             switched=uplinks.switched(self._tag),
         )

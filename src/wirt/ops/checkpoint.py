@@ -10,7 +10,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.names import check_name
 from wirt.model.snapshot import Snapshot
-from wirt.ops import checkpoints, guests, journal
+from wirt.ops import checkpointing, checkpoints, guests, journal
 from wirt.ops.checkpointing import checkpointable, to_checkpoint
 from wirt.ops.context import Context
 from wirt.ops.step import Step
@@ -46,7 +46,7 @@ def checkpoint(
                 hint="choose another name or delete it first: "
                 f"wirt snapshot delete {guest.name} {made.name}",
             )
-        obstacles = checkpointable(context, guest).find_obstacles(context.home.place(guest.id))
+        obstacles = checkpointing.find_obstacles(context, guest, checkpointable(context, guest))
         if obstacles:
             first, more = obstacles[0], len(obstacles) - 1
             raise WrongState(
@@ -73,7 +73,7 @@ def find_obstacles(context: Context, name: str) -> list[Obstacle]:
                 f"guest {guest.name} cannot be checkpointed: {capability.reason}",
                 hint=capability.hint,
             )
-        return approach.find_obstacles(context.home.place(guest.id))
+        return checkpointing.find_obstacles(context, guest, approach)
 
 
 class _Making:

@@ -8,6 +8,8 @@ import msgspec
 from wirt.approaches.base import Approach, Checkpointable, KnowsCheckpoints
 from wirt.errors import Unsupported
 from wirt.host import files
+from wirt.model.card import CardKind
+from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Guest
 from wirt.model.presence import Presence
 from wirt.ops.context import Context
@@ -37,6 +39,21 @@ def why_not(approach: Approach) -> str:
     return f"approach {approach.name} cannot keep what a guest's memory holds"
 
 
+def find_obstacles(context: Context, guest: Guest, approach: Checkpointable) -> list[Obstacle]:
+    """Return what is known to stand in the way of a checkpoint of a running guest: its cards, and what its approach says."""
+    devices = [
+        Obstacle(
+            what=f"card {card.name}",
+            reason="is an interface of the node, whose state nobody could keep",
+            hint=f"take it from the guest first: wirt card remove {guest.name} {card.name}",
+        )
+        for card in guest.cards
+        if card.kind is CardKind.DEVICE
+    ]
+    cards = [card.name for card in guest.all_cards]
+    return devices + approach.find_obstacles(context.home.place(guest.id), cards=cards)
+
+
 def to_checkpoint(
     context: Context, guest: Guest, name: str, dump: Callable[[Step], None]
 ) -> list[Step]:
@@ -53,8 +70,8 @@ def to_checkpoint(
     return [
         Step(
             name="card",
-            do=lambda: context.network.cut(ladder.nic()),
-            undo=lambda: context.network.join(ladder.nic()),
+            do=ladder.cards.cut,
+            undo=ladder.cards.join,
             # Nobody has to be asked: to join what is not cut off is no work.
             probe=lambda: Presence.PARTIAL,
         ),

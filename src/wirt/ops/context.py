@@ -7,6 +7,7 @@ import msgspec
 
 from wirt.approaches.base import Approach
 from wirt.host import interrupts, lock
+from wirt.model.card import PrivateNetwork
 from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.model.node import Node
@@ -26,6 +27,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     home: Home
     store: Store
     network: Network
+    private: Callable[[PrivateNetwork], Network]
+    """The bridge of a private network."""
     gateway: Callable[[], Gateway]
     shaper: Callable[[], Shaper]
     templates: Templates

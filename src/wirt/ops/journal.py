@@ -20,6 +20,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.ops import reach
+from wirt.ops.bridges import remove_bridges
 from wirt.ops.context import Context
 from wirt.ops.step import Step
 from wirt.ops.steps import Ladder
@@ -33,6 +34,7 @@ _LOOKING = frozenset({"copy", "export", "template"})
 
 _CHANGES: dict[str, Callable[[Ladder, Guest], Step]] = {
     "adjust": Ladder.to_adjust,
+    "card": lambda ladder, before: ladder.cards.to_change(before),
     "forward": Ladder.to_forward,
     "name": Ladder.to_name,
     "pace": Ladder.to_pace,
@@ -143,6 +145,7 @@ def remove_idle_network(context: Context) -> None:
             if context.store.is_empty():
                 if reach.outbound(context) is not reach.Outbound.CLOSED:
                     context.gateway().close()
+                remove_bridges(context)
                 context.network.remove()
 
 

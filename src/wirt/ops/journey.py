@@ -9,6 +9,7 @@ from wirt.host import files
 from wirt.model.guest import Guest
 from wirt.model.migration import Mode, Stage
 from wirt.ops import images, moving
+from wirt.ops.bridges import networks_of
 from wirt.ops.context import Context
 from wirt.ops.protocol import Arrival
 from wirt.ops.steps import Ladder
@@ -56,6 +57,7 @@ class Journey:
             node=self.node,
             bytes=sum(_disk_usage(f"{place}/{part}") for part in pool.parts(guest.id)),
             subnet=context.gateway().look().subnet,
+            networks=networks_of(context, guest),
             brings_template=self.brings_template,
             kernel=os.uname().release if is_live and self.machine is None else None,
             machine=self.machine,

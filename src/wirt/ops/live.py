@@ -15,7 +15,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.ops import journal
-from wirt.ops.checkpointing import to_resume, why_not
+from wirt.ops.checkpointing import find_obstacles, to_resume, why_not
 from wirt.ops.context import Context
 from wirt.ops.start import as_running
 from wirt.ops.step import Step
@@ -60,7 +60,7 @@ def check_guest(context: Context, guest: Guest) -> None:
             f"disk {guest.disks[0].name} would not be sent with it",
             hint="leave --mode out, or remove it first",
         )
-    obstacles = approach.find_obstacles(context.home.place(guest.id))
+    obstacles = find_obstacles(context, guest, approach)
     if obstacles:
         first, more = obstacles[0], len(obstacles) - 1
         raise Unsupported(
@@ -205,8 +205,8 @@ def _steps(
         Step(
             name="card",
             # What arrived meanwhile would be acknowledged and lost.
-            do=lambda: context.network.cut(ladder.nic()),
-            undo=lambda: context.network.join(ladder.nic()),
+            do=ladder.cards.cut,
+            undo=ladder.cards.join,
             # Nobody has to be asked: to join what is not cut off is no work.
             probe=lambda: Presence.PARTIAL,
         ),

@@ -15,6 +15,7 @@ import msgspec
 
 from wirt.errors import Conflict, Corrupt, Error, NotFound, NotPermitted, Unsupported, WrongState
 from wirt.host import files, interrupts, lock, process
+from wirt.model.card import CardKind
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.migration import Migration, Mode
@@ -215,6 +216,12 @@ def _check_movable(context: Context, guest: Guest) -> None:
     if guest.lives_with is not None:
         raise Conflict(
             f"guest {guest.name} belongs to a command that runs", hint="wait for its end"
+        )
+    devices = [card.name for card in guest.cards if card.kind is CardKind.DEVICE]
+    if devices:
+        raise Unsupported(
+            f"guest {guest.name} has the interface {devices[0]} of this node, which stays here",
+            hint=f"take it from the guest first: wirt card remove {guest.name} {devices[0]}",
         )
     if not isinstance(context.pool(guest.pool), Portable):
         raise Unsupported(

@@ -6,7 +6,7 @@ from wirt.errors import Failed
 from wirt.host.run import Streams
 from wirt.model.lifecycle import next_state
 from wirt.ops import guests
-from wirt.ops.checkpointing import checkpointable
+from wirt.ops.checkpointing import checkpointable, find_obstacles
 from wirt.ops.context import Context
 from wirt.ops.execute import execute_in
 
@@ -69,7 +69,7 @@ def prepare(context: Context, name: str) -> list[str]:
     with guests.held(context, name) as guest:
         next_state(guest.state, "checkpoint", guest.name)
         approach = checkpointable(context, guest)
-        obstacles = approach.find_obstacles(context.home.place(guest.id))
+        obstacles = find_obstacles(context, guest, approach)
         units = sorted({one.unit for one in obstacles if one.unit is not None})
         if not units:
             return []

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from wirt.model.card import PrivateNetwork
 from wirt.model.guest import Guest
 
 VERSION = 2
@@ -28,6 +29,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     """What its root takes on disk."""
     subnet: str
+    networks: tuple[PrivateNetwork, ...] = ()
+    """The private ones that it has cards on."""
     brings_template: bool = False
     """The template is not there, and is sent before the guest."""
     kernel: str | None = None

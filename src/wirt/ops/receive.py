@@ -21,6 +21,7 @@ from wirt.model.presence import Presence
 from wirt.network.base import Watch
 from wirt.ops import images, journal, live, moving
 from wirt.ops.admission import check_guarantees
+from wirt.ops.bridges import list_networks
 from wirt.ops.checkpointing import to_resume
 from wirt.ops.context import Context
 from wirt.ops.forward import check_free
@@ -136,6 +137,7 @@ class Receiver:
                 f"{arrival.subnet}",
                 hint="remove the node and add it again while it has no guests",
             )
+        _check_networks(context, arrival, here)
         _check_taken(context, guest, here)
         with _said_of(here):
             check_limits(
@@ -379,6 +381,22 @@ def _check_pool(context: Context, arrival: Arrival, here: str) -> None:
             )
 
 
+def _check_networks(context: Context, arrival: Arrival, here: str) -> None:
+    """Check that the private networks of the guest's cards are here too, with the same addresses."""
+    ours = {one.name: one.subnet for one in list_networks(context)}
+    for one in arrival.networks:
+        if one.name not in ours:
+            raise Unsupported(
+                f"{here} has no network {one.name}, on which guest {arrival.guest.name} has a card",
+                hint=f"add it there: wirt network add {one.name} --subnet {one.subnet}",
+            )
+        if ours[one.name] != one.subnet:
+            raise Conflict(
+                f"on {here} network {one.name} has the subnet {ours[one.name]}, and not {one.subnet}",
+                hint="rename one of the two by removing and adding it",
+            )
+
+
 def _check_taken(context: Context, guest: Guest, here: str) -> None:
     under_way = [intent.guest for intent in context.store.intents()]
     for other in [*context.store.guests(), *under_way]:
@@ -389,9 +407,9 @@ def _check_taken(context: Context, guest: Guest, here: str) -> None:
                 f"{here} has a guest {guest.name} already",
                 hint="rename one of the two: wirt rename",
             )
-        if other.address == guest.address:
+        for address in set(other.held_addresses).intersection(guest.held_addresses):
             raise Conflict(
-                f"{here} has a guest {other.name} with the address {guest.address}",
+                f"{here} has a guest {other.name} with the address {address}",
                 hint="destroy that first, or choose another",
             )
         if guest.number is not None and other.number == guest.number:

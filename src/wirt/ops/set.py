@@ -7,7 +7,8 @@ from wirt.errors import InvalidInput, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
-from wirt.ops import admission, guests, journal, naming, privileges, rates, softlimit
+from wirt.ops import admission, cards, guests, journal, naming, privileges, rates, softlimit
+from wirt.ops.cards import CardRequest
 from wirt.ops.context import Context
 from wirt.ops.holdable import check_holdable, check_maximum
 from wirt.ops.naming import NamesRequest
@@ -17,7 +18,7 @@ from wirt.ops.snapshot import keep_root
 from wirt.ops.step import Step
 from wirt.ops.steps import Ladder
 
-_OTHERS = ("names", "privileges", "rates")
+_OTHERS = ("card", "names", "privileges", "rates")
 """What is no limit."""
 
 
@@ -61,6 +62,7 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     privileges: PrivilegesRequest | None = None
     """From the next start on."""
     rates: RatesRequest | None = None
+    card: CardRequest | None = None
 
 
 def set_limits(
@@ -71,9 +73,9 @@ def set_limits(
     snapshot: bool = False,
     force: bool = False,
 ) -> Guest:
-    """Hold a guest to other limits, or rates, or give it other names, and return it.
+    """Hold a guest to other limits, or rates, or give it other names or addresses, and return it.
 
-    Names and rates are operations of their own, before the others, and the disk is one after them: killed in between, what was
+    Names, addresses and rates are operations of their own, before the others, and the disk is one after them: killed in between, what was
     done is changed and the rest is not.
 
     Args:
@@ -103,6 +105,10 @@ def set_limits(
         pace = guest.rates
         if request.rates is not None:
             pace = rates.changed(context, guest, request.rates)
+        carded = guest
+        if request.card is not None:
+            carded = cards.changed(context, guest, request.card)
+            cards.check_changeable(context, guest, carded)
         if request.disk is not None:
             Ladder(context, guest).root.check_resizable(request.disk)
         with admission.admitted(context, guest, limits, force=force):
@@ -112,6 +118,8 @@ def set_limits(
                 guest = naming.give(context, guest, names)
             if rights != guest.privileges:
                 guest = privileges.give(context, guest, rights)
+            if carded.card != guest.card:
+                guest = cards.change(context, guest, carded)
             if pace != guest.rates:
                 guest = rates.hold(context, guest, pace)
             if adjusted != guest.limits:

@@ -20,6 +20,7 @@ from wirt.model.rates import Rates
 from wirt.model.resources import Drive, Nic, RootTree
 from wirt.ops import bandwidth, reach, rootfiles
 from wirt.ops.bootfiles import find_boot
+from wirt.ops.cardsteps import CardSteps
 from wirt.ops.context import Context
 from wirt.ops.rootsteps import RootSteps
 from wirt.ops.step import Step, present_if
@@ -35,6 +36,7 @@ class Ladder:
         self._home = context.home
         self._approach = context.approach(guest.approach)
         self.root = RootSteps(context, guest)
+        self.cards = CardSteps(context, guest)
         self.talks = False
         """Its kernel is to say all that it does while it starts."""
         self.place = context.home.place(guest.id)
@@ -72,12 +74,7 @@ class Ladder:
                 undo=lambda: files.remove_tree(self._home.guest_run(self._guest.id)),
                 probe=lambda: present_if(os.path.isdir(self._home.guest_run(self._guest.id))),
             ),
-            Step(
-                name="network",
-                do=self._attach_network,
-                undo=lambda: self._context.network.detach(self.nic()),
-                probe=lambda: self._context.network.probe(self.nic()),
-            ),
+            *self.cards.to_attach(),
             *self._forwarding(),
             self.root.to_mount(self._attach_root),
             *self._devices(),
@@ -87,6 +84,7 @@ class Ladder:
                 undo=self._end_engine,
                 probe=lambda: self._approach.probe(self.place),
             ),
+            *self.cards.to_hand_over(),
             *self._pacing(),
         ]
 
@@ -296,21 +294,6 @@ class Ladder:
     def _make_run_directory(self) -> None:
         os.makedirs(self.place.run_dir, mode=0o711, exist_ok=True)
 
-    def _attach_network(self) -> None:
-        with self._context.network_lock():
-            self._context.network.ensure_up()
-            self._context.network.attach(self.nic(), self._others)
-            if reach.outbound(self._context).is_wanted:
-                reach.apply(self._context)
-
-    def _others(self) -> list[Nic]:
-        """Return the cards of the home's other guests that run."""
-        return [
-            _nic(self._context, guest)
-            for guest in self._context.store.guests()
-            if guest.state.is_up and guest.id != self._guest.id
-        ]
-
     def _attach_root(self) -> None:
         root = self.root.attached()
         # A guest with its own kernel is told its host name by that kernel's command line.
@@ -330,6 +313,7 @@ class Ladder:
             limits=self._guest.limits,
             root=self.root.attached(),
             nic=self.nic(),
+            cards=self.cards.further(),
             kernel=boot.kernel if boot else None,
             initrd=boot.ramdisk if boot else None,
             arguments=boot.arguments if boot else "",
@@ -351,14 +335,9 @@ class Ladder:
         return open_drives(self._context, self._guest)
 
     def _end_engine(self) -> None:
-        with self._context.network.closing(self.nic()):
+        with self.cards.closing():
             self._approach.kill(self.place)
 
     def nic(self) -> Nic:
         """Return the guest's card."""
-        return _nic(self._context, self._guest)
-
-
-def _nic(context: Context, guest: Guest) -> Nic:
-    kind = context.approach(guest.approach).needs.nic
-    return context.network.nic(guest.id, guest.address, guest.mac, kind)
+        return self.cards.nic()

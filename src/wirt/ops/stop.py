@@ -48,7 +48,7 @@ def shut_down(context: Context, guest: Guest, ladder: Ladder, timeout: float) ->
     """Ask the guest's system to end. A guest that does not is ended by the dismantling that follows."""
     assert guest.handle is not None
     try:
-        with interrupts.allowed():
+        with ladder.cards.keeping_devices(), interrupts.allowed():
             context.approach(guest.approach).stop(ladder.place, guest.handle, timeout)
     except TimedOut:
         return

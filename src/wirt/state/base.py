@@ -112,6 +112,14 @@ class Store(Protocol):
         ...
 
 
+def address_taken(address: str, other: str) -> Conflict:
+    """Return the refusal of a guest that would have an address of another."""
+    return Conflict(
+        f"address {address} is in use by guest {other}",
+        hint="choose another or leave it out",
+    )
+
+
 def number_taken(guest: Guest, other: str) -> Conflict:
     """Return the refusal of a guest that would answer to the number of another."""
     number = guest.name if guest.number is None else guest.number

@@ -4,7 +4,7 @@ from wirt.errors import Conflict, NotFound
 from wirt.model.guest import Guest
 from wirt.model.names import number_in
 from wirt.model.pool import StoragePool
-from wirt.state.base import MAKING_VERBS, Intent, number_taken
+from wirt.state.base import MAKING_VERBS, Intent, address_taken, number_taken
 
 
 class MemoryStore:
@@ -70,11 +70,11 @@ class MemoryStore:
                 )
             if other.id != guest.id and {other.number, number_in(other.name)} & numbers:
                 raise number_taken(guest, other.name)
-            if other.id != guest.id and other.address == guest.address:
-                raise Conflict(
-                    f"address {guest.address} is in use by guest {other.name}",
-                    hint="choose another or leave --address out",
-                )
+        others = [*self._guests.values(), *(intent.guest for intent in self._journal.values())]
+        for address in guest.held_addresses:
+            for other in others:
+                if other.id != guest.id and address in other.held_addresses:
+                    raise address_taken(address, other.name)
 
     def settle(self, guest_id: str, guest: Guest | None) -> None:
         """Strike the intent and set the guest to what it has become; None: it is gone.
@@ -91,7 +91,7 @@ class MemoryStore:
 
     def addresses(self) -> set[str]:
         """Return every address that is taken."""
-        return {guest.address for guest in self._guests.values()}
+        return {one for guest in self._guests.values() for one in guest.held_addresses}
 
     def ids(self) -> set[int]:
         """Return the number of every range of ids that is taken."""

@@ -16,7 +16,7 @@ from wirt.host import files, lock
 from wirt.model.guest import Guest
 from wirt.model.names import number_in
 from wirt.model.pool import StoragePool
-from wirt.state.base import MAKING_VERBS, Intent, number_taken
+from wirt.state.base import MAKING_VERBS, Intent, address_taken, number_taken
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -29,6 +29,8 @@ CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 _BUSY_SECONDS = 10.0
 _POOL = "pool:"
 """What the keys of the settings begin with that are pools: a few, of which nothing but the name must be unique."""
+_MORE_ADDRESSES = b'"addresses":["'
+"""Stands in the body of a guest that has more than one address."""
 _TOO_LITTLE = 64 * 1024
 """Bytes; opening a state needs half of that for its log's index."""
 
@@ -147,20 +149,29 @@ class SqliteStore:
     def _check_free(self, guest: Guest) -> None:
         self._check_numbers(guest)
         row = self._db.execute(
-            "SELECT name, address FROM guests WHERE id != ? AND (name = ? OR address = ?)",
-            (guest.id, guest.name, guest.address),
+            "SELECT 1 FROM guests WHERE id != ? AND name = ?", (guest.id, guest.name)
         ).fetchone()
-        if row is None:
-            return
-        if row[0] == guest.name:
+        if row is not None:
             raise Conflict(
                 f"there is a guest {guest.name} already",
                 hint=f"choose another name or destroy it first: wirt destroy {guest.name}",
             )
-        raise Conflict(
-            f"address {guest.address} is in use by guest {row[0]}",
-            hint="choose another or leave --address out",
-        )
+        self._check_addresses(guest)
+
+    def _check_addresses(self, guest: Guest) -> None:
+        """Look for another guest that has an address of this one's, or is about to; what it has already was looked for then."""
+        row = self._db.execute("SELECT body FROM guests WHERE id = ?", (guest.id,)).fetchone()
+        had = () if row is None else _guest(row[0]).held_addresses
+        for address in set(guest.held_addresses) - set(had):
+            # An address stands in quotes wherever a body holds one, and nothing else looks like it.
+            quoted = f'"{address}"'.encode()
+            row = self._db.execute(
+                "SELECT name FROM guests WHERE id != ?1 AND (instr(body, ?2) OR id IN "
+                "(SELECT guest_id FROM journal WHERE guest_id != ?1 AND instr(body, ?2)))",
+                (guest.id, quoted),
+            ).fetchone()
+            if row is not None:
+                raise address_taken(address, row[0])
 
     def _check_numbers(self, guest: Guest) -> None:
         """Look for another guest that answers to a number of this one's; most guests have none."""
@@ -194,7 +205,11 @@ class SqliteStore:
     def addresses(self) -> set[str]:
         """Return every address that is taken, by guests under way too."""
         with self._translated():
-            return {row[0] for row in self._db.execute("SELECT address FROM guests")}
+            found = {row[0] for row in self._db.execute("SELECT address FROM guests")}
+            rows = self._db.execute(
+                "SELECT body FROM guests WHERE instr(body, ?)", (_MORE_ADDRESSES,)
+            ).fetchall()
+            return found.union(*(_guest(row[0]).held_addresses for row in rows))
 
     def ids(self) -> set[int]:
         """Return the number of every range of ids that is taken, by guests under way too."""

@@ -45,7 +45,6 @@ def build_config(
         device_version: of the control groups that bound the use of devices.
         shown: files of the node that are seen in the place of the container's own: where in its root -> which.
     """
-    nic = launch.nic
     lines = [
         f"lxc.uts.name = {launch.hostname}",
         f"lxc.rootfs.path = dir:{root.path}",
@@ -66,14 +65,11 @@ def build_config(
         reboots.build_line(launch.place),
         "lxc.apparmor.profile = generated",
         "lxc.apparmor.allow_nesting = 1",
-        "lxc.net.0.type = veth",
-        f"lxc.net.0.veth.pair = {nic.interface}",
-        _joining(nic, joined_by),
-        "lxc.net.0.flags = up",
-        "lxc.net.0.name = eth0",
-        f"lxc.net.0.hwaddr = {nic.mac}",
-        f"lxc.net.0.ipv4.address = {nic.address}/{nic.prefix}",
-        f"lxc.net.0.ipv4.gateway = {nic.gateway}",
+        *(
+            f"lxc.net.{number}.{line}"
+            for number, nic in enumerate((launch.nic, *launch.cards))
+            for line in _card(nic, joined_by)
+        ),
         *(f"lxc.cgroup{_VERSIONS[s.version]}.{s.file} = {s.value}" for s in settings),
     ]
     if root.idmap is None:
@@ -111,12 +107,30 @@ def _devices(devices: Sequence[GivenDevice], version: int) -> list[str]:
     return [*lines, *refused]
 
 
+def _card(nic: Nic, joined_by: str | None) -> list[str]:
+    lines = [
+        "type = veth",
+        f"veth.pair = {nic.interface}",
+        _joining(nic, joined_by),
+        "flags = up",
+        f"name = {nic.name}",
+        f"hwaddr = {nic.mac}",
+        *(f"ipv{6 if ':' in one else 4}.address = {one}" for one in nic.addresses),
+    ]
+    if nic.gateway is not None:
+        lines.append(f"ipv4.gateway = {nic.gateway}")
+    if nic.gateway6 is not None:
+        lines.append(f"ipv6.gateway = {nic.gateway6}")
+    if nic.mtu is not None:
+        lines.append(f"mtu = {nic.mtu}")
+    return lines
+
+
 def _joining(nic: Nic, joined_by: str | None) -> str:
     if joined_by is None:
-        return f"lxc.net.0.link = {nic.bridge}"
+        return f"link = {nic.bridge}"
     # A shell runs it, with arguments of liblxc's behind.
-    joining = f"{joined_by} link set {nic.interface} master {nic.bridge}; :"
-    return f"lxc.net.0.script.up = {joining}"
+    return f"script.up = {joined_by} link set {nic.interface} master {nic.bridge}; :"
 
 
 def with_files(config: str, files: int) -> str:

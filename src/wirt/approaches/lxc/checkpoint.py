@@ -153,7 +153,7 @@ def restore(launch: Launch, directory: str) -> int:
         ),
         name=place.name,
         groups=kept.groups,
-        nic=launch.nic,
+        nics=(launch.nic, *launch.cards),
     )
     criu.restore(place.run_dir, place.log, scratch, plan)
     init = find_init(place.name)

@@ -5,23 +5,24 @@ and its interface carry the guest's kernel name.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 from wirt.approaches.base import Needs
-from wirt.approaches.lxc import build, control, holding, reboots
+from wirt.approaches.lxc import build, cards, control, holding, reboots
 from wirt.errors import Failed, TimedOut
 from wirt.host import apparmor, cgroup, files, lxcfs, process, rlimits, run
 from wirt.host.bounds import Setting
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, no, yes
+from wirt.model.card import FIRST
 from wirt.model.checkpoint import Obstacle
 from wirt.model.counter import Counter
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.model.resources import NicKind, RootTree
+from wirt.model.resources import Nic, NicKind, RootTree
 from wirt.units import MIB
 
 _MONITOR_SECONDS = 10.0
@@ -180,6 +181,22 @@ class Lxc:
         """Put the script beside LXC's hook."""
         reboots.remember(place, what, script)
 
+    def change_card(self, place: Place, before: Nic, after: Nic) -> None:
+        """Change it in the container's network."""
+        cards.change(place, before, after)
+
+    def plug(self, place: Place, handle: Handle, nic: Nic) -> None:
+        """Make it with its other end in the container's network."""
+        cards.plug(place, nic)
+
+    def network_of(self, place: Place) -> str:
+        """Return that of its init."""
+        return cards.network_of(place)
+
+    def unplug(self, place: Place, handle: Handle, nic: Nic) -> None:
+        """Delete it, or fetch the node's device back."""
+        cards.unplug(place, nic)
+
     def count(self, place: Place) -> list[Counter]:
         """Ask the container's cgroup, its processes and its network."""
         # Loaded here: no other command needs it.
@@ -212,11 +229,11 @@ class Lxc:
 
         return criu.probe()
 
-    def find_obstacles(self, place: Place) -> list[Obstacle]:
+    def find_obstacles(self, place: Place, *, cards: Collection[str] = (FIRST,)) -> list[Obstacle]:
         """Look at the container's processes, mounts and network."""
         from wirt.approaches.lxc import obstacles
 
-        return obstacles.find(place.name)
+        return obstacles.find(place.name, cards)
 
     def checkpoint(
         self,

@@ -7,7 +7,7 @@ Each rule is of what CRIU says it cannot do, or was seen not to. Source: the che
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 
 import msgspec
@@ -76,7 +76,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What it has open that cannot be kept: "device /dev/fuse", "socket of an unknown kind"."""
 
 
-def find(name: str) -> list[Obstacle]:
+def find(name: str, cards: Collection[str]) -> list[Obstacle]:
     """Return what stands in the way in a running container.
 
     Raises:
@@ -94,13 +94,14 @@ def find(name: str) -> list[Obstacle]:
     seen = [one for pid in pids if (one := _look(pid, shared, ids)) is not None]
     with open(f"/proc/{init}/net/dev") as lines:
         devices = [line.partition(":")[0].strip() for line in list(lines)[2:]]
-    return judge(seen, mounts, devices, _count_rules(init))
+    own = {"lo", *cards}
+    return judge(seen, mounts, [one for one in devices if one not in own], _count_rules(init))
 
 
 def judge(
     processes: list[Seen], mounts: list[Mount], devices: list[str], rules: int
 ) -> list[Obstacle]:
-    """Return the obstacles in what was seen of a container, each once."""
+    """Return the obstacles in what was seen of a container, each once; the devices are those that it was not given."""
     found = [obstacle for one in processes for obstacle in _of_process(one)]
     found += [
         Obstacle(
@@ -119,7 +120,6 @@ def judge(
             hint=f"remove it: ip link delete {device}",
         )
         for device in devices
-        if device not in ("lo", "eth0")
     ]
     if rules:
         found.append(

@@ -24,7 +24,8 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """The container's."""
     groups: Sequence[Group]
     """Its cgroups, the outer before the inner."""
-    nic: Nic
+    nics: Sequence[Nic]
+    """Its cards, the first one first."""
 
 
 def build_criu_script(plan: RestorePlan) -> str:
@@ -42,27 +43,21 @@ def build_criu_script(plan: RestorePlan) -> str:
 
 
 def build_network_script(plan: RestorePlan) -> str:
-    """Return the script that gives the container the card that a start would have given it.
+    """Return the script that gives the container the cards that a start would have given it.
 
-    The card is joined to the bridge only when every socket is there again: the kernel answers what comes for a connection that
+    The cards are joined to their bridges only when every socket is there again: the kernel answers what comes for a connection that
     it does not know yet with a reset, and that connection would be lost.
     """
-    nic = plan.nic
-    outside = [
-        f"link add {nic.interface} type veth peer name eth0 address {nic.mac} netns $CRTOOLS_INIT_PID",
-        f"link set {nic.interface} up",
-    ]
-    inside = [
-        "link set lo up",
-        "link set eth0 up",
-        f"address add {nic.address}/{nic.prefix} broadcast + dev eth0",
-        f"route add default via {nic.gateway}",
-    ]
+    joining = [f"link set {nic.interface} master {nic.bridge}" for nic in plan.nics]
+    outside = [line for nic in plan.nics for line in _outside(nic)]
+    inside = ["link set lo up", *(line for nic in plan.nics for line in _inside(nic))]
     lines = [
         "#!/bin/sh",
         "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
         'case "$CRTOOLS_SCRIPT_ACTION" in',
-        f"post-restore) exec ip link set {nic.interface} master {nic.bridge} ;;",
+        "post-restore) exec ip -batch - <<END ;;",
+        *joining,
+        "END",
         "setup-namespaces) ;;",
         "*) exit 0 ;;",
         "esac",
@@ -74,6 +69,30 @@ def build_network_script(plan: RestorePlan) -> str:
         "END",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _outside(nic: Nic) -> list[str]:
+    peer = f"peer name {nic.name} address {nic.mac} netns $CRTOOLS_INIT_PID"
+    return [
+        f"link add {nic.interface} type veth {peer}",
+        *([f"link set {nic.interface} mtu {nic.mtu}"] if nic.mtu else []),
+        f"link set {nic.interface} up",
+    ]
+
+
+def _inside(nic: Nic) -> list[str]:
+    return [
+        *([f"link set {nic.name} mtu {nic.mtu}"] if nic.mtu else []),
+        f"link set {nic.name} up",
+        *(
+            f"address add {address} dev {nic.name} nodad"
+            if ":" in address
+            else f"address add {address} broadcast + dev {nic.name}"
+            for address in nic.addresses
+        ),
+        *([f"route add default via {nic.gateway}"] if nic.gateway else []),
+        *([f"route add default via {nic.gateway6}"] if nic.gateway6 else []),
+    ]
 
 
 def _groups(groups: Sequence[Group], name: str) -> list[str]:

@@ -15,7 +15,8 @@ from wirt.model.resources import BlockImage
 from wirt.units import MIB
 
 PROGRAM = "qemu-system-x86_64"
-INTERFACE = "eth0"
+INTERFACE = "eth"
+"""What the guest's kernel calls a card, before its number."""
 CONSOLE = "ttyS0"
 SIGNAL_DEVICE = "/dev/ttyS1"
 FILES_DEVICE = "/dev/virtio-ports/wirt.files.0"
@@ -90,7 +91,7 @@ def build_kernel_arguments(launch: Launch, *, emulated: bool, grow: bool) -> str
         f"console={CONSOLE}",
         "panic=-1",
         "net.ifnames=0",
-        ownkernel.network_argument(launch, INTERFACE),
+        *ownkernel.network_arguments(launch, INTERFACE),
         f"systemd.hostname={launch.hostname}",
         # Nobody logs in on the line that says when commands end.
         "systemd.getty_auto=0",
@@ -168,12 +169,13 @@ def _whole_disk(root: BlockImage) -> list[str]:
 
 
 def _network(launch: Launch) -> list[str]:
-    nic = launch.nic
-    return [
-        *("-netdev", f"tap,id=network,ifname={nic.interface},script=no,downscript=no"),
+    told = []
+    for number, nic in enumerate((launch.nic, *launch.cards)):
+        name = f"network{number or ''}"
+        told += ["-netdev", f"tap,id={name},ifname={nic.interface},script=no,downscript=no"]
         # No ROM: nothing is booted from the network.
-        *("-device", f"virtio-net-pci,netdev=network,mac={nic.mac},romfile="),
-    ]
+        told += ["-device", f"virtio-net-pci,netdev={name},mac={nic.mac},romfile="]
+    return told
 
 
 def _channels(launch: Launch) -> list[str]:

@@ -9,8 +9,8 @@ from wirt.model.launch import Launch
 from wirt.model.resources import BlockImage
 from wirt.units import MIB
 
-INTERFACE = "vec0"
-"""The guest's network card: the vector driver, built into the kernel, on a tap device."""
+INTERFACE = "vec"
+"""What the guest's kernel calls a network card, before its number: the vector driver, built into the kernel, on a tap device."""
 
 CONSOLE = "tty0"
 AGENT_DEVICE, SIGNAL_DEVICE = "/dev/ttyS1", "/dev/ttyS2"
@@ -64,13 +64,16 @@ def build_argv(
         "ssl=null",
         f"ssl1=fd:{to_agent},fd:{from_agent}",
         f"ssl2=null,fd:{signals}",
-        f"{INTERFACE}:transport=tap,ifname={launch.nic.interface},mac={launch.nic.mac}",
+        *(
+            f"{INTERFACE}{number}:transport=tap,ifname={nic.interface},mac={nic.mac}"
+            for number, nic in enumerate((launch.nic, *launch.cards))
+        ),
         # Without this a guest's root user could mount any directory of the node.
         f"hostfs={shared}",
         # A guest that restarts is a guest that has ended: its engine goes, and Wirt sees it.
         "noreboot",
         "net.ifnames=0",
-        ownkernel.network_argument(launch, INTERFACE),
+        *ownkernel.network_arguments(launch, INTERFACE),
         f"systemd.hostname={launch.hostname}",
         # Of all terminals only the console leads anywhere.
         "systemd.getty_auto=0",

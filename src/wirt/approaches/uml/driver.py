@@ -54,6 +54,8 @@ class Uml:
         root="ubd",
         shifted=False,
         nic=NicKind.TAP,
+        # Debian has it as a module, of which the guest's root holds none.
+        ipv6=False,
         smallest_memory=64 * MIB,
         own_kernel=True,
         init=True,

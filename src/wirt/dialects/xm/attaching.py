@@ -53,7 +53,7 @@ def list_cards(call: Call) -> int:
         domain = find(context, names[0])
         kind = context.approach(domain.guest.approach).needs.nic
         guest = domain.guest
-        nic = context.network.nic(guest.id, guest.address, guest.mac, kind)
+        nic = context.network.nic(guest.id, guest.card, kind)
     path = f"/sys/class/net/{nic.interface}"
     if "long" in given:
         said: list[sxp.Written] = [

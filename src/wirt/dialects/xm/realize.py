@@ -14,6 +14,7 @@ from wirt.dialects.xm.definition import Definition
 from wirt.dialects.xm.devices import Card, Disk
 from wirt.dialects.xm.domains import guest_name
 from wirt.errors import InvalidInput, Unsupported
+from wirt.model.card import Card as NetworkCard
 from wirt.model.disk import letter_of
 from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import Limits
@@ -255,7 +256,8 @@ def _check_network(context: Context, definition: Definition) -> None:
             "dhcp cannot be: nobody hands out addresses on the bridge",
             hint="leave it out, and an address is chosen",
         )
-    nic = context.network.nic("000000", "0.0.0.0", "", NicKind.TAP)
+    anyone = NetworkCard(mac="", addresses=("0.0.0.0",))
+    nic = context.network.nic("000000", anyone, NicKind.TAP, ipv6=False)
     netmask = ".".join(
         str((2**32 - 2 ** (32 - nic.prefix)) >> shift & 255) for shift in (24, 16, 8, 0)
     )

@@ -1,0 +1,76 @@
+"""``wirt card``."""
+
+import click
+import msgspec
+
+from wirt import app
+from wirt.cli import options
+from wirt.console import output
+from wirt.model.card import Card, CardKind
+from wirt.ops import cards as verbs
+
+
+@click.group(short_help="Further network cards of a guest.")
+def card() -> None:
+    """Give a guest further network cards, at once if it is a container that runs, and take them away."""
+
+
+@card.command()
+@click.argument("guest")
+@click.option("--network", help="Private network that it is on; the home's bridge if left out.")
+@click.option("--address", multiple=True, help="Its address; may be repeated; chosen if left out.")
+@click.option("--name", help="What it is called inside; eth1 and so on if left out.")
+@click.option("--mac", help="Its MAC; chosen if left out.")
+@click.option("--mtu", type=options.MTU, help="Bytes of a packet.")
+@click.option("--device", help="An interface of the node that the guest has as long as it runs.")
+def add(
+    guest: str,
+    network: str | None,
+    address: tuple[str, ...],
+    name: str | None,
+    mac: str | None,
+    mtu: int | None,
+    device: str | None,
+) -> None:
+    """Give GUEST another card; it is kept."""
+    wanted = verbs.NewCard(
+        name=name, network=network, addresses=address, mac=mac, mtu=mtu, device=device
+    )
+    with app.open_context() as context:
+        changed, made = verbs.add_card(context, guest, wanted)
+    has = ", ".join(made.addresses) or "no address"
+    output.say(f"guest {changed.name} has the card {made.name} now: {has}")
+
+
+@card.command("list")
+@click.argument("guest")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_cards(guest: str, as_json: bool) -> None:
+    """List the cards of GUEST."""
+    with app.open_context() as context:
+        found = verbs.describe_cards(context, context.store.find(guest))
+    if as_json:
+        listed = [
+            {**msgspec.to_builtins(one), "all_addresses": addresses} for one, addresses in found
+        ]
+        output.say(msgspec.json.encode(listed).decode())
+        return
+    rows = [
+        (one.name, _where(one), one.mac or "-", str(one.mtu or "-"), " ".join(addresses) or "-")
+        for one, addresses in found
+    ]
+    output.say(output.columns(("NAME", "NETWORK", "MAC", "MTU", "ADDRESSES"), rows))
+
+
+@card.command()
+@click.argument("guest")
+@click.argument("card")
+def remove(guest: str, card: str) -> None:
+    """Take the card called CARD from GUEST."""
+    with app.open_context() as context:
+        changed = verbs.remove_card(context, guest, card)
+    output.say(f"guest {changed.name} has no card {card} any more")
+
+
+def _where(one: Card) -> str:
+    return "device" if one.kind is CardKind.DEVICE else one.network or "bridge"

@@ -1,0 +1,98 @@
+"""A network card of a guest, and the private networks that cards are on, as data."""
+
+import re
+from enum import StrEnum
+
+import msgspec
+
+from wirt.errors import InvalidInput
+
+FIRST = "eth0"
+"""What a guest's first card is called inside, where its kernel has no name of its own for it."""
+MOST_CARDS = 32
+"""Beside the first."""
+SMALLEST_MTU, LARGEST_MTU = 1280, 65535
+"""Bytes: what IPv6 needs (RFC 8200), and what the node's cards can carry."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
+_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
+
+
+class CardKind(StrEnum):
+    """What is at the other end of a card."""
+
+    BRIDGED = "bridged"
+    """The home's bridge, or a private network."""
+    DEVICE = "device"
+    """Nothing of Wirt's: it is an interface of the node, which the guest has for as long as it runs."""
+
+
+class Card(msgspec.Struct, frozen=True, kw_only=True):
+    """One network card."""
+
+    name: str = FIRST
+    """As it is seen inside; of a device, as on the node too."""
+    number: int = 0
+    """Tells the cards of a guest apart on the node; 0 is the first."""
+    kind: CardKind = CardKind.BRIDGED
+    mac: str
+    """Of a device empty: it keeps its own."""
+    addresses: tuple[str, ...]
+    """IPv4 and IPv6, the first one IPv4; what the network adds by itself is not among them. Of a device, with their prefixes."""
+    mtu: int | None = None
+    """Bytes that a packet may have; None: as the network has it."""
+    network: str | None = None
+    """The private network that it is on; None: the home's bridge."""
+
+
+class PrivateNetwork(msgspec.Struct, frozen=True, kw_only=True):
+    """A bridge of a home's guests that reaches neither the node nor anything else."""
+
+    name: str
+    number: int
+    """From 1; part of its bridge's name."""
+    subnet: str
+    """Where its IPv4 addresses are from."""
+
+
+def check_mtu(mtu: int) -> int:
+    """Return ``mtu`` if a card may have it.
+
+    Raises:
+        InvalidInput: it may not.
+    """
+    if not SMALLEST_MTU <= mtu <= LARGEST_MTU:
+        raise InvalidInput(
+            f"a card cannot have an MTU of {mtu}",
+            hint=f"give {SMALLEST_MTU} to {LARGEST_MTU} bytes",
+        )
+    return mtu
+
+
+def check_card_name(name: str) -> str:
+    """Return ``name`` if an interface may be called so.
+
+    Raises:
+        InvalidInput: it may not.
+    """
+    if _NAME.fullmatch(name) is None or name in ("all", "default", "lo"):
+        raise InvalidInput(
+            f"{name!r} is not a name of a card",
+            hint="use at most 15 letters, digits, hyphens and underscores, a letter first, such as eth1",
+        )
+    return name
+
+
+def check_mac(text: str) -> str:
+    """Return a MAC as it is written normally, if a card may have it.
+
+    Raises:
+        InvalidInput: it is none, or one of a group.
+    """
+    mac = text.lower()
+    if _MAC.fullmatch(mac) is None or int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
+        raise InvalidInput(
+            f"{text!r} is not the MAC of a card",
+            hint="write six pairs of digits, such as 02:00:5e:00:53:01; the first pair is even",
+        )
+    return mac

@@ -1,0 +1,268 @@
+"""A guest's cards: how many it has and on which networks, what addresses, and how long their packets may be."""
+
+from ipaddress import ip_interface
+
+import msgspec
+
+from wirt.approaches.cardpowers import TakesDevices
+from wirt.errors import Conflict, InvalidInput, NotFound, Unsupported
+from wirt.host import links
+from wirt.model.card import (
+    MOST_CARDS,
+    Card,
+    CardKind,
+    check_card_name,
+    check_mac,
+    check_mtu,
+)
+from wirt.model.guest import Guest
+from wirt.model.lifecycle import next_state
+from wirt.model.names import BRIDGES
+from wirt.model.resources import NicKind
+from wirt.ops import guests, journal
+from wirt.ops.bridges import network_of
+from wirt.ops.cardsteps import CardSteps
+from wirt.ops.context import Context
+from wirt.ops.step import Step
+
+ALL = "all"
+"""Of its addresses, in the place of one that is to go: all but the first."""
+
+
+class CardRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to change of a guest's first card; what is None stays."""
+
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    mtu: int | None = None
+    """Bytes; 0: as the home's bridge has it."""
+
+
+def changed(context: Context, guest: Guest, request: CardRequest) -> Guest:
+    """Return the guest as it is to be, once that has been found to be possible.
+
+    Raises:
+        InvalidInput, NotFound, Conflict, Unsupported: it cannot be.
+    """
+    left = list(guest.addresses)
+    for text in request.remove:
+        if text == ALL:
+            left = []
+            continue
+        address = context.network.check_further(text)
+        if address not in left:
+            raise NotFound(
+                f"guest {guest.name} has no address {address} beside its first",
+                hint=f"see wirt show {guest.name}",
+            )
+        left.remove(address)
+    for text in request.add:
+        address = context.network.check_further(text)
+        if ":" in address and not context.approach(guest.approach).needs.ipv6:
+            raise Unsupported(
+                f"guest {guest.name} cannot have the address {address}: the kernel of approach "
+                f"{guest.approach} has no IPv6",
+                hint="give it another approach, or an IPv4 address",
+            )
+        if address in (guest.address, *left):
+            raise Conflict(
+                f"guest {guest.name} has the address {address} already", hint="leave it out"
+            )
+        left.append(address)
+    mtu = guest.mtu
+    if request.mtu is not None:
+        mtu = check_mtu(request.mtu) if request.mtu else None
+        if mtu and context.approach(guest.approach).needs.nic is NicKind.ALIAS:
+            raise Unsupported(
+                f"guest {guest.name} cannot have an MTU: it has no card of its own",
+                hint="give it another approach",
+            )
+    return msgspec.structs.replace(guest, addresses=tuple(left), mtu=mtu)
+
+
+class NewCard(msgspec.Struct, frozen=True, kw_only=True):
+    """A card that a guest is to have beside its first; what is None is chosen."""
+
+    name: str | None = None
+    network: str | None = None
+    """The private network that it is on; None: the home's bridge."""
+    addresses: tuple[str, ...] = ()
+    mac: str | None = None
+    mtu: int | None = None
+    device: str | None = None
+    """An interface of the node, in the place of one on a network."""
+
+
+def add_card(context: Context, name: str, wanted: NewCard) -> tuple[Guest, Card]:
+    """Give a guest another card, at once if it runs, and return both; it is kept.
+
+    Raises:
+        InvalidInput, NotFound, Conflict, Unsupported, WrongState, Busy: nothing was changed.
+        Failed: its engine or kernel refused; it has the cards that it had.
+    """
+    with guests.held(context, name) as guest:
+        next_state(guest.state, "set", guest.name)
+        card = _planned(context, guest, wanted)
+        after = msgspec.structs.replace(guest, cards=(*guest.cards, card))
+        return change(context, guest, after), card
+
+
+def remove_card(context: Context, name: str, card: str) -> Guest:
+    """Take a card from a guest, at once if it runs, and return the guest.
+
+    Raises:
+        NotFound, Unsupported, WrongState, Busy: nothing was changed.
+        Failed: its engine or kernel refused; it has the cards that it had.
+    """
+    with guests.held(context, name) as guest:
+        next_state(guest.state, "set", guest.name)
+        left = tuple(one for one in guest.cards if one.name != card)
+        if left == guest.cards:
+            if card == guest.card.name:
+                raise InvalidInput(
+                    f"the first card of guest {guest.name} cannot be removed",
+                    hint=f"see wirt card list {guest.name} for the others",
+                )
+            raise NotFound(
+                f"guest {guest.name} has no card {card}", hint=f"see wirt card list {guest.name}"
+            )
+        return change(context, guest, msgspec.structs.replace(guest, cards=left))
+
+
+def _planned(context: Context, guest: Guest, wanted: NewCard) -> Card:
+    """Return the card that is going to be made, once it has been found to be possible."""
+    needs = context.approach(guest.approach).needs
+    if needs.nic is NicKind.ALIAS:
+        raise Unsupported(
+            f"guest {guest.name} cannot have another card: it has none of its own",
+            hint="give it another approach",
+        )
+    if len(guest.cards) >= MOST_CARDS:
+        raise InvalidInput(
+            f"guest {guest.name} has {MOST_CARDS} cards beside its first", hint="remove one first"
+        )
+    used = {card.number for card in guest.all_cards}
+    number = next(number for number in range(1, MOST_CARDS + 2) if number not in used)
+    mtu = check_mtu(wanted.mtu) if wanted.mtu else None
+    if wanted.device is not None:
+        card = _planned_device(context, guest, wanted, number, mtu)
+    else:
+        name = check_card_name(wanted.name or f"eth{number}")
+        if needs.own_kernel and name != f"eth{number}":
+            raise Unsupported(
+                f"the card cannot be called {name}: the kernel of guest {guest.name} names its cards",
+                hint="leave --name out",
+            )
+        card = Card(name=name, number=number, mac="", addresses=(), mtu=mtu, network=wanted.network)
+        network = network_of(context, card)
+        wishes = list(wanted.addresses)
+        first = wishes.pop(0) if wishes and ":" not in wishes[0] else None
+        chosen = network.choose_address(first, context.store.addresses(), guest.id)
+        further = [network.check_further(one) for one in wishes]
+        mac = check_mac(wanted.mac) if wanted.mac else network.mac(guest.id, number)
+        card = msgspec.structs.replace(card, mac=mac, addresses=(chosen, *further))
+    for other in guest.all_cards:
+        if other.name == card.name:
+            raise Conflict(
+                f"guest {guest.name} has a card {card.name} already", hint="choose another name"
+            )
+    _check_mac_free(context, card)
+    return card
+
+
+def _planned_device(
+    context: Context, guest: Guest, wanted: NewCard, number: int, mtu: int | None
+) -> Card:
+    device = check_card_name(wanted.device or "")
+    if wanted.name or wanted.network or wanted.mac:
+        raise InvalidInput(
+            "a device of the node keeps its name and MAC, and is on no network of Wirt's",
+            hint="leave --name, --mac and --network out",
+        )
+    approach = context.approach(guest.approach)
+    if not isinstance(approach, TakesDevices):
+        raise Unsupported(
+            f"guest {guest.name} cannot have a device of the node: approach {guest.approach} hands "
+            "over none",
+            hint="use the approach lxc",
+        )
+    if device.startswith((BRIDGES, f"w{context.home.tag}")):
+        raise InvalidInput(f"{device} is Wirt's own", hint="name another interface of the node")
+    for other in context.store.guests():
+        if any(card.kind is CardKind.DEVICE and card.name == device for card in other.cards):
+            raise Conflict(
+                f"guest {other.name} has the interface {device}",
+                hint=f"take it back first: wirt card remove {other.name} {device}",
+            )
+    if not links.exists(device):
+        raise NotFound(f"this node has no interface {device}", hint="see ip link")
+    if device in links.routed():
+        raise Conflict(
+            f"routes of this node lead to {device}: it would be cut off",
+            hint="take them away first, or name another interface",
+        )
+    return Card(
+        name=device,
+        number=number,
+        kind=CardKind.DEVICE,
+        mac="",
+        addresses=tuple(_with_prefix(one) for one in wanted.addresses),
+        mtu=mtu,
+    )
+
+
+def _with_prefix(text: str) -> str:
+    """Return an address of a device, which is on a network that Wirt knows nothing of."""
+    try:
+        address = ip_interface(text)
+    except ValueError:
+        raise InvalidInput(
+            f"{text!r} is not an address", hint="write it with its prefix, such as 192.0.2.7/24"
+        ) from None
+    if "/" not in text:
+        raise InvalidInput(
+            f"the address {text} has no prefix", hint="write it with one, such as 192.0.2.7/24"
+        )
+    return str(address)
+
+
+def _check_mac_free(context: Context, card: Card) -> None:
+    for guest in context.store.guests():
+        for other in guest.all_cards:
+            if card.mac and other.mac == card.mac:
+                raise Conflict(
+                    f"the MAC {card.mac} is that of card {other.name} of guest {guest.name}",
+                    hint="choose another or leave --mac out",
+                )
+
+
+def check_changeable(context: Context, guest: Guest, after: Guest) -> list[Step]:
+    """Return the steps that make a guest's cards what they are to be: at once if it runs.
+
+    Raises:
+        Unsupported: it runs, and they cannot be changed.
+    """
+    return [CardSteps(context, after).to_change(guest)] if guest.state.is_up else []
+
+
+def change(context: Context, guest: Guest, wanted: Guest) -> Guest:
+    """Make the cards of a guest whose lock is held what they are in ``wanted``, and return it.
+
+    Raises:
+        Conflict: somebody has an address; nothing was changed.
+        Failed: the kernel refused; they are what they were.
+    """
+    after = msgspec.structs.replace(
+        guest, addresses=wanted.addresses, mtu=wanted.mtu, cards=wanted.cards
+    )
+    steps = check_changeable(context, guest, after)
+    journal.begin(context, after, "card")
+    journal.build(context, "card", after, steps, otherwise=guest)
+    journal.settle(context, "card", after, after)
+    return after
+
+
+def describe_cards(context: Context, guest: Guest) -> list[tuple[Card, tuple[str, ...]]]:
+    """Return a guest's cards, each with all addresses that it has on this node, with their prefixes."""
+    steps = CardSteps(context, guest)
+    return [(card, steps.nic_of(card).addresses) for card in guest.all_cards]

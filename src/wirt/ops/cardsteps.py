@@ -1,0 +1,217 @@
+"""What a guest's cards are made of, as steps: the part of the ladder that joins it to networks."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from wirt.approaches.cardpowers import HasCards, TakesDevices
+from wirt.errors import Failed, Unsupported
+from wirt.host import links
+from wirt.model.card import Card, CardKind
+from wirt.model.guest import Guest, Handle
+from wirt.model.presence import Presence
+from wirt.model.resources import Nic, NicKind
+from wirt.network.base import Network
+from wirt.ops import reach
+from wirt.ops.bridges import network_of
+from wirt.ops.context import Context
+from wirt.ops.step import Step
+
+
+class CardSteps:
+    """The steps of the cards of one guest."""
+
+    def __init__(self, context: Context, guest: Guest) -> None:
+        """Bind the steps to a guest; nothing is done yet."""
+        self._context = context
+        self._guest = guest
+        self._approach = context.approach(guest.approach)
+        self._place = context.home.place(guest.id)
+
+    def nic(self) -> Nic:
+        """Return the guest's first card."""
+        return self.nic_of(self._guest.card)
+
+    def further(self) -> tuple[Nic, ...]:
+        """Return the others, but for devices of the node."""
+        return tuple(self.nic_of(card) for card in self._bridged()[1:])
+
+    def to_attach(self) -> list[Step]:
+        """Return the steps that make what the cards need on the node, before the guest starts."""
+        return [self._attaching(card) for card in self._bridged()]
+
+    def to_hand_over(self) -> list[Step]:
+        """Return the steps that give devices of the node to the guest, once it runs, and fetch them before it ends."""
+        return [
+            self._handing_over(card) for card in self._guest.cards if card.kind is CardKind.DEVICE
+        ]
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Stop letting the cards through while the block ends the guest."""
+        with ExitStack() as stack:
+            for card in self._bridged():
+                stack.enter_context(self._network_of(card).closing(self.nic_of(card)))
+            yield
+
+    def cut(self) -> None:
+        """Let nothing through the guest's cards until ``join``.
+
+        Raises:
+            Failed: one of them is not there.
+        """
+        for card in self._bridged():
+            self._network_of(card).cut(self.nic_of(card))
+
+    def join(self) -> None:
+        """Undo ``cut``; no error if they are gone, or were not cut off."""
+        for card in self._bridged():
+            self._network_of(card).join(self.nic_of(card))
+
+    @contextmanager
+    def keeping_devices(self) -> Iterator[None]:
+        """Fetch devices of the node from a guest that the block ends.
+
+        If we die meanwhile, the kernel gives back those that are real, and others end with the guest's network.
+        """
+        cards = [card for card in self._guest.cards if card.kind is CardKind.DEVICE]
+        if not cards or not isinstance(self._approach, TakesDevices):
+            yield
+            return
+        kept = os.open(self._approach.network_of(self._place), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            yield
+            for card in cards:
+                if not links.exists(card.name):
+                    links.fetch(card.name, f"/proc/{os.getpid()}/fd/{kept}")
+        finally:
+            os.close(kept)
+
+    def to_change(self, before: Guest) -> Step:
+        """Return the step that gives a running guest the cards that it is to have; undone, those of ``before``.
+
+        Raises:
+            Unsupported: the approach cannot.
+        """
+        approach = self._approach
+        if not isinstance(approach, HasCards) and approach.needs.nic is not NicKind.ALIAS:
+            raise Unsupported(
+                f"guest {self._guest.name} is running, and approach {approach.name} cannot change "
+                "the cards of a running guest",
+                hint="stop it first",
+            )
+        old = CardSteps(self._context, before)
+        return Step(
+            name="card",
+            do=lambda: self._become(old, before.handle),
+            undo=lambda: old._become(self, before.handle),
+            probe=lambda: approach.probe(self._place),
+        )
+
+    def _become(self, old: "CardSteps", handle: Handle | None) -> None:
+        """Make the cards of a running guest these, whatever there is of these and those; all of it can be done again."""
+        had = {(card.number, card.name): card for card in old._guest.all_cards}
+        has = {(card.number, card.name): card for card in self._guest.all_cards}
+        for key in had.keys() - has.keys():
+            self._unplug(had[key], handle)
+        for key, card in has.items():
+            if key not in had:
+                self._plug(card, handle)
+            elif card != had[key]:
+                self._readdress(old, had[key], card)
+
+    def _plug(self, card: Card, handle: Handle | None) -> None:
+        assert isinstance(self._approach, HasCards)
+        assert handle is not None
+        if card.kind is CardKind.BRIDGED:
+            self._attach(card)
+        self._approach.plug(self._place, handle, self.nic_of(card))
+
+    def _unplug(self, card: Card, handle: Handle | None) -> None:
+        assert isinstance(self._approach, HasCards)
+        assert handle is not None
+        self._approach.unplug(self._place, handle, self.nic_of(card))
+        if card.kind is CardKind.BRIDGED:
+            self._network_of(card).detach(self.nic_of(card))
+
+    def _readdress(self, old: "CardSteps", before: Card, after: Card) -> None:
+        had, has = old.nic_of(before), self.nic_of(after)
+        with self._context.network_lock():
+            self._network_of(after).readdress(had, has)
+        if isinstance(self._approach, HasCards):
+            self._approach.change_card(self._place, had, has)
+
+    def _attaching(self, card: Card) -> Step:
+        """Return the step for one card; of the first, the name is that of the whole."""
+        network, nic = self._network_of(card), self.nic_of(card)
+        return Step(
+            name=f"card-{card.name}" if card.number else "network",
+            do=lambda: self._attach(card),
+            undo=lambda: network.detach(nic),
+            probe=lambda: network.probe(nic),
+        )
+
+    def _handing_over(self, card: Card) -> Step:
+        approach, nic = self._approach, self.nic_of(card)
+        assert isinstance(approach, HasCards)
+
+        def hand_over() -> None:
+            if not links.exists(card.name):
+                raise Failed(
+                    f"this node has no interface {card.name}",
+                    hint=f"take it from the guest: wirt card remove {self._guest.name} {card.name}",
+                )
+            approach.plug(self._place, Handle(), nic)
+
+        def is_away() -> Presence:
+            # With a guest that has ended by itself the kernel gives back what is no device of its own making.
+            runs = approach.probe(self._place) is Presence.PRESENT
+            return Presence.PRESENT if runs and not links.exists(card.name) else Presence.ABSENT
+
+        return Step(
+            name=f"device-{card.name}",
+            do=hand_over,
+            undo=lambda: approach.unplug(self._place, Handle(), nic),
+            probe=is_away,
+        )
+
+    def _attach(self, card: Card) -> None:
+        network = self._network_of(card)
+        with self._context.network_lock():
+            network.ensure_up()
+            network.attach(self.nic_of(card), lambda: self._others(card))
+            if card.number == 0 and reach.outbound(self._context).is_wanted:
+                reach.apply(self._context)
+
+    def _others(self, one: Card) -> list[Nic]:
+        """Return the cards of the home's guests that run, and of this one those before ``one``."""
+        found = [self.nic_of(card) for card in self._bridged() if card.number < one.number]
+        for guest in self._context.store.guests():
+            if guest.state.is_up and guest.id != self._guest.id:
+                steps = CardSteps(self._context, guest)
+                found += [steps.nic(), *steps.further()]
+        return found
+
+    def _bridged(self) -> list[Card]:
+        return [card for card in self._guest.all_cards if card.kind is CardKind.BRIDGED]
+
+    def _network_of(self, card: Card) -> Network:
+        return network_of(self._context, card)
+
+    def nic_of(self, card: Card) -> Nic:
+        """Return a card as it is on this node."""
+        needs = self._approach.needs
+        if card.kind is CardKind.DEVICE:
+            return Nic(
+                kind=NicKind.DEVICE,
+                name=card.name,
+                interface=card.name,
+                bridge="",
+                mac="",
+                address="",
+                prefix=0,
+                gateway=None,
+                further=card.addresses,
+                mtu=card.mtu,
+            )
+        return self._network_of(card).nic(self._guest.id, card, needs.nic, ipv6=needs.ipv6)

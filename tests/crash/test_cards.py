@@ -1,0 +1,83 @@
+"""A command that changes the cards of a container, killed at every point: it is before or after, inside and in the filter."""
+
+import dataclasses
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.crash import nodes
+from tests.crash.nodes import LxcNode, must
+from tests.crash.test_kill_at_trace_points import CREATE, START, Case, Scene
+from tests.leaks import World
+
+ADD = ["set", "web", "--ip-add", "IP4", "--ip-add", "IP6", "--mtu", "1400"]
+REMOVE = ["set", "web", "--ip-remove", "all", "--mtu", "none"]
+CARD, BACK = ["card", "add", "web", "--network", "back"], ["card", "remove", "web", "eth1"]
+END = ["stop", "--force", "web"]
+CASES = {
+    # A private network's bridge stays until the last guest goes.
+    "card": Case([CREATE, START, CARD, BACK], CARD, [BACK]),
+    "card-gone": Case([CREATE, START, CARD], BACK, [CARD]),
+    "start": Case([CREATE, CARD, START, END], START, [END]),
+    "addresses": Case([CREATE, START], ADD, [REMOVE]),
+}
+
+
+class Cards:
+    """A node whose world shows what its container has inside, too, and what of it is let through."""
+
+    def __init__(self, node: LxcNode) -> None:
+        self._node = node
+        shown = node.home.wirt("network", "show", "--json", status=0).stdout
+        reach = msgspec.json.decode(shown)["reach"]
+        self._words = {"IP4": f"{reach['subnet'].rpartition('.')[0]}.77"}
+        self._words["IP6"] = reach["range6"].replace("/64", "77")
+
+    def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> int:
+        told = [self._words.get(word, word) for word in arguments]
+        return self._node.run(*told, environment=environment)
+
+    def world(self) -> World:
+        world = self._node.world()
+        guests = {guest.name: guest for guest in self._node.home.guests()}
+        found: set[str] = set()
+        if "web" in guests and guests["web"].state.is_up:
+            for line in self._inside("ip", "-oneline", "address", "show").splitlines():
+                found |= {f"inside: {line.split()[1]} {line.split()[3]}"}
+            for line in self._inside("ip", "-oneline", "link", "show").splitlines():
+                name, mtu = re.match(r"\d+: (\w+)\S* .*? mtu (\d+)", line).groups()  # type: ignore[union-attr]
+                found |= {f"inside: {name} of {mtu} bytes"}
+        rules = subprocess.check_output(["nft", "list", "ruleset", "bridge"], text=True)
+        found |= {f"let through: {word}" for word in self._words.values() if word in rules}
+        return dataclasses.replace(world, interfaces=world.interfaces | found)
+
+    def _inside(self, *argv: str) -> str:
+        guest = self._node.home.guests()[0]
+        assert guest.handle is not None
+        monitor = guest.handle.pid
+        init = Path(f"/proc/{monitor}/task/{monitor}/children").read_text().split()[0]
+        enter = ["nsenter", f"--target={init}", "--net", *argv]
+        return subprocess.check_output(enter, text=True)
+
+
+@pytest.fixture(scope="module")
+def node(tiny_templates: Path) -> Iterator[Cards]:
+    with nodes.open_node("lxc", tiny_templates) as opened:
+        assert isinstance(opened, LxcNode)
+        must(opened, "network", "add", "back")
+        yield Cards(opened)
+
+
+@pytest.mark.parametrize("verb", CASES)
+def test_change_of_cards_killed_at_every_point_leaves_before_or_after(
+    node: Cards, verb: str, tmp_path: Path
+) -> None:
+    scene = Scene(node, CASES[verb], tmp_path / "points")
+    found = scene.problems_if_killed_anywhere()
+
+    assert found == []
+    assert scene.before != scene.after
+    assert len(scene.points) >= 4
