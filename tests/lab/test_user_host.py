@@ -53,8 +53,9 @@ def test_containers_are_counted_on_cgroup_2(lab: LabHost) -> None:
 
 @pytest.mark.long
 def test_containers_are_held_to_what_they_are_given_on_cgroup_2(lab: LabHost) -> None:
-    lab.pytest("tests/cli/test_set.py", "tests/cli/test_privileges.py", "tests/cli/test_disks.py")
-    lab.pytest("tests/cli/test_ended_inside.py", "-k", "reboots")
+    chosen = "reboots or devices_and_rights or soft_limit or number_of_writes or weight_of_a_disk"
+    files = ("test_ended_inside.py", "test_privileges.py", "test_disks.py", "test_set.py")
+    lab.pytest(*(f"tests/cli/{file}" for file in files), "-k", chosen)
 
 
 @pytest.mark.long
