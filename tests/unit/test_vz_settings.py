@@ -124,21 +124,3 @@ def test_file_means_limits(text: str, expected: Limits | dict[str, object]) -> N
 def test_file_with_a_value_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="Bad parameter for --"):
         settings.limits_of(parse_config(text, name="101.conf"), BASE)
-
-
-@pytest.mark.parametrize(
-    ("values", "address"),
-    [([], None), (["10.0.0.1"], "10.0.0.1"), (["10.0.0.1/24"], "10.0.0.1")],
-)
-def test_address_is_taken_without_its_mask(values: list[str], address: str | None) -> None:
-    assert settings.address_of(values) == address
-
-
-@pytest.mark.parametrize(
-    ("values", "code"), [(["10.0.0"], 71), (["10.0.0.1/64"], 71), (["10.0.0.1", "10.0.0.2"], 34)]
-)
-def test_address_that_cannot_be_is_refused(values: list[str], code: int) -> None:
-    with pytest.raises(Refused) as refused:
-        settings.address_of(values)
-
-    assert refused.value.exit_code == code

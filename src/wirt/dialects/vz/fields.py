@@ -241,7 +241,11 @@ def _numbers(head: str, *names: str) -> list[Field]:
 _HOSTNAME = _text_field("hostname", lambda row: row.guest.naming.hostname or row.guest.name)
 _NAME = _text_field("name", lambda row: row.name)
 _IP = Field(
-    name="ip", head="IP_ADDR", width=-15, value=lambda row: [row.guest.address], is_cut=True
+    name="ip",
+    head="IP_ADDR",
+    width=-15,
+    value=lambda row: list(row.guest.card.addresses),
+    is_cut=True,
 )
 _CPULIMIT = _plain("cpulimit", "CPULIM", 7, partial(_number_from_file, "CPULIMIT"))
 _CPUUNITS = _plain("cpuunits", "CPUUNI", 7, partial(_number_from_file, "CPUUNITS"))

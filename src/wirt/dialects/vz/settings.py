@@ -6,8 +6,7 @@ number of an account that vzctl keeps anyway, kept in the file and said not to b
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from ipaddress import ip_interface
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -84,10 +83,6 @@ REFUSED: Mapping[str, Code] = {
     "mac_filter": Code.VETH,
     "meminfo": Code.MEMINFO,
     "mount_opts": Code.MOUNT,
-    "netdev_add": Code.NET_DEVICE,
-    "netdev_del": Code.NET_DEVICE,
-    "netif_add": Code.VETH,
-    "netif_del": Code.VETH,
     "noatime": Code.MOUNT,
     "nodemask": Code.CPU,
     "ostemplate": Code.NO_TEMPLATE_GIVEN,
@@ -179,22 +174,6 @@ def naming_of(config: ConfigFile, base: Naming) -> Naming:
         dns=base.dns if servers is None else tuple(servers.split()),
         search=base.search if domains is None else tuple(domains.split()),
     )
-
-
-def address_of(values: Sequence[str]) -> str | None:
-    """Return the address that is asked for by ``--ipadd``, None for none; a mask behind it is the home's own.
-
-    Raises:
-        Refused: it is no address, or more than one are asked for.
-    """
-    if not values:
-        return None
-    if len(values) > 1:
-        raise Refused(Code.ADD_ADDRESS, "a container has one address here", hint="give one --ipadd")
-    try:
-        return str(ip_interface(values[0]).ip)
-    except ValueError:
-        raise Refused(Code.ADDRESS, f"Invalid IP address: {values[0]}") from None
 
 
 def _cpus(config: ConfigFile, base: int) -> int:

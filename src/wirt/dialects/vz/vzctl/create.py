@@ -9,7 +9,9 @@ from wirt import app
 from wirt.dialects.vz import conf, ctid, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.vzctl import cards
 from wirt.dialects.vz.vzctl.call import Call
+from wirt.dialects.vz.vzctl.cards import CardsAsked
 from wirt.dialects.vz.vzctl.holding import WHERE_POSSIBLE, hold_to, hold_where_possible
 from wirt.errors import Conflict, InvalidInput, NotFound
 from wirt.model.guest import Guest
@@ -43,9 +45,9 @@ def create(call: Call) -> int:
     _check(given)
     with app.open_context() as context:
         config = _configuration(context.home, given, unlimited=call.words.unlimited)
-        address = settings.address_of([value for name, value in options if name in ("ipadd", "ip")])
-        if address is not None:
-            config = config.replace("IP_ADDRESS", address)
+        asked = cards.read(options)
+        config = cards.changed(config, asked)
+        address = next((one for one in asked.addresses if ":" not in one), None)
         request = CreateRequest(
             name=given.get("name") or str(number),
             number=number,
@@ -58,10 +60,11 @@ def create(call: Call) -> int:
             _check_free(context, number)
             path = conf.write_config(context.home, number, config)
             try:
-                guest = _create(context, request, settings.naming_of(config, Naming()))
+                guest = _create(context, request, settings.naming_of(config, Naming()), asked)
             except BaseException:
                 conf.remove(context.home, number)
                 raise
+            cards.apply(context, guest.name, config, asked)
             hold_to(context, guest, config, ["HOSTNAME"])
             if softlimit.probe(context, guest).available:
                 hold_to(context, guest, config, ["DISKSPACE"])
@@ -132,7 +135,7 @@ def _check_free(context: Context, number: int) -> None:
         )
 
 
-def _create(context: Context, request: CreateRequest, naming: Naming) -> Guest:
+def _create(context: Context, request: CreateRequest, naming: Naming, asked: CardsAsked) -> Guest:
     """Make the guest, or end with the status that belongs to what stands in the way."""
     with ends_with(Code.NAME, InvalidInput):
         check_name(request.name)
@@ -143,6 +146,8 @@ def _create(context: Context, request: CreateRequest, naming: Naming) -> Guest:
     with ends_with(Code.ADD_ADDRESS, InvalidInput):
         if request.address is not None:
             context.network.choose_address(request.address, set(), "")
+        for one in asked.addresses:
+            context.network.check_further(one)
     try:
         return create_guest(context, request)
     except Conflict as error:

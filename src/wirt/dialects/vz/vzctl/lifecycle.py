@@ -112,7 +112,7 @@ def _start(call: Call, context: Context, options: dict[str, str]) -> None:
             context, guest.name, ready_seconds=READY_SECONDS if "wait" in options else None
         )
     call.tell(f"{words.capital} is mounted")
-    call.tell(f"Adding IP address(es): {started.address}")
+    call.tell(f"Adding IP address(es): {' '.join(started.card.addresses)}")
     if (units := config.get("CPUUNITS")) is not None:
         call.tell(f"Setting CPU units: {units}")
     call.tell(f"{words.capital} start in progress...")

@@ -9,11 +9,12 @@ from wirt.console import output
 from wirt.dialects.vz import conf, ctid, privileges, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.vzctl import cards
 from wirt.dialects.vz.vzctl.call import Call
+from wirt.dialects.vz.vzctl.cards import CardsAsked
 from wirt.dialects.vz.vzctl.holding import hold_to, hold_where_possible
 from wirt.model.guest import Guest
 from wirt.model.home import Home
-from wirt.ops.address import set_address
 from wirt.ops.autostart import LAST_ORDER, set_autostart
 from wirt.ops.context import Context
 from wirt.ops.guests import observed
@@ -23,7 +24,7 @@ from wirt.ops.rename import rename
 _FLAGS = ("save", "force", "reset_ub", "skip_arpdetect", "offline-resize", "offline")
 _LISTS = tuple(key.lower() for key in privileges.CODES)
 """Options whose values are merged into what the file has."""
-_OTHERS = ("applyconfig", "setmode", "userpasswd", "ipadd", "ip", "ipdel", *_LISTS)
+_OTHERS = ("applyconfig", "setmode", "userpasswd", *cards.OPTIONS, *_LISTS)
 _NOT_FROM_SAMPLE = frozenset(
     {"DESCRIPTION", "HOSTNAME", "IP_ADDRESS", "NAME", "OSTEMPLATE", "VE_PRIVATE", "VE_ROOT"}
 )
@@ -39,8 +40,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """Keys whose value is merged into what the file has."""
     passwords: Sequence[tuple[str, str]]
     """Users and their passwords, which no file is told."""
-    address: str | None
-    is_address_dropped: bool
+    cards: CardsAsked
     has_sampled_disk: bool
     """What it says of the disk is a sample's, and nobody's who asks for it."""
     saves: bool
@@ -61,7 +61,7 @@ def set_parameters(call: Call) -> int:
         if asked.resets:
             hold_to(context, guest, config, [])
             return Code.OK
-        if asked.keys or asked.lists or asked.is_address_dropped or asked.address:
+        if asked.keys or asked.lists or asked.cards != CardsAsked():
             _check_can_be_applied(call, guest, asked)
             changed = _changed(config, asked)
             _apply(context, guest, number, changed, asked)
@@ -115,8 +115,7 @@ def _read(home: Home, options: Sequence[tuple[str, str]], *, unlimited: int) -> 
         keys=keys,
         lists=lists,
         passwords=[_password(value) for option, value in options if option == "userpasswd"],
-        address=settings.address_of([value for name, value in options if name in ("ipadd", "ip")]),
-        is_address_dropped="ipdel" in given,
+        cards=cards.read(options),
         has_sampled_disk="applyconfig" in given and "diskspace" not in given,
         saves=saves,
         resets="reset_ub" in given,
@@ -165,16 +164,7 @@ def _changed(config: ConfigFile, asked: Asked) -> ConfigFile:
         config = config.replace(key, value)
     for key, value in asked.lists.items():
         config = config.replace(key, privileges.merged(key, config.get(key) or "", value))
-    had = config.get("IP_ADDRESS") or ""
-    if asked.address is not None:
-        if had not in ("", asked.address) and not asked.is_address_dropped:
-            raise Refused(
-                Code.ADD_ADDRESS,
-                f"a container has one address here, and this one has {had}",
-                hint="pass --ipdel all as well",
-            )
-        return config.replace("IP_ADDRESS", asked.address)
-    return config.replace("IP_ADDRESS", "") if asked.is_address_dropped and had else config
+    return cards.changed(config, asked.cards)
 
 
 def _apply(
@@ -197,9 +187,7 @@ def _apply(
     hold_to(context, guest, config, keys | set(asked.lists))
     if {"ONBOOT", "BOOTORDER"} & set(asked.keys):
         _start_with_node(context, name, config)
-    if asked.address is not None or asked.is_address_dropped:
-        with ends_with(Code.ADD_ADDRESS):
-            set_address(context, name, asked.address)
+    cards.apply(context, name, config, asked.cards)
 
 
 def _start_with_node(context: Context, name: str, config: ConfigFile) -> None:
