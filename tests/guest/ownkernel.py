@@ -24,9 +24,10 @@ from tests.contract.approach_contract import (
     ended,
 )
 
+from wirt.approaches import enginegroup
 from wirt.approaches.base import Adjustable, HasConsole, HasFiles, TakesDisks
 from wirt.approaches.registry import load_approach
-from wirt.host import links, process
+from wirt.host import links
 from wirt.host.cgroup import Cgroup
 from wirt.model.card import Card
 from wirt.model.home import Home
@@ -44,6 +45,8 @@ ALL_OF_THE_NODE = ("1024", "-1", Path("/sys/fs/cgroup/cpuset/cpuset.cpus").read_
 """What a group has that is held to nothing."""
 
 IMAGE_BYTES = 4 * GIB
+OWNER = 2_000_000_000
+"""Id of whoever runs an engine that need not be root."""
 DISK_BYTES = 24 * MIB
 
 
@@ -97,6 +100,7 @@ def prepared_guest(name: str, template: BootableTemplate) -> Iterator[Prepared]:
             limits=Limits(memory=256 * MIB, disk=IMAGE_BYTES),
             root=pool.attach(template.image, guest_id, root=approach.needs.root, idmap=None),
             nic=nic,
+            owner=OWNER,
             kernel=template.kernel if approach.needs.kernel_image else None,
             initrd=template.initrd if approach.needs.kernel_image else None,
             disks=(_further_disk(base),),
@@ -150,8 +154,8 @@ class OwnKernelContract(ApproachContract):
 
     def threads_allowed(self, started: Started) -> set[frozenset[int]]:
         """Return the sets of processors that the engine's threads may use: one, if all may use the same."""
-        found = set()
-        for pid in process.find_by_argument(self.identity + started.prepared.launch.place.name):
+        found, place = set(), started.prepared.launch.place
+        for pid in enginegroup.find(place.name, self.identity + place.name):
             # One that is gone meanwhile was a process of the guest.
             with suppress(FileNotFoundError, ProcessLookupError):
                 for thread in os.listdir(f"/proc/{pid}/task"):
@@ -203,7 +207,7 @@ class OwnKernelContract(ApproachContract):
         approach, launch = started.prepared.approach, started.prepared.launch
         assert isinstance(approach, Adjustable)
         group = Cgroup(launch.place.name)
-        engine = set(process.find_by_argument(self.identity + launch.place.name))
+        engine = set(enginegroup.find(launch.place.name, self.identity + launch.place.name))
         changes = {"cpu_weight": 300, "cpu_limit": 0.5, "cpu_pin": (max(os.sched_getaffinity(0)),)}
         held = []
         for limits in (msgspec.structs.replace(launch.limits, **changes), launch.limits):

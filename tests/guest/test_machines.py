@@ -24,6 +24,7 @@ from tests.leaks import World
 from tests.netns import joined, other_network
 
 from wirt.model.guest import Guest
+from wirt.model.ids import idmap_of
 from wirt.model.lifecycle import State
 from wirt.model.migration import Migration, Mode
 from wirt.ops.journal import KILL_VARIABLE
@@ -387,6 +388,25 @@ def test_maker_of_a_snapshot_that_dies_leaves_a_guest_that_writes(
     running.wirt("exec", "web", "--", "sh", "-c", "touch /root/writes && sync", status=0)
 
     assert names == [BOOTED]
+
+
+def test_emulator_is_a_user_of_its_own_that_sees_only_its_sockets(running: HomeUnderTest) -> None:
+    guest = running.guests()[0]
+    assert guest.handle is not None
+    process = Path(f"/proc/{guest.handle.pid}")
+    status = dict(
+        line.split(":\t", 1)
+        for line in (process / "status").read_text().splitlines()
+        if ":\t" in line
+    )
+    own = str(idmap_of(guest.ids).first)
+
+    assert set(status["Uid"].split()) == set(status["Gid"].split()) == {own}
+    assert status["Groups"].split() == [own]
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == 0
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert os.readlink(process / "root") == f"{running.home.guest_run(guest.id)}/engine"
+    assert os.stat(process / "root").st_mode & 0o077 == 0
 
 
 def test_altered_memory_is_refused_in_one_line(booted: HomeUnderTest) -> None:

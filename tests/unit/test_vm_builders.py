@@ -29,6 +29,7 @@ LAUNCH = Launch(
         log="/var/lib/wirt/guests/12ab34/console.log",
     ),
     hostname="web-1",
+    owner=2_000_000,
     limits=Limits(cpus=2, memory=512 * MIB, disk=4 * GIB),
     root=BlockImage(
         path="/var/lib/wirt/pools/image/12ab34/qcow2/disk",
@@ -109,6 +110,13 @@ def test_qemu_argv_for_an_emulated_guest() -> None:
 
 def test_qemu_argv_for_a_virtualized_guest_with_a_larger_disk() -> None:
     check_golden("qemu/kvm-grow.txt", qemu_argv(LAUNCH, accelerator="kvm", grow=True))
+
+
+def test_qemu_of_a_guest_without_ids_of_its_own_stays_root_and_may_not_change_it() -> None:
+    argv = qemu_argv(msgspec.structs.replace(LAUNCH, owner=None))
+
+    assert "-runas" not in argv
+    assert argv[argv.index("-sandbox") + 1].endswith(",elevateprivileges=deny")
 
 
 def test_qemu_that_waits_for_memory_has_the_machine_that_it_is_of() -> None:

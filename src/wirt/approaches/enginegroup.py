@@ -7,7 +7,7 @@ each other. Memory, disk and processes of such a guest are its own kernel's affa
 from collections.abc import Sequence
 
 from wirt.approaches import held
-from wirt.host import affinity, cgroup
+from wirt.host import affinity, cgroup, process
 from wirt.host.bounds import Setting, build_cpu_bounds, build_shares
 from wirt.model.capability import Capability, no
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, effective_weight
@@ -86,6 +86,16 @@ def is_frozen(name: str) -> bool:
 def is_there(name: str) -> bool:
     """Return whether there is such a group."""
     return cgroup.Cgroup(name).exists()
+
+
+def find(name: str, identity: str) -> list[int]:
+    """Return the processes of an engine, which have an argument that names the guest.
+
+    Anyone can write anything on a command line, but nobody but root comes into the group; so an engine that is not root any more
+    is told from others by being there. One that enters it, or leaves it by ending, is still known as root's own.
+    """
+    inside = [pid for pid in cgroup.Cgroup(name).pids() if identity in process.command_line(pid)]
+    return inside or process.find_by_argument(identity)
 
 
 def remove(name: str) -> None:

@@ -50,12 +50,17 @@ exec "$@"
 
 
 def private_directory(place: Place) -> str:
-    """Return the directory of a guest's sockets and pipes, which only root may enter."""
+    """Return the directory of a guest's sockets and pipes, which only root may enter, and its engine."""
     return os.path.join(place.run_dir, "engine")
 
 
-def make_channel(place: Place) -> str:
-    """Make the private directory with fresh pipes and return its path."""
+def make_channel(place: Place, owner: int | None = None) -> str:
+    """Make the private directory with fresh pipes and return its path.
+
+    Args:
+        place: whose.
+        owner: the engine's id, if it makes sockets there when it is not root any more.
+    """
     directory = private_directory(place)
     files.remove_tree(directory)
     os.mkdir(directory, 0o700)
@@ -64,13 +69,15 @@ def make_channel(place: Place) -> str:
     # A pipe that nobody reads fills, and then the guest waits at its first line too many.
     os.symlink(os.devnull, os.path.join(directory, FROM_CONSOLE))
     os.close(_open(os.path.join(directory, SIGNALS), os.O_WRONLY | os.O_CREAT))
+    if owner is not None:
+        os.chown(directory, owner, owner)
     return directory
 
 
-def _find(identity: str) -> list[int]:
+def _find(name: str, identity: str) -> list[int]:
     """Return the processes with this argument; one that is just being executed has none for a moment."""
     for _ in range(_LOOKS):
-        if pids := process.find_by_argument(identity):
+        if pids := enginegroup.find(name, identity):
             return pids
         time.sleep(_LOOK_SECONDS)
     return []
@@ -143,9 +150,10 @@ def start_engine(
             keep=keep or (),
         ).wait()
         deadline = time.monotonic() + _ENGINE_SECONDS
+        name = identity.rpartition("=")[2]
         missed = 0
         while not is_up():
-            missed = 0 if process.find_by_argument(identity) else missed + 1
+            missed = 0 if enginegroup.find(name, identity) else missed + 1
             if missed >= _GONE_LOOKS or time.monotonic() > deadline:
                 text = os.pread(said, 65536, before).decode(errors="replace").strip()
                 last = (text.splitlines() or ["it did not say why"])[-1]
@@ -157,7 +165,7 @@ def start_engine(
 
 def probe_engine(place: Place, identity: str) -> Presence:
     """Ask the kernel for a guest's processes; a group that has none of them is a leftover."""
-    if process.find_by_argument(identity):
+    if enginegroup.find(place.name, identity):
         return Presence.PRESENT
     return Presence.PARTIAL if enginegroup.is_there(place.name) else Presence.ABSENT
 
@@ -170,7 +178,7 @@ def kill_engine(place: Place, identity: str) -> None:
     """
     deadline = time.monotonic() + _GONE_SECONDS
     # Again and again: one that is ended may have been starting another.
-    while pids := _find(identity):
+    while pids := _find(place.name, identity):
         if time.monotonic() > deadline:
             raise Failed(f"processes {pids} of {identity} do not end")
         for pid in pids:

@@ -39,6 +39,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     """Its first card."""
     cards: tuple[Nic, ...] = ()
     """The others, but for devices of the node, which it is given when it runs."""
+    owner: int | None = None
+    """Id on the node, of user and group, of whatever runs a guest with a kernel of its own; None: root."""
     kernel: str | None = None
     """Kernel that it is booted with; None: the engine's, or whatever its machine's firmware finds on its disks."""
     initrd: str | None = None

@@ -13,6 +13,7 @@ from wirt.host import files
 from wirt.model.disk import DiskImage
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest, Handle
+from wirt.model.ids import idmap_of
 from wirt.model.launch import GivenDevice, Launch
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
@@ -314,6 +315,7 @@ class Ladder:
             root=self.root.attached(),
             nic=self.nic(),
             cards=self.cards.further(),
+            owner=idmap_of(self._guest.ids).first,
             kernel=boot.kernel if boot else None,
             initrd=boot.ramdisk if boot else None,
             arguments=boot.arguments if boot else "",

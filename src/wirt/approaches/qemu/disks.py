@@ -8,11 +8,15 @@ Source: docs/interop/qmp-spec and qapi/block-core.json of QEMU 7.2.
 """
 
 import json
+import os
 import time
 from typing import Any
 
+import msgspec
+
 from wirt.approaches.qemu.monitor import Monitor
 from wirt.errors import Failed
+from wirt.host import files
 from wirt.model.disk import QCOW2
 from wirt.model.presence import Presence
 from wirt.model.resources import Drive
@@ -51,7 +55,17 @@ def attach(monitor: Monitor, drive: Drive) -> None:
     if drive.is_cdrom:
         raise Failed("a running machine gets no CD drive", hint="stop the guest first")
     if not _has_node(monitor, drive):
-        monitor.execute("blockdev-add", _node(drive))
+        # QEMU is not root any more, and sees no path but its own: it gets the disk open.
+        with files.translated(f"open disk {drive.name}"):
+            opened = os.open(
+                drive.path, (os.O_RDONLY if drive.read_only else os.O_RDWR) | os.O_CLOEXEC
+            )
+        try:
+            monitor.take_back(drive.unit)
+            lent = msgspec.structs.replace(drive, path=monitor.lend(opened, drive.unit))
+            monitor.execute("blockdev-add", _node(lent))
+        finally:
+            os.close(opened)
     if not _has_device(monitor, drive):
         monitor.execute("device_add", _device(drive))
 
@@ -76,6 +90,7 @@ def detach(monitor: Monitor, drive: Drive) -> None:
                 )
     if _has_node(monitor, drive):
         monitor.execute("blockdev-del", {"node-name": _name(drive)})
+    monitor.take_back(drive.unit)
 
 
 def probe(monitor: Monitor, drive: Drive) -> Presence:

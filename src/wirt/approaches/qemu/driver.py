@@ -105,7 +105,7 @@ class Qemu:
         place = launch.place
         if self.probe(place) is not Presence.ABSENT:
             raise Failed(f"{place.name} is started already")
-        directory = ownkernel.make_channel(place)
+        directory = ownkernel.make_channel(place, launch.owner)
         argv = build.build_argv(
             launch,
             launch.root,
@@ -148,7 +148,7 @@ class Qemu:
         cpus: frozenset[int] | None = None,
     ) -> int:
         """Run a command in the guest, whose machine is bound to ``cpus`` meanwhile."""
-        with affinity.bound(lambda: process.find_by_argument(build.identity(place.name)), cpus):
+        with affinity.bound(lambda: enginegroup.find(place.name, build.identity(place.name)), cpus):
             return guestcommand.run_command(
                 place, handle, argv, line=_LINE, streams=streams, environment=environment
             )
@@ -260,7 +260,7 @@ class Qemu:
         return self.probe(place) is Presence.PRESENT and flushing.is_flushed(place)
 
     def _handle(self, place: Place) -> Handle:
-        pids = process.find_by_argument(build.identity(place.name))
+        pids = enginegroup.find(place.name, build.identity(place.name))
         if not pids:
             raise Failed(f"{place.name} has ended", hint=f"see {place.log}")
         return Handle(pid=pids[0], started=process.start_time(pids[0]))

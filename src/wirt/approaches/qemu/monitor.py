@@ -74,6 +74,28 @@ class Monitor:
             raise Failed(f"QEMU's monitor did not take a descriptor: {error}") from error
         self.execute("getfd", {"fdname": name})
 
+    def lend(self, descriptor: int, number: int) -> str:
+        """Give QEMU a descriptor to open again and again, and return the path by which it does.
+
+        Raises:
+            Failed: it did not take it.
+        """
+        try:
+            socket.send_fds(self._connection, [_ONE_BYTE], [descriptor])
+        except OSError as error:
+            raise Failed(f"QEMU's monitor did not take a descriptor: {error}") from error
+        self.execute("add-fd", {"fdset-id": number})
+        return f"/dev/fdset/{number}"
+
+    def take_back(self, number: int) -> None:
+        """Have QEMU close what was lent under a number; no error if nothing was.
+
+        Raises:
+            Failed: it does not answer.
+        """
+        if any(one["fdset-id"] == number for one in self.execute("query-fdsets")):
+            self.execute("remove-fd", {"fdset-id": number})
+
     def wait_for(self, *events: str, timeout: float) -> dict[str, Any] | None:
         """Return the next event of one of these names, those of others being forgotten; None: there was none in time.
 
