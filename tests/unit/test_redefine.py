@@ -68,8 +68,8 @@ def test_guest_of_another_template_is_not_defined_anew(stopped: Context) -> None
         redefine(stopped, "web", msgspec.structs.replace(WEB, template="other", approach="lxc"))
 
     assert str(caught.value) == (
-        "guest web is made of template tiny under fake, not of other under lxc; choose another "
-        "name, or destroy it first"
+        "guest web has a root of template tiny under fake, not a root of template other under lxc; "
+        "choose another name, or destroy it first"
     )
 
 

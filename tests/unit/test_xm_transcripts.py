@@ -43,7 +43,11 @@ class FakeKernel(FakeApproach):
     def __init__(self, directory: str, name: str) -> None:
         super().__init__(directory)
         self.name = name
-        self.fixed = frozenset({"cpus"})
+        self.fixed = frozenset({"cpus", "memory_max"})
+        is_machine = name in ("qemu", "kvm")
+        self.needs = msgspec.structs.replace(
+            type(self).needs, firmware=is_machine, balloon=is_machine
+        )
 
     def screen_socket(self, place: Place) -> str:
         return "nowhere"

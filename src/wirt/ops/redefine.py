@@ -23,10 +23,11 @@ def redefine(context: Context, name: str, request: CreateRequest) -> Guest:
         next_state(guest.state, "set", guest.name)
         if guest.state is not State.STOPPED:
             raise WrongState(f"guest {guest.name} is {guest.state}", hint="stop it first")
-        if (request.template, request.approach) != (guest.template, guest.approach):
+        template = request.template if request.disk is None else ""
+        if (template, request.approach) != (guest.template, guest.approach):
             raise Conflict(
-                f"guest {guest.name} is made of template {guest.template} under {guest.approach}, not "
-                f"of {request.template} under {request.approach}",
+                f"guest {guest.name} has {_root(guest.template)} under {guest.approach}, not "
+                f"{_root(template)} under {request.approach}",
                 hint="choose another name, or destroy it first",
             )
         planned = plan(context, request)
@@ -42,3 +43,7 @@ def redefine(context: Context, name: str, request: CreateRequest) -> Guest:
         if after != guest:
             context.store.settle(guest.id, after)
     return after
+
+
+def _root(template: str) -> str:
+    return f"a root of template {template}" if template else "a disk of its own"

@@ -190,7 +190,7 @@ def _give_disks(context: Context, guest: Guest, definition: Definition) -> None:
 
 
 def _told(disk: Disk | DiskRequest) -> tuple[str | None, str | None, str | None, bool]:
-    return disk.name, disk.source, disk.format, disk.read_only
+    return disk.name, disk.source, disk.format, disk.read_only or disk.is_cdrom
 
 
 def _check_ended(domain: Domain) -> None:

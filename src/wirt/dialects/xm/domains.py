@@ -24,6 +24,8 @@ from wirt.ops.context import LOCK_SECONDS, Context
 from wirt.ops.guests import observed
 
 PRIVILEGED = "Domain-0"
+DEFINITION = "domain.sxp"
+"""The file in a guest's directory."""
 _LONGEST_FILE = 1024 * 1024
 
 
@@ -131,12 +133,16 @@ def keep_definition(home: Home, guest: Guest, definition: Definition) -> None:
         OutOfSpace, Failed: it could not be.
     """
     with files.translated(f"keep the definition of {definition.name}"):
-        text = sxp.render(to_sxp(definition)) + "\n"
-        files.write_atomically(_path(home, guest), text.encode())
+        files.write_atomically(_path(home, guest), render_definition(definition).encode())
+
+
+def render_definition(definition: Definition) -> str:
+    """Return what is kept of a definition."""
+    return sxp.render(to_sxp(definition)) + "\n"
 
 
 def _path(home: Home, guest: Guest) -> str:
-    return os.path.join(home.guest(guest.id), "domain.sxp")
+    return os.path.join(home.guest(guest.id), DEFINITION)
 
 
 def _find(domains: Iterable[Domain], text: str) -> Domain:

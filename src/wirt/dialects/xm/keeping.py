@@ -2,20 +2,30 @@
 
 import os
 import re
+from tempfile import TemporaryDirectory
 
 from wirt import app
 from wirt.dialects.xm import sxp
 from wirt.dialects.xm.call import Call
-from wirt.dialects.xm.domains import find, is_privileged, list_domains
+from wirt.dialects.xm.definition import Definition
+from wirt.dialects.xm.domains import (
+    DEFINITION,
+    find,
+    is_privileged,
+    list_domains,
+    render_definition,
+)
 from wirt.errors import Conflict, InvalidInput, NotFound, Unsupported
 from wirt.host import files
+from wirt.model.guest import Guest
+from wirt.model.migration import Mode
 from wirt.model.names import MAX_NAME
 from wirt.model.node import Node
 from wirt.ops import migrate as migration
 from wirt.ops.checkpoint import checkpoint
 from wirt.ops.context import Context
 from wirt.ops.freeze import freeze
-from wirt.ops.nodes import add_node, find_node
+from wirt.ops.nodes import add_node, ask_facts, find_node
 from wirt.ops.resume import resume
 from wirt.ops.snapshot import delete_snapshot
 
@@ -64,7 +74,7 @@ def restore(call: Call) -> int:
 
 
 def migrate(call: Call) -> int:
-    """Have a domain go to another node: with ``--live`` while it runs."""
+    """Have a domain go to another node with what its memory holds, as a domain always does, ``--live`` or not."""
     options = {"live": "l", "port=": "p", "resource=": "r"}
     given, (name, host) = call.read(options, least=2)
     for option in ("port", "resource"):
@@ -76,9 +86,21 @@ def migrate(call: Call) -> int:
     with app.open_context() as context:
         domain = find(context, name)
         node = _find_or_add(context, host)
-        request = migration.MigrateRequest(guest=domain.guest.name, node=node.name)
+        request = migration.MigrateRequest(guest=domain.guest.name, node=node.name, mode=Mode.LIVE)
         migration.migrate(context, request, progress=lambda line: None)
+        if domain.definition is not None:
+            _send_definition(context, node, domain.guest, domain.definition)
     return 0
+
+
+def _send_definition(context: Context, node: Node, guest: Guest, definition: Definition) -> None:
+    """Send a domain's definition after it: what its file said is gone here with its guest."""
+    home = context.home
+    there = home.guest(guest.id).replace(home.data, ask_facts(context, node).data, 1)
+    with files.translated("send the definition"), TemporaryDirectory(dir=home.run) as directory:
+        path = os.path.join(directory, DEFINITION)
+        files.write(path, render_definition(definition))
+        context.link(node).send(path, os.path.join(there, DEFINITION))
 
 
 def _read(path: str) -> dict[str, str]:

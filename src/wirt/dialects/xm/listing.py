@@ -128,7 +128,7 @@ def definition_of(domain: Domain) -> Definition:
             **kept,
             "name": domain.name,
             "memory": domain.memory,
-            "maxmem": domain.memory,
+            "maxmem": max(guest.limits.memory, guest.limits.memory_max) >> 20,
             "vcpus": guest.limits.cpus,
         },
         name=domain.name,

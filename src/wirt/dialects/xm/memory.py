@@ -22,15 +22,13 @@ def set_memory(call: Call) -> int:
 
 
 def set_most(call: Call) -> int:
-    """Say what a domain may have at most: what it has, for it boots with all of it."""
+    """Say what a domain may have at most; its machine was made for what it has at most now."""
     name, size = _read(call)
     with app.open_context() as context:
         domain = find(context, name)
-        if size != domain.guest.limits.memory:
-            raise Unsupported(
-                f"the most memory of domain {domain.name} cannot be changed: it is what it was started with",
-                hint="xm mem-set takes some of it back",
-            )
+        limits = domain.guest.limits
+        if size != (limits.memory_max or limits.memory):
+            set_limits(context, domain.guest.name, SetRequest(memory_max=size))
     return 0
 
 

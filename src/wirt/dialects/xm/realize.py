@@ -21,7 +21,7 @@ from wirt.model.limits import Limits
 from wirt.model.names import BRIDGES
 from wirt.model.resources import NicKind
 from wirt.ops.context import Context
-from wirt.ops.create import DEFAULT_TEMPLATE, CreateRequest
+from wirt.ops.create import DEFAULT_TEMPLATE, CreateRequest, OwnDisk
 from wirt.ops.disk import DiskRequest
 from wirt.units import MIB
 
@@ -84,6 +84,7 @@ def request_of(context: Context, definition: Definition, approach: str) -> Creat
         address=address,
         mac=card.get("mac"),
         kernel_boot=_kernel_boot(definition, approach),
+        disk=_own_disk(definition),
         hostname=_hostname(definition),
         has_screen=_wants_screen(definition),
     )
@@ -133,16 +134,13 @@ def _hostname(definition: Definition) -> str | None:
 
 def _limits(definition: Definition) -> Limits:
     memory, cpus = definition.number("memory") or 0, definition.number("vcpus") or 1
-    most = definition.number("maxmem")
-    if most is not None and most != memory:
-        raise Unsupported(
-            "maxmem cannot be another than memory: a guest boots with all that it may have",
-            hint="set memory to maxmem, and take some back when it runs: xm mem-set",
-        )
+    most = definition.number("maxmem") or 0
     weight, cap = definition.weight, definition.number("cpu_cap")
     return Limits(
         cpus=cpus,
         memory=memory * MIB,
+        # One that boots with all that it may have needs no machine that could take more.
+        memory_max=0 if most == memory else most * MIB,
         cpu_pin=definition.pin,
         cpu_weight=Limits().cpu_weight if weight is None else weight_to_guest(weight),
         cpu_limit=0.0 if cap is None else cap_to_guest(cap, cpus),
@@ -155,7 +153,8 @@ def disk_request(disk: Disk) -> DiskRequest:
         name=disk.name,
         source=os.path.abspath(disk.path),
         format=disk.driver,
-        read_only=disk.is_cdrom or not disk.is_writable,
+        read_only=not disk.is_writable,
+        is_cdrom=disk.is_cdrom,
     )
 
 
@@ -195,21 +194,37 @@ def _root_device(definition: Definition, device: str, approach: str) -> str | No
 
 
 def _check_boot(definition: Definition) -> None:
-    """Check that a domain with disks of the node says what it is booted with: nothing looks for that on them."""
-    if definition.disks and _kernel(definition) is None:
-        raise Unsupported(
-            f"domain {definition.name} cannot boot from {definition.disks[0].device}: nothing looks there for "
-            "a kernel",
-            hint="name the kernel too, and root",
-        )
+    """Check that what a domain is booted with is clear."""
     for key in ("nfs_root", "nfs_server"):
         if definition.text(key) is not None:
             raise Unsupported(f"{key} cannot be set: a guest's root is a disk", hint="leave it out")
-    if definition.builder == "hvm" and definition.text("boot") not in (None, "c"):
+    if _kernel(definition) is not None:
+        return
+    for disk in definition.disks:
+        if definition.builder == "linux":
+            raise Unsupported(
+                f"domain {definition.name} cannot boot from {disk.device}: nothing looks there for a kernel",
+                hint="name the kernel too, and root",
+            )
+        if not disk.is_cdrom:
+            raise Unsupported(
+                f"domain {definition.name} cannot boot from {disk.device}: its machine boots from a CD or from a "
+                "disk of its own",
+                hint="make a guest of it with wirt import, and start that: xm start",
+            )
+    boots_from_cd = (definition.text("boot") or "c").startswith("d")
+    if definition.builder == "hvm" and boots_from_cd != bool(definition.disks):
         raise Unsupported(
-            f"boot = {definition.text('boot')!r} cannot be: a guest boots from its disk",
-            hint="leave it out",
+            f"boot = {definition.text('boot')!r} cannot be: a machine with a CD boots from that, one without from "
+            "its disk",
+            hint="give boot = 'd' and a disk such as file:/srv/install.iso,hdc:cdrom,r together",
         )
+
+
+def _own_disk(definition: Definition) -> OwnDisk | None:
+    """Return the empty disk of a domain that is booted from a CD; None: its disk is made of a template."""
+    has_cd = definition.builder == "hvm" and _kernel(definition) is None and definition.disks
+    return OwnDisk() if has_cd else None
 
 
 def _card(definition: Definition) -> Card:
