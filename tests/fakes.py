@@ -15,9 +15,10 @@ from wirt.model.home import Home
 from wirt.model.node import Node
 from wirt.model.template import Template, TemplateSpec
 from wirt.network.fake import FakeGateway, FakeNetwork, FakeShaper
-from wirt.ops import guests
+from wirt.ops.cleanup import clean_up
 from wirt.ops.context import Context
 from wirt.ops.receive import Receiver
+from wirt.ops.recovery import recover
 from wirt.state.base import Store
 from wirt.state.sqlite import SqliteStore
 from wirt.storage.fake import FakePool
@@ -134,7 +135,7 @@ def link_to(
         os.makedirs(home_in(base).data, exist_ok=True)
         with closing(SqliteStore(home_in(base).database)) as store:
             context = open_context(base, store, fail=fail, fail_at=fail_at_there)
-            guests.clean_up(context)
+            clean_up(context)
             with closing(Receiver(context)) as receiver:
                 wire.serve(reader, writer, receiver.answer)
 
@@ -197,6 +198,7 @@ def open_context(
         pools=("fake",),
         ground=ground_of,
         link=link or _nobody,
+        recover=recover,
         boot_id=boot_id,
         cpus=2,
         memory=64 * GIB,

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from wirt.approaches.registry import APPROACHES, load_approach
 from wirt.host import files, interrupts, links, lock
+from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.model.node import Node
 from wirt.model.pool import Phase, StoragePool
 from wirt.network import addresses
 from wirt.network.bridge import BridgeNetwork
-from wirt.ops import guests
+from wirt.ops.cleanup import clean_up
 from wirt.ops.context import LOCK_SECONDS, Context
 from wirt.state.base import Store
 from wirt.state.sqlite import SqliteStore
@@ -85,11 +86,12 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
             pools=tuple(POOLS),
             ground=_ground_of,
             link=_link_to,
+            recover=_recover,
             boot_id=_boot_id(),
             cpus=len(os.sched_getaffinity(0)),
             memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         )
-        guests.clean_up(context)
+        clean_up(context)
         yield context
     finally:
         store.close()
@@ -99,6 +101,13 @@ def _ground_of(pool: StoragePool) -> "Ground":
     from wirt.storage.ground import ground_of
 
     return ground_of(pool)
+
+
+def _recover(context: Context, guest: Guest) -> Guest | None:
+    # Loaded here: there is seldom anything to recover.
+    from wirt.ops.recovery import recover
+
+    return recover(context, guest)
 
 
 def _link_to(node: Node) -> "Link":

@@ -18,8 +18,8 @@ from tests.leaks import World
 from wirt.cli.main import main
 from wirt.host import interrupts
 from wirt.model.forward import parse_forward
-from wirt.ops import guests
 from wirt.ops.checkpoint import checkpoint
+from wirt.ops.cleanup import clean_up
 from wirt.ops.clone import clone
 from wirt.ops.context import Context
 from wirt.ops.copy import copy, parse_end
@@ -149,7 +149,7 @@ class FakeNode:
 
     def _do(self, context: Context, verb: str, *arguments: str) -> None:
         name, force = arguments[-1] if arguments else "", "--force" in arguments
-        guests.clean_up(context)
+        clean_up(context)
         request = CreateRequest(name=name, template=TINY, approach="fake")
         match verb:
             case "create":

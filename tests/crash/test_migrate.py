@@ -21,7 +21,7 @@ from wirt.host import interrupts
 from wirt.model.guest import Guest
 from wirt.model.migration import Mode
 from wirt.model.node import Node
-from wirt.ops import guests
+from wirt.ops.cleanup import clean_up
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.journal import KILL_VARIABLE, TRACE_VARIABLE
@@ -110,7 +110,7 @@ class Fakes:
 
         with closing(SqliteStore(fakes.home_in(base).database)) as store:
             context = fakes.open_context(base, store, link=link)
-            guests.clean_up(context)
+            clean_up(context)
             match verb:
                 case "create":
                     create(

@@ -18,7 +18,7 @@ from wirt.host import process
 from wirt.model.checkpoint import Obstacle
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, Drive
-from wirt.storage.snapshots import ImageSnapshots
+from wirt.storage.imagesnapshots import ImageSnapshots
 from wirt.units import MIB
 
 MEMINFO = "/proc/meminfo"

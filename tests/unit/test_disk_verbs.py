@@ -12,7 +12,7 @@ from tests import fakes
 from wirt.approaches.base import TakesDisks
 from wirt.errors import Conflict, Error, Failed, InvalidInput, NotFound, Unsupported
 from wirt.model.disk import MOST_CDROMS, MOST_DISKS, Disk, check_disk_name, check_size
-from wirt.ops import journal
+from wirt.ops import journal, recovery
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
@@ -392,7 +392,7 @@ def test_guest_that_ended_while_a_disk_was_put_in_is_found_without_it(context: C
     disk = Disk(name="data", unit=1, size=MIB)
     journal.begin(context, msgspec.structs.replace(guest, disks=(disk,)), "attach")
     context.approach("fake").kill(context.home.place(guest.id))
-    recovered = journal.recover(context, guest)
+    recovered = recovery.recover(context, guest)
 
     assert recovered is not None
     assert recovered.disks == ()

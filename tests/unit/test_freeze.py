@@ -11,7 +11,7 @@ from wirt.approaches.base import Freezable
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, Failed, InvalidInput, Unsupported, WrongState
 from wirt.model.lifecycle import State
-from wirt.ops import guests
+from wirt.ops.cleanup import clean_up
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
@@ -89,7 +89,7 @@ def test_frozen_guest_whose_engine_has_ended_is_stopped(running: Context) -> Non
     assert isinstance(approach, FakeApproach)
     approach.end(running.home.place(guest.id))
 
-    guests.clean_up(running)
+    clean_up(running)
 
     assert running.store.find("web").state is State.STOPPED
 

@@ -9,6 +9,7 @@ from tests import fakes
 from wirt.errors import Failed, WrongState
 from wirt.model.lifecycle import State
 from wirt.ops import guests
+from wirt.ops.cleanup import clean_up
 from wirt.ops.clone import clone
 from wirt.ops.context import Context
 from wirt.ops.copy import copy, parse_end
@@ -88,7 +89,7 @@ def test_what_does_not_is_done(mounted: Context, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("content")
     copy(mounted, parse_end(f"{tmp_path}/file"), parse_end("shop:/file"))
     path = Path(mount(mounted, "shop"))
-    guests.clean_up(mounted)
+    clean_up(mounted)
 
     assert (path / "file").read_text() == "content"
     assert mounted.store.find("shop").state is State.MOUNTED
@@ -114,7 +115,7 @@ def test_mount_that_fails_leaves_the_guest_stopped(stopped: Context, tmp_path: P
 def test_node_that_was_restarted_has_nothing_mounted(mounted: Context, tmp_path: Path) -> None:
     restarted = fakes.open_context(tmp_path, mounted.store, boot_id="two")
     seen = guests.observed(restarted, restarted.store.find("web")).state
-    guests.clean_up(restarted)
+    clean_up(restarted)
 
     assert seen is State.STOPPED
     assert restarted.store.find("web").state is State.STOPPED

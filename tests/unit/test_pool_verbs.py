@@ -10,7 +10,8 @@ from tests import fakes
 
 from wirt.errors import Conflict, Error, Failed, InvalidInput, NotFound, NotPermitted, WrongState
 from wirt.model.pool import Phase, StoragePool
-from wirt.ops import guests, pool
+from wirt.ops import pool
+from wirt.ops.cleanup import clean_up
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.pool import PoolRequest
@@ -142,7 +143,7 @@ def test_pool_that_a_dead_process_left_is_taken_away_by_the_next_command(
     made = pool.create_pool(context, directory(tmp_path))
     context.store.put_pool(msgspec.structs.replace(made, phase=phase))
     hidden = [one.name for one in pool.list_pools(context)]
-    guests.clean_up(context)
+    clean_up(context)
 
     assert hidden == ["fake"]
     assert context.store.pools() == []
@@ -160,7 +161,7 @@ def test_pool_that_cannot_be_taken_away_stops_nobody_and_says_why_when_it_is_rem
 
     with monkeypatch.context() as patched:
         patched.setattr("wirt.host.files.remove_tree", refuse)
-        guests.clean_up(context)
+        clean_up(context)
         pool.create_pool(context, directory(tmp_path, "other"))
         with pytest.raises(Failed, match="cannot undo step directory of pool-remove: cannot take"):
             pool.remove_pool(context, "big")

@@ -12,7 +12,7 @@ from wirt.approaches.base import Freezable
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, Failed, InvalidInput, NotFound, Unsupported, WrongState
 from wirt.model.lifecycle import State
-from wirt.ops import guests
+from wirt.ops.cleanup import clean_up
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
@@ -219,7 +219,7 @@ def test_verb_that_fails_at_any_call_leaves_before_or_after(
             failures += 1
         else:
             break
-        guests.clean_up(plain)
+        clean_up(plain)
         same = (store.find("web"), things(base)) == (guest, before)
         VERBS[verb](plain) if same else None
         names = [one.name for one in store.find("web").snapshots]

@@ -18,6 +18,7 @@ from wirt.model.guest import Handle
 from wirt.model.launch import Launch
 from wirt.model.lifecycle import State
 from wirt.ops import guests
+from wirt.ops.cleanup import clean_up
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
@@ -215,7 +216,7 @@ def test_guest_whose_engine_has_ended_is_stopped_for_everyone(
     assert isinstance(approach, FakeApproach)
     approach.end(running.home.place(guest.id))
     observed = guests.observed(running, guest)
-    guests.clean_up(running)
+    clean_up(running)
 
     assert observed.state is State.STOPPED
     assert running.store.find("web").state is State.STOPPED
@@ -226,7 +227,7 @@ def test_guest_of_an_earlier_boot_does_not_run(
     running: Context, store: MemoryStore, tmp_path: Path
 ) -> None:
     later = fakes.open_context(tmp_path, store, boot_id="two")
-    guests.clean_up(later)
+    clean_up(later)
 
     assert store.find("web").state is State.STOPPED
     assert start(later, "web").boot == "two"
@@ -261,7 +262,7 @@ def test_verb_that_fails_at_any_call_is_undone(verb: str, port: str, tmp_path: P
             failures += 1
         else:
             break
-        guests.clean_up(plain)
+        clean_up(plain)
         if (things(base), store.guests(), store.intents()) != (before, guest_before, []):
             problems.append(f"call {number}: {things(base) ^ before} {store.intents()}")
 
@@ -290,7 +291,7 @@ def test_verb_that_fails_at_any_call_is_finished_by_the_next(
             failures += 1
         else:
             break
-        guests.clean_up(plain)
+        clean_up(plain)
         states = [guest.state for guest in store.guests()]
         if (states, store.intents()) != ([State.STOPPED] if verb == "stop" else [], []):
             problems.append(f"call {number}: {states} {store.intents()}")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from wirt.errors import Error, Failed, NotPermitted, OutOfSpace
+from wirt.host import run
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -227,3 +228,23 @@ def replace(path: str, content: str, *, mode: int = 0o600) -> None:
     fresh = f"{path}.new"
     write(fresh, content, mode=mode)
     os.rename(fresh, path)
+
+
+def copy_all(source: str, target: str) -> None:
+    """Copy a file or directory with all that it is, its holes too, and share its blocks where the file system can.
+
+    Raises:
+        OutOfSpace, Failed: it could not be; a part of it may be there.
+    """
+    # An archive holds what overlayfs writes down in layers: whiteouts are device nodes, the rest is attributes.
+    kind = ["--archive", "--reflink=auto", "--no-target-directory"]
+    try:
+        run.check(["cp", *kind, source, target])
+    except Failed as error:
+        if "No space left" not in f"{error.message}{error.detail}":
+            raise
+        raise OutOfSpace(
+            f"a copy of {source} does not fit on the disk",
+            detail=error.detail,
+            hint="free some space and try again",
+        ) from error

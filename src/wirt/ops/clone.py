@@ -11,7 +11,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.names import check_name, new_guest_id
 from wirt.model.presence import Presence
-from wirt.ops import guests, journal
+from wirt.ops import guests, journal, recovery
 from wirt.ops.context import Context
 from wirt.ops.create import take_place
 from wirt.ops.step import Step
@@ -65,7 +65,7 @@ def clone(
                 journal.build(context, "clone", made, steps, otherwise=None)
             finally:
                 if holding:
-                    journal.let_go_on(context, source, "hold")
+                    recovery.let_go_on(context, source, "hold")
             journal.settle(context, "clone", made, made)
     return made
 

@@ -40,6 +40,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a pool that a person makes lies on."""
     link: Callable[[Node], Link]
     """The way to another node."""
+    recover: Callable[["Context", Guest], Guest | None]
+    """Repairs what a dead process left of a guest, whose lock is held. Every verb begins with it, and it knows them all."""
     boot_id: str
     """The kernel's id of this boot: a guest started under another one does not run."""
     cpus: int

@@ -4,7 +4,7 @@ import msgspec
 
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
-from wirt.ops import guests, journal
+from wirt.ops import guests, journal, recovery
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder
 
@@ -36,4 +36,4 @@ def thaw(context: Context, name: str) -> Guest:
     with guests.held(context, name) as guest:
         next_state(guest.state, "thaw", guest.name)
         journal.begin(context, guest, "thaw")
-        return journal.let_go_on(context, guest, "thaw")
+        return recovery.let_go_on(context, guest, "thaw")

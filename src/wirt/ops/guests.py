@@ -1,18 +1,15 @@
 """Finding a guest and holding on to it: what every verb on an existing guest begins with."""
 
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from wirt.approaches.base import Adjustable, HasScreen
-from wirt.errors import Error
-from wirt.host import lock, process
+from wirt.host import process
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
-from wirt.model.pool import Phase
 from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage
-from wirt.ops import journal, reach
+from wirt.ops import journal
 from wirt.ops.context import LOCK_SECONDS, Context
 from wirt.ops.steps import Ladder
 from wirt.storage.base import MeasuresRoots
@@ -30,11 +27,12 @@ def held(context: Context, name: str, *, wait: float = LOCK_SECONDS) -> Iterator
         found = context.store.find(name)
         with context.guest_lock(found, wait=wait):
             # It may have changed, or gone, while we waited for the lock.
-            journal.recover(context, found)
+            if context.store.intent(found.id) is not None:
+                context.recover(context, found)
             guest = context.store.find(name)
             if guest.id != found.id:
                 continue  # another of the same name has been made meanwhile, and its lock is another
-            if _has_ended(context, guest):
+            if has_ended(context, guest):
                 guest = _bury(context, guest)
             yield guest
             return
@@ -51,7 +49,7 @@ def is_running(context: Context, guest: Guest) -> bool:
 
 def observed(context: Context, guest: Guest) -> Guest:
     """Return the guest with the state that it really has; changes nothing."""
-    return journal.stopped(guest) if _has_ended(context, guest) else guest
+    return journal.stopped(guest) if has_ended(context, guest) else guest
 
 
 def disk_usage(context: Context, guest: Guest) -> DiskUsage | None:
@@ -76,45 +74,8 @@ def screen_socket(context: Context, guest: Guest) -> str | None:
     return approach.screen_socket(context.home.place(guest.id))
 
 
-def clean_up(context: Context) -> None:
-    """Repair whatever dead processes left in this home; what living ones are doing is left alone.
-
-    A guest that cannot be repaired stops nobody who wants another: its intent stays, and who asks for it is told why.
-    """
-    for intent in context.store.intents():
-        with suppress(Error), context.guest_lock(intent.guest, wait=0):
-            journal.recover(context, intent.guest)
-    guests = context.store.guests()
-    for guest in guests:
-        if _has_ended(context, guest):
-            with suppress(Error), held(context, guest.name, wait=0):
-                pass  # to hold it is to bury it
-    _destroy_orphans(context, [guest for guest in guests if guest.lives_with is not None])
-    with suppress(Error):
-        context.templates.clean_up()
-    with suppress(Error):
-        reach.recover(context)
-    if any(pool.phase is not Phase.READY for pool in context.store.pools()):
-        from wirt.ops.pool import clean_up as clean_up_pools
-
-        clean_up_pools(context)
-    lock.sweep(os.path.dirname(context.home.lock("any")))
-    journal.remove_idle_network(context)
-
-
-def _destroy_orphans(context: Context, orphans: Sequence[Guest]) -> None:
-    """Destroy the guests of commands that were killed; those of living ones are held by their lock."""
-    if not orphans:
-        return
-    from wirt.ops.destroy import destroy
-
-    for guest in orphans:
-        path = context.home.lock(str(guest.lives_with))
-        with suppress(Error), lock.hold(path, f"guest {guest.name}", wait=0):
-            destroy(context, guest.name, force=True)
-
-
-def _has_ended(context: Context, guest: Guest) -> bool:
+def has_ended(context: Context, guest: Guest) -> bool:
+    """Return whether a guest that is said to be up is not any more, so that to hold it is to bury it."""
     if guest.state is State.MOUNTED:
         return guest.boot != context.boot_id  # what was mounted then is not any more
     return guest.state.is_up and not is_running(context, guest)

@@ -266,7 +266,7 @@ class Receiver:
         for intent in self._context.store.intents():
             if intent.guest.id == guest_id:
                 with self._context.guest_lock(intent.guest, wait=_OWNER_SECONDS):
-                    journal.recover(self._context, intent.guest)
+                    self._context.recover(self._context, intent.guest)
         ours = {guest.id for guest in self._context.store.guests()}
         return guest_id in ours or guest_id in self._arrivals()
 

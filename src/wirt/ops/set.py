@@ -7,7 +7,17 @@ from wirt.errors import InvalidInput, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
-from wirt.ops import admission, cards, guests, journal, naming, privileges, rates, softlimit
+from wirt.ops import (
+    admission,
+    cards,
+    guests,
+    journal,
+    naming,
+    privileges,
+    rates,
+    recovery,
+    softlimit,
+)
 from wirt.ops.cards import CardRequest
 from wirt.ops.context import Context
 from wirt.ops.holdable import check_holdable, check_maximum
@@ -145,7 +155,7 @@ def _resize(context: Context, guest: Guest, after: Guest) -> Guest:
     try:
         journal.perform("resize", f"guest {guest.name}", [step])
     except BaseException:
-        journal.break_off_resize(context, after)
+        recovery.break_off_resize(context, after)
         raise
     journal.settle(context, "resize", after, after)
     return after

@@ -9,7 +9,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.names import check_name
 from wirt.model.snapshot import Snapshot, SnapshotReport
-from wirt.ops import guests, journal
+from wirt.ops import guests, journal, recovery
 from wirt.ops.checkpointing import to_forget
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder
@@ -132,7 +132,7 @@ def go_back(context: Context, guest: Guest, snapshot: str, *, after: Guest) -> G
     journal.build(context, "restore", guest, [prepare], otherwise=guest)
     # Up to here a crash is undone and the guest goes on; from here it is finished.
     journal.begin(context, after, "switch", snapshot=snapshot)
-    return journal.switch_root(context, after, snapshot)
+    return recovery.switch_root(context, after, snapshot)
 
 
 def delete_snapshot(context: Context, name: str, snapshot: str) -> None:

@@ -53,10 +53,8 @@ class DirectoryPool:
 
     def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
         """Copy the upper layer."""
-        from wirt.storage.snapshots import copy_all
-
         DirectoryPool.clone(self, "", guest_id, root="tree", size=size)
-        copy_all(self._path(source_id, "layer/upper"), self._path(guest_id, "layer/upper"))
+        files.copy_all(self._path(source_id, "layer/upper"), self._path(guest_id, "layer/upper"))
 
     def attach(self, form_path: str, guest_id: str, *, root: str, idmap: Idmap | None) -> RootTree:
         """Mount the overlay; the layers' own mounts are gone again when this returns.

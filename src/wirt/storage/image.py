@@ -96,11 +96,9 @@ class ImagePool:
         if self._is_tree(source_id):
             self._trees.copy(source_id, guest_id, size=size)
             return
-        from wirt.storage.snapshots import copy_all
-
         source, layer = self._layer(source_id, "qcow2"), self._layer(guest_id, "qcow2")
         self._make_directory(guest_id, layer)
-        copy_all(source, f"{layer}.new")
+        files.copy_all(source, f"{layer}.new")
         os.rename(f"{layer}.new", layer)
 
     def probe_image_copies(self, root: str) -> Capability:
@@ -208,7 +206,7 @@ class ImagePool:
 
     def snapshots(self) -> Snapshots:
         """Return the keeper of this pool's snapshots: copies of disks and layers."""
-        from wirt.storage.snapshots import ImageSnapshots
+        from wirt.storage.imagesnapshots import ImageSnapshots
 
         return ImageSnapshots(self._directory)
 

@@ -79,13 +79,11 @@ class LoopDisks(DirectoryPool):
 
         Its journal is that of a disk whose machine lost its power: who mounts the copy puts it right.
         """
-        from wirt.storage.snapshots import copy_all
-
         DirectoryPool.clone(self, "", guest_id, root="tree", size=size)
         source, disk = self._path(source_id, DISK), self._path(guest_id, DISK)
         if mount.is_mounted(layer := self._path(source_id, "layer")):
             run.check(["sync", "-f", layer])
-        copy_all(source, f"{disk}.new")
+        files.copy_all(source, f"{disk}.new")
         os.rename(f"{disk}.new", disk)
 
     def parts(self, guest_id: str) -> tuple[str, ...]:
