@@ -12,7 +12,8 @@ from wirt.errors import Failed
 from wirt.host.run import ENVIRONMENT
 from wirt.units import render_bytes
 
-_BALLOON_SECONDS = 30.0
+STILL_SECONDS = 10.0
+"""How long a guest may take to give memory away without coming any nearer to what is asked of it."""
 _LOOK_SECONDS = 0.05
 _CAPABILITIES = ("events", "auto-converge", "pause-before-switchover")
 """What QEMU can do while it sends a machine's memory, and keeps doing the next time unless it is told not to."""
@@ -100,12 +101,15 @@ def balloon(directory: str, memory: int) -> None:
             hint="stop the guest to give it more",
         )
     ask_for_memory(directory, memory)
-    deadline = time.monotonic() + _BALLOON_SECONDS
+    nearest, deadline = most, 0.0
     while (actual := int(_execute(directory, "query-balloon")["actual"])) != memory:
+        if (left := abs(actual - memory)) < nearest:
+            nearest, deadline = left, time.monotonic() + STILL_SECONDS
+        # Who has no driver of the balloon never comes nearer, and QEMU does not say that there is none.
         if time.monotonic() > deadline:
             raise Failed(
                 f"the guest still has {render_bytes(actual)} of memory",
-                hint="it may need it: see free in the guest",
+                hint="it may need it (see free in the guest), or its kernel knows no virtio balloon",
             )
         time.sleep(_LOOK_SECONDS)
 
