@@ -24,7 +24,7 @@ from wirt.ops.context import LOCK_SECONDS, Context
 from wirt.state.base import Store
 from wirt.state.sqlite import SqliteStore
 from wirt.storage.base import Pool
-from wirt.storage.registry import POOLS, load_pool
+from wirt.storage.registry import POOLS, load_lvm, load_made, load_pool
 from wirt.storage.templates import TemplateCache
 
 if TYPE_CHECKING:
@@ -130,9 +130,7 @@ def _open_pool(place: Home, store: Store, name: str) -> Pool:
             lock.hold(place.lock("pools"), "the pools", wait=LOCK_SECONDS),
         ):
             ground.open()
-    # Roots on a file system of the pool's own can be cloned only from what is there too.
-    forms_in = made.forms if made.source is not None else None
-    return load_pool(made.kind, made.roots, forms_in=forms_in)
+    return load_made(made)
 
 
 def open_packages(home: Home) -> "Packages":
@@ -170,7 +168,10 @@ def diagnose_node(home: Home) -> "Diagnosis":
 
     return diagnose(
         approaches=[load_approach(name, home.run) for name in APPROACHES],
-        pools=[load_pool(name, home.pool(name)) for name in POOLS],
+        pools=[
+            *(load_pool(name, home.pool(name)) for name in POOLS),
+            load_lvm("", thin_pool="", templates=""),
+        ],
         network=BridgeNetwork(home.tag, addresses.choose_subnet(home.tag, [])),
     )
 

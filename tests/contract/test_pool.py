@@ -6,17 +6,28 @@ from pathlib import Path
 
 import pytest
 from tests import homes
-from tests.contract.pools import GUEST, KINDS, OTHER, SHIFTING, TREES, Made, only
+from tests.contract.pools import (
+    GUEST,
+    KINDS,
+    LVM_TREE,
+    OTHER,
+    SHIFTING,
+    TREES,
+    Made,
+    loops_of,
+    only,
+    write_file,
+)
 
-from wirt.errors import Failed, NotPermitted, OutOfSpace
-from wirt.host import ext4, mount
+from wirt.host import mount
 from wirt.model.ids import SHARED
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, Idmap, RootTree
-from wirt.storage.base import MeasuresRoots, Resizable, Showing
+from wirt.storage.base import MeasuresRoots, Showing
 from wirt.storage.btrfs import BtrfsPool
 from wirt.storage.fake import FakePool
 from wirt.storage.loopdisk import DISK
+from wirt.storage.lvm import LvmPool
 from wirt.units import GIB, MIB
 
 
@@ -117,7 +128,7 @@ def test_changes_outlast_detach_and_touch_neither_template_nor_other_guest(made:
     again, other = Path(made.attach_tree().path), Path(made.attach_tree(OTHER).path)
     assert (again / "etc/new").read_text() == "ours"
     assert not (again / "sbin/init").exists()
-    for untouched in (other, Path(made.form_path)):
+    for untouched in (other, Path(made.tree)):
         assert not (untouched / "etc/new").exists()
         assert (untouched / "sbin/init").exists()
 
@@ -126,10 +137,10 @@ def test_changes_outlast_detach_and_touch_neither_template_nor_other_guest(made:
 def test_remove_while_attached_leaves_the_template_whole(made: Made) -> None:
     made.clone()
     made.attach()
-    before = sorted(os.listdir(f"{made.form_path}/bin"))
+    before = sorted(os.listdir(f"{made.tree}/bin"))
     made.pool.remove(GUEST)
 
-    assert sorted(os.listdir(f"{made.form_path}/bin")) == before
+    assert sorted(os.listdir(f"{made.tree}/bin")) == before
 
 
 @only(SHIFTING)
@@ -151,15 +162,15 @@ def test_attach_with_an_idmap_shows_the_templates_root_as_the_guests_first_id(ma
     root = made.attach_tree(idmap=Idmap(first=1_000_000, size=65_536))
 
     assert Path(root.path, "sbin/init").stat().st_uid == 1_000_000
-    assert Path(made.form_path, "sbin/init").stat().st_uid == 0
+    assert Path(made.tree, "sbin/init").stat().st_uid == 0
 
 
 @only(SHIFTING)
 def test_detach_takes_away_what_an_attach_that_died_left(made: Made) -> None:
     made.clone()
     half = Path(made.directory, GUEST, "root")
-    mount.bind(made.form_path, str(half))
-    mount.bind(made.form_path, str(half))
+    mount.bind(made.tree, str(half))
+    mount.bind(made.tree, str(half))
     made.pool.detach(GUEST)
 
     assert made.pool.probe_attached(GUEST) is Presence.ABSENT
@@ -173,7 +184,9 @@ def test_attach_of_an_image_names_its_own_layer_above_the_templates(made: Made) 
 
     assert isinstance(image, BlockImage)
     assert image.path.startswith(f"{made.directory}/{GUEST}/")
-    assert (image.format, image.backing) == (made.root, made.form_path)
+    # LVM shares blocks below the disk: the guest's volume is whole.
+    assert image.format == ("raw" if isinstance(made.pool, LvmPool) else made.root)
+    assert image.backing == made.form_path
 
 
 @only(["fake"])
@@ -233,7 +246,7 @@ def test_root_of_an_unprivileged_guest_is_open_to_its_own_root(made: Made) -> No
     assert subprocess.run([*as_its_root, "ls", root.path], capture_output=True).returncode == 0
 
 
-@only(["fake", "btrfs", "image-tree"])
+@only(["fake", "btrfs", "image-tree", *LVM_TREE])
 def test_measure_counts_what_was_written(made: Made) -> None:
     assert isinstance(made.pool, MeasuresRoots)
     made.clone()
@@ -346,126 +359,6 @@ def shown_at(made: Made, target: Path) -> tuple[str, str | None]:
         (target / "etc/new").touch()
     mount.unmount_below(str(target))
     return found
-
-
-@only(["fake", "btrfs", "image-tree"])
-def test_root_that_is_resized_has_the_new_bound_and_keeps_its_files(made: Made) -> None:
-    assert isinstance(made.pool, Resizable)
-    assert isinstance(made.pool, MeasuresRoots)
-    made.pool.clone(made.form_path, GUEST, root="tree", size=96 * MIB)
-    Path(made.attach_tree().path, "etc/note").write_text("kept")
-    made.pool.detach(GUEST)
-    capability = made.pool.probe_resize(GUEST, 256 * MIB)
-    bounds = []
-    for size in (256 * MIB, 256 * MIB, 64 * MIB):
-        made.pool.resize(GUEST, size)
-        root = Path(made.attach_tree().path)
-        usage = made.pool.measure(GUEST)
-        bounds.append(0 if usage is None else usage.bytes_limit or 0)
-        assert (root / "etc/note").read_text() == "kept"
-        made.pool.detach(GUEST)
-
-    assert capability.available
-    assert bounds[0] == bounds[1]
-    assert 224 * MIB < bounds[1] <= 256 * MIB
-    assert 48 * MIB < bounds[2] <= 64 * MIB
-
-
-@only(["image-tree"])
-def test_disk_that_cannot_be_so_small_stays_as_it_is(made: Made) -> None:
-    assert isinstance(made.pool, Resizable)
-    made.pool.clone(made.form_path, GUEST, root="tree", size=128 * MIB)
-    write_file(made, 80 * MIB)
-    disk = Path(made.directory, GUEST, DISK)
-    with pytest.raises(OutOfSpace) as caught:
-        made.pool.resize(GUEST, 64 * MIB)
-    made.attach()
-    mounted = made.pool.probe_resize(GUEST, 64 * MIB)
-    with pytest.raises(Failed, match="cannot be made smaller"):
-        made.pool.resize(GUEST, 64 * MIB)
-
-    assert str(caught.value) == (
-        "what the guest holds does not fit into a disk of 64 MiB; give more, or delete something "
-        "in it first"
-    )
-    assert disk.stat().st_size == 128 * MIB
-    assert not disk.with_name(f"{DISK}.new").exists()
-    assert (mounted.available, mounted.reason, mounted.hint) == (
-        False,
-        "a mounted ext4 file system cannot be made smaller",
-        "stop it first",
-    )
-
-
-@only(["image-tree"])
-def test_disk_in_use_grows_where_it_is_if_the_kernel_lets_this_process(made: Made) -> None:
-    """The kernel asks for CAP_SYS_RESOURCE; the lab host has it."""
-    assert isinstance(made.pool, Resizable)
-    assert isinstance(made.pool, MeasuresRoots)
-    made.pool.clone(made.form_path, GUEST, root="tree", size=64 * MIB)
-    root = Path(made.attach_tree().path)
-    disk = Path(made.directory, GUEST, DISK)
-    capability = made.pool.probe_resize(GUEST, 160 * MIB)
-    with (root / "etc/open").open("wb") as in_use:
-        in_use.write(b"before")
-        if capability.available:
-            made.pool.resize(GUEST, 160 * MIB)
-        else:
-            with pytest.raises(NotPermitted):
-                made.pool.resize(GUEST, 160 * MIB)
-        in_use.write(b" and after")
-    usage = made.pool.measure(GUEST)
-    device = ext4.read_size(loops_of(str(disk))[0])
-    made.pool.detach(GUEST)
-    sound = subprocess.run(["e2fsck", "-f", "-n", disk], capture_output=True, text=True)
-
-    assert capability.available == ext4.may_grow()
-    wanted = 160 * MIB if capability.available else 64 * MIB
-    assert disk.stat().st_size == device == wanted
-    assert usage is not None
-    assert 0.8 * wanted < (usage.bytes_limit or 0) < wanted
-    assert sound.returncode == 0, sound.stdout
-    assert Path(made.attach_tree().path, "etc/open").read_text() == "before and after"
-    if not capability.available:
-        assert capability.reason == (
-            "its file system is mounted, and the kernel makes it larger only for who has "
-            "CAP_SYS_RESOURCE"
-        )
-
-
-@only(["image-tree"])
-@pytest.mark.parametrize("is_attached", [True, False])
-def test_growth_that_died_before_the_file_system_grew_is_taken_back(
-    made: Made, is_attached: bool
-) -> None:
-    """The disk's file was made longer, and its device perhaps too: the file system was not."""
-    assert isinstance(made.pool, Resizable)
-    made.pool.clone(made.form_path, GUEST, root="tree", size=64 * MIB)
-    disk = f"{made.directory}/{GUEST}/{DISK}"
-    if is_attached:
-        made.attach()
-    os.truncate(disk, 160 * MIB)
-    made.pool.resize(GUEST, 64 * MIB)
-
-    assert os.stat(disk).st_size == 64 * MIB
-    assert Path(made.attach_tree().path, "sbin/init").exists()
-
-
-def loops_of(disk: str) -> list[str]:
-    said = subprocess.run(
-        ["losetup", "-n", "-O", "NAME", "-j", disk], capture_output=True, text=True
-    )
-    return said.stdout.split()
-
-
-def write_file(made: Made, size: int) -> None:
-    """Write a file into the root; the disk has taken it, or refused, when this returns."""
-    path = Path(made.attach_tree().path, "etc/filler")
-    try:
-        path.write_bytes(b"x" * size)
-    finally:
-        subprocess.run(["sync", "-f", made.directory], check=True)
-    made.pool.detach(GUEST)
 
 
 def test_btrfs_pool_says_whether_quotas_bound_its_trees(root_user: None) -> None:

@@ -27,7 +27,7 @@ NAME = "lab"
 PROJECT = "/opt/wirt"
 PYTHON = f"{PROJECT}/.venv/bin/python"
 PACKAGES = (
-    *("click", "msgspec", "qemu"),
+    *("click", "msgspec"),
     *("pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "py", "pytest_timeout"),
     "typing_extensions",
 )

@@ -33,12 +33,19 @@ def test_containers_on_cgroup_2_under_systemd_and_apparmor(lab: LabHost) -> None
 
 
 def test_disk_in_use_grows(lab: LabHost) -> None:
-    lab.pytest("tests/contract/test_pool.py", "-k", "disk_in_use_grows")
+    lab.pytest("tests/contract/test_resizing.py", "-k", "disk_in_use_grows")
 
 
 @pytest.mark.long
 def test_disks_grow_under_running_guests(lab: LabHost) -> None:
     lab.pytest("tests/lab/inside_growth.py")
+
+
+@pytest.mark.long
+def test_roots_are_thin_volumes_of_lvm(lab: LabHost) -> None:
+    pools = ("test_pool.py", "test_resizing.py", "test_snapshots.py", "test_copying.py")
+    lab.pytest(*(f"tests/contract/{name}" for name in pools), "-k", "lvm")
+    lab.pytest("tests/lab/inside_lvm.py")
 
 
 @pytest.mark.long

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests import fakes
+from tests.fake_lvm import FakeLvm
 
 from wirt.errors import Conflict, Error, Failed, InvalidInput, NotFound, NotPermitted, WrongState
 from wirt.model.pool import Phase, StoragePool
@@ -183,3 +184,38 @@ def test_pool_whose_disk_is_not_there_is_listed_without_its_room(
     lost = msgspec.structs.replace(context, pool=find, pools=())
 
     assert [(one.name, one.bytes_free) for one in pool.list_pools(lost)] == [("lost", None)]
+
+
+def test_pool_of_kind_lvm_says_what_it_lies_on(context: Context) -> None:
+    wanted = (
+        InvalidInput,
+        "a pool of kind lvm is a thin pool; say where: either --group GROUP --size SIZE, or "
+        "--device DEVICE, of which it gets all",
+    )
+    for request in (
+        PoolRequest(name="thin", kind="lvm"),
+        PoolRequest(name="thin", kind="lvm", group="vg0"),
+        PoolRequest(name="thin", kind="lvm", size=GIB),
+        PoolRequest(name="thin", kind="lvm", device="/dev/x", size=GIB),
+        PoolRequest(name="thin", kind="lvm", device="/dev/x", group="vg0"),
+        PoolRequest(name="thin", kind="lvm", path="/x", group="vg0", size=GIB),
+    ):
+        assert refusal(context, request) == wanted
+
+
+def test_pool_of_kind_lvm_is_made_listed_and_removed(
+    context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = FakeLvm(tmp_path / "dev", monkeypatch)
+    node.groups["vg0"] = ("/dev/sdb", "", 4 * GIB)
+    monkeypatch.setattr("wirt.host.lvm.has_programs", lambda: True)
+    made = pool.create_pool(
+        context, PoolRequest(name="thin", kind="lvm", group="vg0", size=2 * GIB)
+    )
+    shown = pool.show_pool(context, "thin")
+    pool.remove_pool(context, "thin")
+
+    assert made.source == f"vg0/wirt-{context.home.tag}-thin"
+    assert (shown.source, shown.bytes_free) == (made.source, 1.5 * GIB)
+    assert (node.pools, context.store.pools()) == ({}, [])
+    assert not os.path.exists(made.path)

@@ -1,5 +1,6 @@
 """Command lines of own-kernel guests, compared with files; WIRT_GOLDEN=write writes them anew."""
 
+import json
 import os
 import shlex
 from pathlib import Path
@@ -129,6 +130,22 @@ def test_qemu_that_waits_for_memory_has_the_machine_that_it_is_of() -> None:
         "256M",
     ]
     assert argv[-3:] == ["-incoming", "defer", "-S"]
+
+
+RAW = BlockImage(path="/pools/thin/guests/12ab34/volume", format="raw", backing=None)
+
+
+def test_guest_whose_disk_is_a_block_device_gets_it_as_it_is() -> None:
+    launch = msgspec.structs.replace(LAUNCH, root=RAW)
+    argv = qemu_argv(launch)
+
+    assert json.loads(argv[argv.index("-blockdev") + 1]) == {
+        "driver": "raw",
+        "node-name": "root",
+        "discard": "unmap",
+        "file": {"driver": "host_device", "filename": "/pools/thin/guests/12ab34/volume"},
+    }
+    assert "ubd0d=/pools/thin/guests/12ab34/volume" in uml_argv(launch)
 
 
 def test_qemu_argv_tells_the_ramdisk_to_grow_in_its_own_words() -> None:

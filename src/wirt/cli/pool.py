@@ -20,15 +20,28 @@ def pool() -> None:
 @click.option(
     "--kind", type=click.Choice(verbs.KINDS), default="btrfs", show_default=True, help="What it is."
 )
-@click.option("--size", type=options.BYTES, help="Of a file that is made for a btrfs.")
-@click.option("--device", help="The block device that a btrfs is made on.")
+@click.option(
+    "--size",
+    type=options.BYTES,
+    help="Of a file that is made for a btrfs, or of a thin pool in a group.",
+)
+@click.option("--device", help="The block device that a btrfs, or a volume group, is made on.")
+@click.option("--group", help="The volume group that a thin pool is made in.")
 @click.option("--path", help="The empty directory of a directory or image pool.")
 @click.option("-f", "--force", is_flag=True, help="Lose what the device holds.")
 def create(
-    name: str, kind: str, size: int | None, device: str | None, path: str | None, force: bool
+    name: str,
+    kind: str,
+    size: int | None,
+    device: str | None,
+    group: str | None,
+    path: str | None,
+    force: bool,
 ) -> None:
     """Make the pool NAME; guests are put there by wirt create --pool NAME."""
-    request = verbs.PoolRequest(name=name, kind=kind, size=size, device=device, path=path)
+    request = verbs.PoolRequest(
+        name=name, kind=kind, size=size, device=device, group=group, path=path
+    )
     with app.open_context() as context:
         made = verbs.create_pool(context, request, force=force)
     output.say(f"pool {name} created: {made.kind}, {made.source or made.path}")

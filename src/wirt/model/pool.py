@@ -18,15 +18,17 @@ class StoragePool(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     kind: str
-    """"btrfs", "directory" or "image"."""
+    """"btrfs", "directory", "image" or "lvm"."""
     path: str
     """A directory of a person's, or where the pool's own file system is mounted."""
     source: str | None = None
-    """The device or file that its own file system is on; None: it has none."""
+    """The device or file that its own file system is on, or its thin pool, ``GROUP/NAME``; None: it has none."""
     size: int | None = None
-    """Bytes of the file that was made for it; None: there is no such file."""
+    """Bytes of the file or thin pool that was made for it; None: there is no such file, the thin pool is the whole group."""
+    device: str | None = None
+    """The device that the group of its thin pool was made on; None: the group is a person's, or there is none."""
     uuid: str | None = None
-    """Of its own file system, which is found by it on whatever device it is after a reboot."""
+    """Of its own file system, which is found by it on whatever device it is after a reboot; or what its thin pool is marked with."""
     created: float
     """Unix time, seconds."""
     phase: Phase = Phase.READY

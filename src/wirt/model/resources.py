@@ -24,9 +24,9 @@ class BlockImage(msgspec.Struct, frozen=True, kw_only=True, tag="image", tag_fie
     """A disk image: the guest's own changes to a file system of its template's (ext4, no partition table), or all of a disk."""
 
     path: str
-    """The guest's own writable layer."""
+    """The guest's own writable layer, or its whole disk."""
     format: str
-    """"qcow2" for QEMU, "ubd" for User-Mode Linux's copy-on-write files."""
+    """"qcow2" for QEMU, "ubd" for User-Mode Linux's copy-on-write files; "raw": a block device that holds all."""
     backing: str | None
     """The template's raw image, never written to; None: it rests on nothing."""
 

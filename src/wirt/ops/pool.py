@@ -18,7 +18,7 @@ from wirt.ops import journal
 from wirt.ops.context import Context
 from wirt.ops.step import Step
 
-KINDS = ("btrfs", "directory", "image")
+KINDS = ("btrfs", "directory", "image", "lvm")
 
 
 class PoolRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,9 +27,11 @@ class PoolRequest(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: str
     size: int | None = None
-    """Bytes of the file that is to be made for a btrfs."""
+    """Bytes of the file that is to be made for a btrfs, or of the thin pool that is in a group of a person's."""
     device: str | None = None
-    """The device that a btrfs is to be made on."""
+    """The device that a btrfs, or a volume group, is to be made on."""
+    group: str | None = None
+    """The volume group that a thin pool is to be made in."""
     path: str | None = None
     """The directory of a pool that makes no file system of its own."""
 
@@ -41,9 +43,9 @@ class PoolReport(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     path: str
     source: str | None
-    """The device or file that its own file system is on."""
+    """The device or file that its own file system is on, or its thin pool."""
     bytes_free: int | None
-    """What may still be written to its file system; None: it cannot be used."""
+    """What may still be written to its file system or thin pool; None: it cannot be used."""
     guests: list[str]
     """Names of those whose roots are here."""
 
@@ -184,7 +186,9 @@ def _plan(context: Context, request: PoolRequest) -> StoragePool:
         )
     if request.kind == "btrfs":
         return _plan_btrfs(context, request)
-    if request.path is None or request.size is not None or request.device is not None:
+    if request.kind == "lvm":
+        return _plan_lvm(context, request)
+    if request.path is None or request.size or request.device or request.group:
         raise InvalidInput(
             f"a pool of kind {request.kind} is a directory", hint="give it, and no more: --path DIR"
         )
@@ -193,7 +197,7 @@ def _plan(context: Context, request: PoolRequest) -> StoragePool:
 
 
 def _plan_btrfs(context: Context, request: PoolRequest) -> StoragePool:
-    if request.path is not None or (request.size is None) is (request.device is None):
+    if request.path or request.group or (request.size is None) is (request.device is None):
         raise InvalidInput(
             "a pool of kind btrfs is a file system of its own",
             hint="say on what: either --size SIZE, for a file, or --device DEVICE",
@@ -206,6 +210,27 @@ def _plan_btrfs(context: Context, request: PoolRequest) -> StoragePool:
         # No pool can be called so: a name has no dot.
         source=os.path.abspath(request.device) if request.device else f"{path}.disk",
         size=request.size,
+        uuid=_new_uuid(),
+        created=time.time(),
+    )
+
+
+def _plan_lvm(context: Context, request: PoolRequest) -> StoragePool:
+    is_in_group = request.group is not None and request.size is not None and not request.device
+    is_on_device = request.device is not None and request.size is None and not request.group
+    if request.path or not (is_in_group or is_on_device):
+        raise InvalidInput(
+            "a pool of kind lvm is a thin pool",
+            hint="say where: either --group GROUP --size SIZE, or --device DEVICE, of which it gets all",
+        )
+    name = f"wirt-{context.home.tag}-{request.name}"
+    return StoragePool(
+        name=request.name,
+        kind="lvm",
+        path=context.home.pool(request.name),
+        source=f"{request.group}/{name}" if is_in_group else f"{name}/thin",
+        size=request.size,
+        device=os.path.abspath(request.device) if request.device else None,
         uuid=_new_uuid(),
         created=time.time(),
     )
@@ -252,7 +277,7 @@ def _guests_on(context: Context) -> dict[str, list[str]]:
 def _report_made(context: Context, pool: StoragePool, guests: dict[str, list[str]]) -> PoolReport:
     try:
         context.pool(pool.name)
-        free = files.free_bytes(pool.path)
+        free: int | None = context.ground(pool).free_bytes()
     except Error:
         # One whose disk is not there is listed all the same.
         free = None

@@ -111,6 +111,10 @@ class Ground(Protocol):
         """
         ...
 
+    def free_bytes(self) -> int:
+        """Return the bytes that may still be written to what lies on it, which is open."""
+        ...
+
 
 class Snapshots(Protocol):
     """What the roots of a pool were at one time, kept and gone back to.

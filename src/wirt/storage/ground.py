@@ -22,7 +22,13 @@ _FREE_SECONDS = 5.0
 
 def ground_of(pool: StoragePool) -> Ground:
     """Return what a pool lies on."""
-    return DirectoryGround(pool) if pool.source is None else BtrfsGround(pool, pool.source)
+    if pool.source is None:
+        return DirectoryGround(pool)
+    if pool.kind == "lvm":
+        from wirt.storage.lvmground import LvmGround
+
+        return LvmGround(pool, pool.source)
+    return BtrfsGround(pool, pool.source)
 
 
 class DirectoryGround:
@@ -66,6 +72,10 @@ class DirectoryGround:
                 hint="mount the file system that it is on",
             )
 
+    def free_bytes(self) -> int:
+        """Ask the file system that it is on."""
+        return files.free_bytes(self._pool.path)
+
 
 class BtrfsGround:
     """A btrfs file system of the pool's own, its quotas on.
@@ -86,11 +96,11 @@ class BtrfsGround:
                 "the program mkfs.btrfs is not installed", hint="apt-get install btrfs-progs"
             )
         if self._pool.size is None:
-            _check_device(self._source, force=force)
+            check_device(self._source, "a btrfs", force=force)
         else:
             _check_room(os.path.dirname(self._source), self._pool.size)
-            _check_absent(self._source)
-        _check_absent(self._pool.path)
+            check_absent(self._source)
+        check_absent(self._pool.path)
 
     def parts(self) -> list[Part]:
         """Return the file, if it is on one, the file system in it, and its mount."""
@@ -138,6 +148,10 @@ class BtrfsGround:
             os.chmod(path, 0o711)
             os.makedirs(self._pool.roots, mode=0o711, exist_ok=True)
             os.makedirs(self._pool.forms, mode=0o700, exist_ok=True)
+
+    def free_bytes(self) -> int:
+        """Ask the file system."""
+        return files.free_bytes(self._pool.path)
 
     def _make_file(self) -> None:
         assert self._pool.size is not None
@@ -197,7 +211,17 @@ class BtrfsGround:
             return False
 
 
-def _check_device(device: str, *, force: bool) -> None:
+def check_device(device: str, kind: str, *, force: bool) -> None:
+    """Check that a device is one, is large enough for a pool, is not in use, and holds nothing that is missed.
+
+    Args:
+        device: its path.
+        kind: of the pool, with its article.
+        force: True if what it holds may be lost.
+
+    Raises:
+        NotFound, InvalidInput, Conflict, Failed: it cannot be used.
+    """
     try:
         is_device = stat.S_ISBLK(os.stat(device).st_mode)
     except FileNotFoundError:
@@ -219,7 +243,7 @@ def _check_device(device: str, *, force: bool) -> None:
             ) from error
         with open(device, "rb") as file:
             size = file.seek(0, os.SEEK_END)
-    _check_size(size)
+    _check_size(size, kind)
     held = run.check(["wipefs", "--noheadings", "--output", "TYPE", device]).split()
     if held and not force:
         raise Conflict(
@@ -229,7 +253,7 @@ def _check_device(device: str, *, force: bool) -> None:
 
 
 def _check_room(directory: str, size: int) -> None:
-    _check_size(size)
+    _check_size(size, "a btrfs")
     free = files.free_bytes(directory)
     if size > free:
         raise OutOfSpace(
@@ -238,7 +262,12 @@ def _check_room(directory: str, size: int) -> None:
         )
 
 
-def _check_absent(path: str) -> None:
+def check_absent(path: str) -> None:
+    """Check that there is nothing at a path.
+
+    Raises:
+        Conflict: there is.
+    """
     if os.path.lexists(path):
         raise Conflict(
             f"there is something at {path}, where the pool would be",
@@ -246,10 +275,10 @@ def _check_absent(path: str) -> None:
         )
 
 
-def _check_size(size: int) -> None:
+def _check_size(size: int, kind: str) -> None:
     if size < SMALLEST:
         raise InvalidInput(
-            f"a btrfs pool of {render_bytes(size)} is too small",
+            f"{kind} pool of {render_bytes(size)} is too small",
             hint=f"give at least {render_bytes(SMALLEST)}",
         )
 

@@ -302,14 +302,24 @@ def resize_file(disk: str, size: int) -> None:
     wanted = size // ext4.BLOCK * ext4.BLOCK
     if os.stat(disk).st_size == ext4.read_size(disk) == wanted:
         return
+    if os.stat(disk).st_size < wanted:
+        os.truncate(disk, wanted)
+    fit_file_system(disk, wanted)
+    os.truncate(disk, wanted)
+
+
+def fit_file_system(disk: str, wanted: int) -> None:
+    """Give the file system on a disk that is not mounted, and large enough, another size; what fails leaves it unusable.
+
+    Raises:
+        OutOfSpace: what it holds does not fit.
+        Failed: it is damaged, or could not be changed.
+    """
     try:
         checked = run.run(["e2fsck", "-f", "-y", disk])
         if checked.status > _REPAIRED:
             raise Failed(f"the file system in {disk} is damaged", detail=checked.stdout)
-        if os.stat(disk).st_size < wanted:
-            os.truncate(disk, wanted)
         run.check(["resize2fs", disk, f"{wanted // 1024}K"])
-        os.truncate(disk, wanted)
     except Failed as error:
         said = f"{error.message} {error.detail or ''}"
         if any(reason in said for reason in _TOO_SMALL):

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from wirt.errors import InvalidInput
+from wirt.model.pool import StoragePool
 from wirt.storage.base import Pool
 
 POOLS = {
@@ -10,14 +11,14 @@ POOLS = {
     "directory": "wirt.storage.directory:DirectoryPool",
     "image": "wirt.storage.image:ImagePool",
 }
-"""The preferred first, where several can hand over the same form of root."""
+"""Of those that every home has; the preferred first, where several can hand over the same form of root."""
 
 
 def load_pool(name: str, directory: str, *, forms_in: str | None = None) -> Pool:
     """Return the pool of this kind that lives in ``directory``.
 
     Args:
-        name: the kind.
+        name: the kind, one of those that every home has.
         directory: where its roots are.
         forms_in: where it wants its forms of templates, which only some kinds can be told.
 
@@ -34,3 +35,18 @@ def load_pool(name: str, directory: str, *, forms_in: str | None = None) -> Pool
     make = getattr(import_module(module), class_name)
     pool: Pool = make(directory) if forms_in is None else make(directory, forms_in=forms_in)
     return pool
+
+
+def load_made(made: StoragePool) -> Pool:
+    """Return a pool that a person has made."""
+    if made.kind == "lvm":
+        return load_lvm(made.roots, thin_pool=made.source or "", templates=made.forms)
+    # Roots on a file system of the pool's own can be cloned only from what is there too.
+    return load_pool(made.kind, made.roots, forms_in=made.forms if made.source else None)
+
+
+def load_lvm(directory: str, *, thin_pool: str, templates: str) -> Pool:
+    """Return a pool of kind ``lvm``, which a home has only if one was made; see ``LvmPool``."""
+    from wirt.storage.lvm import LvmPool
+
+    return LvmPool(directory, thin_pool=thin_pool, templates=templates)

@@ -13,7 +13,8 @@ from wirt.errors import Failed
 from wirt.host import btrfs, files, mount, run
 from wirt.model.presence import Presence
 
-_FRESH, _OLD = ".new", ".old"
+NEW, _OLD = ".new", ".old"
+"""Ends of the names of a copy in the making, and of a layer that another takes the place of."""
 
 
 class LayerSnapshots(ABC):
@@ -60,19 +61,19 @@ class LayerSnapshots(ABC):
         if os.path.exists(path):
             return
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        self._erase(path + _FRESH)
+        self._erase(path + NEW)
         with self._standing_still(guest_id):
-            self._copy(self._live(guest_id), path + _FRESH, read_only=True)
+            self._copy(self._live(guest_id), path + NEW, read_only=True)
         # Once it has its name the state says that it is there, which must not be truer than the disk.
-        run.check(["sync", "-f", path + _FRESH])
-        os.rename(path + _FRESH, path)
+        run.check(["sync", "-f", path + NEW])
+        os.rename(path + NEW, path)
         files.sync_directory(os.path.dirname(path))
 
     def delete(self, guest_id: str, name: str) -> None:
         """Delete the copy, whole or not."""
         self.detach(guest_id, name)
         path = self._snapshot(guest_id, name)
-        self._erase(path + _FRESH)
+        self._erase(path + NEW)
         self._erase(path)
         _remove_if_empty(os.path.dirname(path))
 
@@ -81,7 +82,7 @@ class LayerSnapshots(ABC):
         path = self._snapshot(guest_id, name)
         if os.path.exists(path):
             return Presence.PRESENT
-        return Presence.PARTIAL if os.path.exists(path + _FRESH) else Presence.ABSENT
+        return Presence.PARTIAL if os.path.exists(path + NEW) else Presence.ABSENT
 
     def attach(self, form_path: str, guest_id: str, name: str) -> str:
         """Mount the copy in the guest's directory."""
@@ -105,7 +106,7 @@ class LayerSnapshots(ABC):
 
     def prepare_restore(self, guest_id: str, name: str, size: int) -> None:
         """Copy the snapshot beside the guest's layer, and bound the copy."""
-        snapshot, fresh = self._snapshot(guest_id, name), self._live(guest_id) + _FRESH
+        snapshot, fresh = self._snapshot(guest_id, name), self._live(guest_id) + NEW
         if not os.path.exists(snapshot):
             raise Failed(f"{snapshot} is gone", hint="somebody has deleted it by hand")
         self._erase(fresh)
@@ -115,15 +116,15 @@ class LayerSnapshots(ABC):
 
     def cancel_restore(self, guest_id: str) -> None:
         """Delete that copy."""
-        self._erase(self._live(guest_id) + _FRESH)
+        self._erase(self._live(guest_id) + NEW)
 
     def finish_restore(self, guest_id: str) -> None:
         """Rename the layer out of the way and the copy to its name; what a crash left undone of it is done."""
         live = self._live(guest_id)
-        if os.path.exists(live + _FRESH):
+        if os.path.exists(live + NEW):
             if os.path.exists(live):
                 os.rename(live, live + _OLD)
-            os.rename(live + _FRESH, live)
+            os.rename(live + NEW, live)
             files.sync_directory(os.path.dirname(live))
         self._erase(live + _OLD)
 

@@ -178,10 +178,11 @@ def _disk(root: BlockImage) -> list[str]:
 
 def _whole_disk(root: BlockImage) -> list[str]:
     """Return a disk that rests on nothing, which the firmware boots from if no CD is in."""
-    file = {"driver": "file", "filename": root.path}
+    is_device = root.format == "raw"
+    file = {"driver": "host_device" if is_device else "file", "filename": root.path}
     node = {"driver": root.format, "node-name": "root", "discard": "unmap", "file": file}
     return [
-        *("-blockdev", json.dumps({**node, "backing": None})),
+        *("-blockdev", json.dumps(node if is_device else {**node, "backing": None})),
         *("-device", f"virtio-blk-pci,drive=root,num-queues=1,bootindex={_AFTER_CDS}"),
     ]
 

@@ -54,7 +54,8 @@ def build_argv(
         identity(launch.place.name),
         "uml_dir=.",
         f"mem={launch.limits.memory // MIB}M",
-        f"ubd0={root.path},{root.backing}",
+        # A disk of its own is looked at by nobody: who writes a layer's head there would have another file opened.
+        f"ubd0={root.path},{root.backing}" if root.backing else f"ubd0d={root.path}",
         *(disks.argument(drive) for drive in launch.disks),
         f"root={launch.root_device or '/dev/ubda'}",
         "rw",
