@@ -18,7 +18,7 @@ about are compared by their places in the packet: nft has no names for them befo
 A tag is asked for by its place in the frame: the kernel has taken it off and shows the protocol behind it. Frames to the
 bridge group address 01:80:c2:00:00:02 pass by these rules on their way to the node; they are dropped there, and the bridge
 is made so that it learns nothing from them (``no_linklocal_learn``) and treats the other group addresses as any
-(``group_fwd_mask``). Syntax: nft(8) of nftables 1.0.
+(``group_fwd_mask``). Syntax: nft(8) of nftables 1.0; ICMPv6 is the number 58, because its name is in a file that not every node has.
 
 Cards on private networks are in a set more: what comes from them to the node itself is dropped, which would take packets for
 any of its addresses.
@@ -84,7 +84,7 @@ table bridge {table} {{
 		accept
 	}}
 	chain discovery {{
-		ip6 nexthdr != ipv6-icmp drop
+		ip6 nexthdr != 58 drop
 		icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @targets drop
 		ip6 length 24 accept
 		ip6 length 32 iifname . @th,192,64 @links accept

@@ -7,7 +7,7 @@ from wirt.host import files, lvm, mount
 from wirt.model.pool import StoragePool
 from wirt.model.presence import Presence
 from wirt.storage.base import Part
-from wirt.storage.ground import check_absent, check_device
+from wirt.storage.groundchecks import check_absent, check_device
 from wirt.units import render_bytes
 
 
