@@ -15,7 +15,8 @@ from wirt.host import btrfs, mount
 from wirt.model.pool import StoragePool
 from wirt.model.presence import Presence
 from wirt.storage.base import Ground
-from wirt.storage.ground import SMALLEST, ground_of
+from wirt.storage.ground import ground_of
+from wirt.storage.groundchecks import SMALLEST
 from wirt.units import MIB
 
 UUID = "7b8d4f0e-1f2a-4c3b-9d5e-6f7a8b9c0d1e"

@@ -24,7 +24,7 @@ from wirt.units import GIB
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     monkeypatch.setattr("os.geteuid", lambda: 0)
     # pytest's own directories are closed to others, which a pool's must not be.
-    monkeypatch.setattr("wirt.storage.ground._check_passable", lambda path: None)
+    monkeypatch.setattr("wirt.storage.ground.check_passable", lambda path: None)
     return fakes.open_context(tmp_path, MemoryStore())
 
 

@@ -5,11 +5,15 @@ number. Without the flag ``d`` the kernel looks whether a file is a copy-on-writ
 could write one into its disk.
 """
 
+import time
+
 from wirt.approaches.uml import mconsole
 from wirt.errors import Failed, InvalidInput
 from wirt.model.disk import letter_of
 from wirt.model.presence import Presence
 from wirt.model.resources import Drive
+
+_OPEN_SECONDS, _LOOK_SECONDS = 3.0, 0.1
 
 
 def argument(drive: Drive) -> str:
@@ -57,14 +61,20 @@ def detach(directory: str, drive: Drive) -> None:
     Raises:
         Failed: something in the guest has it open.
     """
-    try:
-        mconsole.ask(directory, f"remove ubd{drive.unit}")
-    except Failed as error:
-        if "currently open" not in error.message:
-            raise
-        raise Failed(
-            f"the guest uses disk {drive.name}", hint="unmount in it what is on the disk"
-        ) from error
+    deadline = time.monotonic() + _OPEN_SECONDS
+    while True:
+        try:
+            mconsole.ask(directory, f"remove ubd{drive.unit}")
+            return
+        except Failed as error:
+            if "currently open" not in error.message:
+                raise
+            # Whoever unmounts or writes a disk makes the guest's udev look at it, which has it open for that long.
+            if time.monotonic() > deadline:
+                raise Failed(
+                    f"the guest uses disk {drive.name}", hint="unmount in it what is on the disk"
+                ) from error
+        time.sleep(_LOOK_SECONDS)
 
 
 def probe(directory: str, drive: Drive) -> Presence:
