@@ -184,9 +184,10 @@ def test_attach_of_an_image_names_its_own_layer_above_the_templates(made: Made) 
 
     assert isinstance(image, BlockImage)
     assert image.path.startswith(f"{made.directory}/{GUEST}/")
-    # LVM shares blocks below the disk: the guest's volume is whole.
-    assert image.format == ("raw" if isinstance(made.pool, LvmPool) else made.root)
-    assert image.backing == made.form_path
+    # LVM shares blocks below the disk: the guest's volume is whole, and rests on nothing.
+    is_whole = isinstance(made.pool, LvmPool)
+    assert image.format == ("raw" if is_whole else made.root)
+    assert image.backing == (None if is_whole else made.form_path)
 
 
 @only(["fake"])
