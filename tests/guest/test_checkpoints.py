@@ -1,6 +1,7 @@
 """Containers that are kept with their memory and go on: what ran in them runs on, and who talks to them notices nothing."""
 
 import http.client
+import os
 import socket
 import subprocess
 import time
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 from tests.conftest import TINY
 from tests.guest.test_every_approach import page_of
-from tests.homes import HomeUnderTest
+from tests.homes import WIRT, HomeUnderTest
+
+from wirt import app
+from wirt.ops.steps import Ladder
 
 PORT = 7000
 SECONDS = 60.0
@@ -140,6 +144,22 @@ def test_connection_to_a_large_server_lives_on(
         assert ask(lines) == b"2 whole\n"
 
 
+def test_nothing_comes_to_a_guest_that_is_cut_off(
+    running: HomeUnderTest, counts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WIRT_HOME", "WIRT_RUN", "WIRT_ETC"):
+        monkeypatch.setenv(name, running.environment[name])
+    with connected(running, counts, 1) as lines, app.open_context() as context:
+        nic = Ladder(context, context.store.find("web")).nic()
+        context.network.cut(nic)
+        with pytest.raises(TimeoutError):
+            socket.create_connection((nic.address, PORT), timeout=0.3)
+        context.network.join(nic)
+        socket.create_connection((nic.address, PORT), timeout=SECONDS).close()
+
+        assert ask(lines) == b"1 whole\n"
+
+
 def test_altered_and_truncated_memory_is_refused_in_one_line(running: HomeUnderTest) -> None:
     running.wirt("checkpoint", "web", "one", status=0)
     guest = running.guests()[0]
@@ -158,6 +178,21 @@ def test_altered_and_truncated_memory_is_refused_in_one_line(running: HomeUnderT
         f"wirt: checkpoint one of guest web is damaged: images/{pages.name} is not what was written; "
         "it cannot be resumed; go back to its disk alone: wirt snapshot restore\n"
     )
+
+
+def test_loopback_that_is_down_is_named_and_not_criu(root_user: None) -> None:
+    with subprocess.Popen(["unshare", "--net", "sleep", "1000"]) as keeper:
+        path = f"/proc/{keeper.pid}/ns/net"
+        until(lambda: os.readlink(path) != os.readlink("/proc/self/ns/net"), "there is no network")
+        doctor = ["nsenter", f"--net={path}", WIRT, "doctor"]
+        said = [subprocess.run(doctor, capture_output=True, text=True).stdout]
+        subprocess.run([*doctor[:2], "ip", "link", "set", "lo", "up"], check=True)
+        said.append(subprocess.run(doctor, capture_output=True, text=True).stdout)
+        keeper.kill()
+
+    assert "CRIU asks the kernel by way of the loopback, which is down" in said[0]
+    assert "ip link set lo up" in said[0]
+    assert "loopback" not in said[1]
 
 
 def test_what_stands_in_the_way_is_named_and_nothing_is_changed(running: HomeUnderTest) -> None:

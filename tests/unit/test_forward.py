@@ -7,7 +7,7 @@ import pytest
 from tests import fakes
 
 from wirt.errors import Conflict, Failed, InvalidInput, NotFound
-from wirt.host.sockets import parse_sockets
+from wirt.host.sockets import parse_sockets, parse_waiting
 from wirt.model.forward import Forward, parse_forward
 from wirt.ops import reach
 from wirt.ops.context import Context
@@ -143,6 +143,13 @@ def test_sockets_that_take_what_comes_from_outside_are_found() -> None:
         (None, 443),
         ("192.0.2.2", 81),
     ]
+
+
+def test_connections_that_nobody_has_accepted_are_counted_where_somebody_listens() -> None:
+    line = "  0: 00000000:0050 00000000:0000 {} 00000000:{:08X} 00:00000000 00000000 0 0 1 1 x 100 0 0 10 0"
+    lines = [line.format("0A", 2), line.format("0A", 16), line.format("01", 4096)]
+
+    assert parse_waiting(lines) == 18
 
 
 def test_forward_of_a_stopped_guest_is_kept_and_comes_with_its_start(

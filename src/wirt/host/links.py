@@ -48,15 +48,6 @@ def is_up(name: str) -> bool:
     return bool((_flags(name) or 0) & _UP)
 
 
-def has_carrier(name: str) -> bool:
-    """Return whether the interface is up and somebody is at its other end."""
-    try:
-        with open(f"/sys/class/net/{name}/carrier") as file:
-            return file.read().strip() == "1"
-    except OSError:  # it is gone, or down
-        return False
-
-
 def set_up(name: str) -> None:
     """Set an interface up; cheaper than to have ``ip`` do it."""
     flags = (_flags(name) or 0) | _UP

@@ -1,5 +1,6 @@
-"""Which ports programs of the node listen on, as its kernel lists them."""
+"""Which ports programs of the node, or of a guest, listen on, as the kernel lists them."""
 
+from contextlib import suppress
 from ipaddress import IPv4Address
 
 _LISTENING = {"tcp": "0A", "udp": "07"}
@@ -22,6 +23,21 @@ def find_listening(protocol: str) -> list[tuple[str | None, int]]:
             continue  # a kernel without IPv6
         found += parse_sockets(lines, _LISTENING[protocol])
     return found
+
+
+def count_waiting(pid: int) -> int:
+    """Return how many connections nobody has accepted yet, in the network that a process is in."""
+    waiting = 0
+    for name in ("tcp", "tcp6"):
+        with suppress(FileNotFoundError), open(f"/proc/{pid}/net/{name}") as file:
+            waiting += parse_waiting(file.readlines()[1:])
+    return waiting
+
+
+def parse_waiting(lines: list[str]) -> int:
+    """Return how many connections wait at sockets that listen: the kernel tells it where others have what they have received."""
+    fields = [line.split() for line in lines]
+    return sum(int(one[4].rpartition(":")[2], 16) for one in fields if one[3] == _LISTENING["tcp"])
 
 
 def parse_sockets(lines: list[str], state: str) -> list[tuple[str | None, int]]:

@@ -21,8 +21,12 @@ from wirt.model.resources import Nic, NicKind
 from wirt.network import addresses
 from wirt.network import filter as rules
 
-_PORT_OFF, _PORT_ON = 0, 3
-"""What the kernel calls BR_STATE_DISABLED and BR_STATE_FORWARDING (linux/if_bridge.h)."""
+_PORT_OFF, _PORT_ON = 1, 3
+"""What the kernel calls BR_STATE_LISTENING and BR_STATE_FORWARDING (linux/if_bridge.h).
+
+A port that is BR_STATE_DISABLED or BR_STATE_BLOCKING the kernel lets forward again as soon as anything of it changes, and that it
+was changed is enough. One that listens waits for a timer that only the spanning tree protocol winds up.
+"""
 _VANISHING_SECONDS = 0.5
 _FORWARDED_GROUPS = 0xFFF8
 """Which of the addresses 01:80:c2:00:00:0X the bridge treats as any other: all that the kernel allows.
@@ -208,13 +212,13 @@ class BridgeNetwork:
             yield
 
     def cut(self, nic: Nic) -> None:
-        """Switch the bridge's port off."""
-        links.batch([f"link set {nic.interface} type bridge_slave state {_PORT_OFF}"])
+        """Switch the bridge's port off; without anybody at the other end nothing comes through anyway."""
+        _switch(nic, _PORT_OFF)
 
     def join(self, nic: Nic) -> None:
         """Switch it on. Without anybody at the other end the kernel refuses, and switches it on itself when somebody comes."""
-        if links.has_carrier(nic.interface):
-            links.batch([f"link set {nic.interface} type bridge_slave state {_PORT_ON}"])
+        if links.exists(nic.interface):
+            _switch(nic, _PORT_ON)
 
     def detach(self, nic: Nic) -> None:
         """Take it away again and close it; no error if it is gone."""
@@ -271,3 +275,15 @@ def _delete(nic: Nic) -> None:
     # The kernel is taking a veth pair away by itself when the guest's namespace has just gone.
     if nic.kind is NicKind.TAP or not links.wait_gone(nic.interface, _VANISHING_SECONDS):
         links.delete(nic.interface)
+
+
+def _switch(nic: Nic, state: int) -> None:
+    """Change the state of a card's port, if there is anybody at its other end: the kernel is not asked, but told.
+
+    What it would say of that may be a second old, and /sys may show another network than this process is in.
+    """
+    try:
+        links.batch([f"link set {nic.interface} type bridge_slave state {state}"])
+    except Failed as error:
+        if "Network is down" not in (error.detail or ""):
+            raise

@@ -17,13 +17,14 @@ from wirt.approaches.lxc import control, criu, groups
 from wirt.approaches.lxc.groups import Group
 from wirt.approaches.lxc.restorescript import RestorePlan
 from wirt.errors import Corrupt, Failed, TimedOut, Unsupported
-from wirt.host import cgroup, files, process, run
+from wirt.host import cgroup, files, process, run, sockets
 from wirt.model.launch import Launch, Place
 from wirt.model.resources import Idmap, RootTree
 
 T = TypeVar("T")
 
 _LOOK_SECONDS = 0.001
+_ACCEPT_SECONDS = 1.0
 _PATIENCE = 120.0
 """Seconds that CRIU gets to let a container go on whose checkpoint was given up."""
 _SCRIPT = """#!/bin/sh
@@ -80,6 +81,7 @@ def dump(
         mounts=kept.mounts,
         keep_running=keep_running,
     )
+    _wait_until_accepted(init)
     dumping = run.spawn(command)
 
     def is_dumping() -> bool:
@@ -213,6 +215,16 @@ def check_writable(init: int, idmap: Idmap) -> None:
     _, status = os.waitpid(child, 0)
     if status != 0:
         raise Failed("the restored guest may not write to its own root")
+
+
+def _wait_until_accepted(init: int) -> None:
+    """Let a container's servers accept what has come, which CRIU refuses to dump before; nothing more comes from outside.
+
+    Of one that does not CRIU says so.
+    """
+    deadline = time.monotonic() + _ACCEPT_SECONDS
+    while sockets.count_waiting(init) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
 
 
 def _wait_until(look: Callable[[], T | None], is_dumping: Callable[[], bool]) -> T | None:

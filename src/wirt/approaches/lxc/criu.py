@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from wirt.approaches.lxc import control
 from wirt.approaches.lxc.restorescript import RestorePlan, build_criu_script, build_network_script
 from wirt.errors import Failed
-from wirt.host import files, lxcfs, mountinfo, run
+from wirt.host import files, links, lxcfs, mountinfo, run
 from wirt.model.capability import Capability, no, yes
 
 _OWN = os.path.join(
@@ -49,6 +49,10 @@ def probe() -> Capability:
     if os.geteuid() != 0:
         return no(name, "only root can ask CRIU", "run wirt doctor as root for an answer")
     done = run.run([criu, "check"])
+    if done.status != 0 and not links.is_up("lo"):
+        return no(
+            name, "CRIU asks the kernel by way of the loopback, which is down", "ip link set lo up"
+        )
     if done.status != 0:
         return no(name, f"criu check: {_last_error(done.stderr + done.stdout)}", _HINT)
     said = re.search(r"Version: (\S+)", run.check([criu, "--version"]))
