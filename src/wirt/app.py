@@ -30,7 +30,6 @@ from wirt.storage.templates import TemplateCache
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from wirt.model.guest import Guest
     from wirt.model.template import TemplateSpec
     from wirt.network.base import Gateway, Shaper
     from wirt.ops.doctor import Diagnosis

@@ -9,3 +9,8 @@ class Presence(StrEnum):
     ABSENT = "absent"
     PARTIAL = "partial"
     PRESENT = "present"
+
+
+def present_if(there: bool) -> Presence:
+    """Return the presence of a thing of which there is no half."""
+    return Presence.PRESENT if there else Presence.ABSENT

@@ -9,9 +9,10 @@ from wirt.host import devices, files
 from wirt.model.guest import Guest
 from wirt.model.ids import idmap_of
 from wirt.model.launch import GivenDevice
+from wirt.model.presence import present_if
 from wirt.model.privileges import Device, Privileges, check_devices, with_rights
 from wirt.ops.context import Context
-from wirt.ops.step import Step, present_if
+from wirt.ops.step import Step
 
 
 class PrivilegesRequest(msgspec.Struct, frozen=True, kw_only=True):

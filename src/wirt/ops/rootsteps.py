@@ -10,10 +10,10 @@ from wirt.model.capability import no
 from wirt.model.disk import DiskImage
 from wirt.model.guest import Guest
 from wirt.model.ids import idmap_of
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 from wirt.model.resources import Root, RootTree
 from wirt.ops.context import Context
-from wirt.ops.step import Step, present_if
+from wirt.ops.step import Step
 from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots, TakesImages
 from wirt.storage.powers import CopiesImages
 

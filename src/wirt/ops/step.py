@@ -14,8 +14,3 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     do: Callable[[], object]
     undo: Callable[[], None]
     probe: Callable[[], Presence]
-
-
-def present_if(there: bool) -> Presence:
-    """Return the presence of a thing of which there is no half."""
-    return Presence.PRESENT if there else Presence.ABSENT

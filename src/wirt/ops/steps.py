@@ -16,7 +16,7 @@ from wirt.model.guest import Guest, Handle
 from wirt.model.ids import idmap_of
 from wirt.model.launch import GivenDevice, Launch
 from wirt.model.lifecycle import State
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 from wirt.model.rates import Rates
 from wirt.model.resources import Drive, Nic, RootTree
 from wirt.ops import bandwidth, reach, rootfiles
@@ -24,7 +24,7 @@ from wirt.ops.bootfiles import find_boot
 from wirt.ops.cardsteps import CardSteps
 from wirt.ops.context import Context
 from wirt.ops.rootsteps import RootSteps
-from wirt.ops.step import Step, present_if
+from wirt.ops.step import Step
 
 
 class Ladder:

@@ -13,11 +13,12 @@ from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage, Idmap, RootTree
 from wirt.storage.base import Snapshots
+from wirt.storage.guestdirectories import GuestDirectories
 
 _VOLUME = "layer/volume"
 
 
-class BtrfsPool:
+class BtrfsPool(GuestDirectories):
     """A pool in a directory of a btrfs file system."""
 
     name = "btrfs"
@@ -32,7 +33,7 @@ class BtrfsPool:
             directory: where.
             forms_in: where on the same file system the forms of templates are; None: the templates themselves are on it.
         """
-        self._directory = directory
+        super().__init__(directory)
         self.forms_in = forms_in
 
     def probe_capability(self) -> Capability:
@@ -86,11 +87,6 @@ class BtrfsPool:
         """Mount the subvolume at ``target``, for reading alone."""
         mount.bind(self._path(guest_id, _VOLUME), target, read_only=True)
 
-    def detach(self, guest_id: str) -> None:
-        """Unmount whatever is mounted below the guest's directory, but not its snapshots."""
-        for target in reversed(self._attached(guest_id)):
-            mount.unmount(target)
-
     def remove(self, guest_id: str) -> None:
         """Delete the subvolume, with those that the guest may have made inside it, its snapshots and its directory."""
         mount.unmount_below(self._path(guest_id))
@@ -109,17 +105,6 @@ class BtrfsPool:
     def probe_attached(self, guest_id: str) -> Presence:
         """Ask the kernel whether the root is mounted."""
         return Presence.PRESENT if self._attached(guest_id) else Presence.ABSENT
-
-    def place(self, guest_id: str) -> str:
-        """Return the guest's directory."""
-        return self._path(guest_id)
-
-    def list_guests(self) -> list[str]:
-        """Return the ids of the guests that have a directory here."""
-        try:
-            return sorted(os.listdir(self._directory))
-        except FileNotFoundError:
-            return []
 
     def parts(self, guest_id: str) -> tuple[str, ...]:
         """Return the subvolume: what it has of its template is there already, and does not go over again."""
@@ -168,11 +153,3 @@ class BtrfsPool:
         from wirt.storage.snapshots import BtrfsSnapshots
 
         return BtrfsSnapshots(self._directory)
-
-    def _attached(self, guest_id: str) -> list[str]:
-        shown = self._path(guest_id, "mounted") + "/"
-        found = mount.mounts_below(self._path(guest_id))
-        return [target for target in found if not target.startswith(shown)]
-
-    def _path(self, guest_id: str, part: str = "") -> str:
-        return os.path.join(self._directory, guest_id, part).rstrip("/")

@@ -14,21 +14,18 @@ from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import Idmap, RootTree
 from wirt.storage.base import Snapshots
+from wirt.storage.guestdirectories import GuestDirectories
 
 _BOUNDS = "a tree's size is not bounded; a snapshot is a copy of what the guest has changed"
 
 
-class DirectoryPool:
+class DirectoryPool(GuestDirectories):
     """A pool in a directory of any file system that overlayfs can write to."""
 
     name = "directory"
     forms: Mapping[str, str] = MappingProxyType({"tree": "tree"})
     forms_in: str | None = None
     instant_copy = False
-
-    def __init__(self, directory: str) -> None:
-        """Keep the roots below ``directory``, which is made when the first root is."""
-        self._directory = directory
 
     def probe_capability(self) -> Capability:
         """Ask whether the kernel has overlayfs."""
@@ -91,11 +88,6 @@ class DirectoryPool:
         """Mount both layers at ``target``, for reading alone."""
         mount.overlay_to_read([self._path(guest_id, "layer/upper"), form_path], target)
 
-    def detach(self, guest_id: str) -> None:
-        """Unmount whatever is mounted below the guest's directory, but not its snapshots."""
-        for target in reversed(self._attached(guest_id)):
-            mount.unmount(target)
-
     def remove(self, guest_id: str) -> None:
         """Delete the guest's directory; it must not be attached, or the template would be emptied through it."""
         mount.unmount_below(self._path(guest_id))
@@ -114,17 +106,6 @@ class DirectoryPool:
             return Presence.PRESENT
         return Presence.PARTIAL if found else Presence.ABSENT
 
-    def place(self, guest_id: str) -> str:
-        """Return the guest's directory."""
-        return self._path(guest_id)
-
-    def list_guests(self) -> list[str]:
-        """Return the ids of the guests that have a directory here."""
-        try:
-            return sorted(os.listdir(self._directory))
-        except FileNotFoundError:
-            return []
-
     def parts(self, guest_id: str) -> tuple[str, ...]:
         """Return the layer."""
         return ("layer/",)
@@ -140,11 +121,3 @@ class DirectoryPool:
         from wirt.storage.snapshots import DirectorySnapshots
 
         return DirectorySnapshots(self._directory)
-
-    def _attached(self, guest_id: str) -> list[str]:
-        shown = self._path(guest_id, "mounted") + "/"
-        found = mount.mounts_below(self._path(guest_id))
-        return [target for target in found if not target.startswith(shown)]
-
-    def _path(self, guest_id: str, part: str = "") -> str:
-        return os.path.join(self._directory, guest_id, part).rstrip("/")

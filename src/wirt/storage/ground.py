@@ -9,7 +9,7 @@ from contextlib import suppress
 from wirt.errors import Conflict, Failed, NotFound
 from wirt.host import btrfs, files, loop, mount, run
 from wirt.model.pool import StoragePool
-from wirt.model.presence import Presence
+from wirt.model.presence import present_if
 from wirt.storage.base import Ground, Part
 from wirt.storage.groundchecks import check_absent, check_device, check_passable, check_room
 
@@ -52,7 +52,7 @@ class DirectoryGround:
                 name="directory",
                 make=lambda: os.makedirs(roots, mode=0o711, exist_ok=True),
                 take_away=lambda: files.remove_tree(roots),
-                probe=lambda: _is(os.path.isdir(roots)),
+                probe=lambda: present_if(os.path.isdir(roots)),
             )
         ]
 
@@ -104,7 +104,7 @@ class BtrfsGround:
             name="file",
             make=self._make_file,
             take_away=self._remove_file,
-            probe=lambda: _is(os.path.exists(self._source)),
+            probe=lambda: present_if(os.path.exists(self._source)),
         )
         return [
             *([file] if self._pool.size is not None else []),
@@ -112,14 +112,14 @@ class BtrfsGround:
                 name="file-system",
                 make=self._format,
                 take_away=self._wipe,
-                probe=lambda: _is(self._is_ours(self._source)),
+                probe=lambda: present_if(self._is_ours(self._source)),
             ),
             Part(
                 name="mount",
                 make=self.open,
                 take_away=self._unmount,
                 # Half of it is a mount point with nothing there.
-                probe=lambda: _is(os.path.isdir(self._pool.path)),
+                probe=lambda: present_if(os.path.isdir(self._pool.path)),
             ),
         ]
 
@@ -205,7 +205,3 @@ class BtrfsGround:
             return btrfs.read_uuid(device) == self._pool.uuid
         except OSError:
             return False
-
-
-def _is(there: bool) -> Presence:
-    return Presence.PRESENT if there else Presence.ABSENT

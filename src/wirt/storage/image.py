@@ -19,6 +19,7 @@ from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, DiskUsage, Idmap, Root
 from wirt.storage import diskfiles
 from wirt.storage.base import Disks, Snapshots
+from wirt.storage.guestdirectories import GuestDirectories
 from wirt.storage.loopdisk import LoopDisks
 from wirt.units import render_bytes
 
@@ -26,7 +27,7 @@ _UBD_HEAD = struct.pack("!4sI", b"OOOM", 3)
 _UBD_BACKING, _UBD_PATH = 32, 4096
 
 
-class ImagePool:
+class ImagePool(GuestDirectories):
     """A pool of disk images in a directory of any file system."""
 
     name = "image"
@@ -37,7 +38,7 @@ class ImagePool:
 
     def __init__(self, directory: str) -> None:
         """Keep the images below ``directory``, which is made when the first one is."""
-        self._directory = directory
+        super().__init__(directory)
         self._trees = LoopDisks(directory)
 
     def probe_capability(self) -> Capability:
@@ -218,23 +219,9 @@ class ImagePool:
         """Ask a tree's file system; what an image holds only its guest knows."""
         return self._trees.measure(guest_id) if self._is_tree(guest_id) else None
 
-    def place(self, guest_id: str) -> str:
-        """Return the guest's directory."""
-        return self._path(guest_id)
-
-    def list_guests(self) -> list[str]:
-        """Return the ids of the guests that have a directory here."""
-        try:
-            return sorted(os.listdir(self._directory))
-        except FileNotFoundError:
-            return []
-
     def _is_tree(self, guest_id: str) -> bool:
         # Only trees have a place to be mounted at, and it is what is made first.
         return os.path.isdir(os.path.join(self._path(guest_id), "layer"))
-
-    def _path(self, guest_id: str) -> str:
-        return os.path.join(self._directory, guest_id)
 
     def _layer(self, guest_id: str, root: str) -> str:
         return os.path.join(self._layers(guest_id, root), "disk")

@@ -19,6 +19,7 @@ from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, DiskUsage, Idmap, Root, RootTree
 from wirt.storage import volumes
 from wirt.storage.base import Snapshots
+from wirt.storage.guestdirectories import GuestDirectories
 from wirt.units import render_bytes
 
 VOLUME = "volume"
@@ -30,7 +31,7 @@ _IMAGE, _WRITTEN = "image", "written"
 _TEMPLATE_SECONDS = 600.0
 
 
-class LvmPool:
+class LvmPool(GuestDirectories):
     """A pool of thin volumes.
 
     Args:
@@ -45,7 +46,7 @@ class LvmPool:
     instant_copy = True
 
     def __init__(self, directory: str, *, thin_pool: str, templates: str) -> None:
-        self._directory = directory
+        super().__init__(directory)
         self._thin_pool = thin_pool
         self._templates = templates
 
@@ -127,11 +128,6 @@ class LvmPool:
         else:
             volumes.show(self._path(guest_id, VOLUME), target)
 
-    def detach(self, guest_id: str) -> None:
-        """Unmount whatever is mounted below the guest's directory, but not its snapshots."""
-        for target in reversed(self._attached(guest_id)):
-            mount.unmount(target)
-
     def remove(self, guest_id: str) -> None:
         """Remove every volume that a link of the guest's leads to, and its directory."""
         mount.unmount_below(self._path(guest_id))
@@ -156,17 +152,6 @@ class LvmPool:
         if found == [self._path(guest_id, _MOUNTED), self._path(guest_id, "root")]:
             return Presence.PRESENT
         return Presence.PARTIAL if found else Presence.ABSENT
-
-    def place(self, guest_id: str) -> str:
-        """Return the guest's directory."""
-        return self._path(guest_id)
-
-    def list_guests(self) -> list[str]:
-        """Return the ids of the guests that have a directory here."""
-        try:
-            return sorted(os.listdir(self._directory))
-        except FileNotFoundError:
-            return []
 
     def probe_resize(self, guest_id: str, size: int) -> Capability:
         """Ask whether it is a tree; one that is mounted can at most grow."""
@@ -306,14 +291,6 @@ class LvmPool:
             os.makedirs(self._path(guest_id, "layer"), mode=0o700, exist_ok=True)
             os.makedirs(self._path(guest_id, _MOUNTED), mode=0o755, exist_ok=True)
             os.makedirs(self._path(guest_id, "root"), mode=0o755, exist_ok=True)
-
-    def _attached(self, guest_id: str) -> list[str]:
-        shown = self._path(guest_id, "mounted") + "/"
-        found = mount.mounts_below(self._path(guest_id))
-        return [target for target in found if not target.startswith(shown)]
-
-    def _path(self, guest_id: str, part: str = "") -> str:
-        return os.path.join(self._directory, guest_id, part).rstrip("/")
 
 
 def _key(form_path: str) -> str:

@@ -5,7 +5,7 @@ import os
 from wirt.errors import Conflict, Failed, NotFound, OutOfSpace
 from wirt.host import files, lvm, mount
 from wirt.model.pool import StoragePool
-from wirt.model.presence import Presence
+from wirt.model.presence import present_if
 from wirt.storage.base import Part
 from wirt.storage.groundchecks import check_absent, check_device
 from wirt.units import render_bytes
@@ -47,7 +47,7 @@ class LvmGround:
             name="group",
             make=lambda: self._make_group(str(device)),
             take_away=self._remove_group,
-            probe=lambda: _is(lvm.has_group(self._group)),
+            probe=lambda: present_if(lvm.has_group(self._group)),
         )
         return [
             *([group] if device is not None else []),
@@ -55,13 +55,13 @@ class LvmGround:
                 name="thin-pool",
                 make=self._make_thin_pool,
                 take_away=self._remove_thin_pool,
-                probe=lambda: _is(self._is_ours()),
+                probe=lambda: present_if(self._is_ours()),
             ),
             Part(
                 name="directory",
                 make=self._make_directories,
                 take_away=self._remove_directories,
-                probe=lambda: _is(os.path.isdir(self._pool.path)),
+                probe=lambda: present_if(os.path.isdir(self._pool.path)),
             ),
         ]
 
@@ -131,7 +131,3 @@ class LvmGround:
     def _remove_directories(self) -> None:
         mount.unmount_below(self._pool.path)
         files.remove_tree(self._pool.path)
-
-
-def _is(there: bool) -> Presence:
-    return Presence.PRESENT if there else Presence.ABSENT
