@@ -15,7 +15,7 @@ import msgspec
 from wirt.dialects.xm import sxp
 from wirt.dialects.xm.definition import Definition, define, from_sxp, to_sxp
 from wirt.dialects.xm.program import NoDomain
-from wirt.errors import Error, InvalidInput
+from wirt.errors import Error, InvalidInput, Unsupported
 from wirt.host import files, lock
 from wirt.model.guest import Guest
 from wirt.model.home import Home
@@ -82,6 +82,16 @@ def is_privileged(text: str) -> bool:
     return text in ("0", PRIVILEGED)
 
 
+def check_unprivileged(verb: str, text: str) -> None:
+    """Check that domain 0 is not meant, to which that cannot be done.
+
+    Raises:
+        Unsupported: it is.
+    """
+    if is_privileged(text):
+        raise Unsupported(f"Cannot {verb} privileged domain 0")
+
+
 def find(context: Context, text: str) -> Domain:
     """Return the running domain of a name or an id.
 
@@ -107,10 +117,15 @@ def guest_name(name: str) -> str:
     Raises:
         InvalidInput: nothing is left of it.
     """
-    made = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:MAX_NAME].strip("-")
+    made = nearest_name(name)
     if not made:
         raise InvalidInput(f"{name!r} is not a domain name", hint="use a-z and 0-9, such as web1")
     return check_name(made)
+
+
+def nearest_name(text: str) -> str:
+    """Return what comes nearest to a text of the names that guests and nodes may have; nothing if none is near."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:MAX_NAME].strip("-")
 
 
 def read_definition(home: Home, guest: Guest) -> Definition | None:

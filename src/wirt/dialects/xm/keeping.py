@@ -1,7 +1,6 @@
 """``xm save``, ``restore`` and ``migrate``: what a domain's memory holds, kept or taken elsewhere."""
 
 import os
-import re
 from tempfile import TemporaryDirectory
 
 from wirt import app
@@ -10,16 +9,16 @@ from wirt.dialects.xm.call import Call
 from wirt.dialects.xm.definition import Definition
 from wirt.dialects.xm.domains import (
     DEFINITION,
+    check_unprivileged,
     find,
-    is_privileged,
     list_domains,
+    nearest_name,
     render_definition,
 )
 from wirt.errors import Conflict, InvalidInput, NotFound, Unsupported
 from wirt.host import files
 from wirt.model.guest import Guest
 from wirt.model.migration import Mode
-from wirt.model.names import MAX_NAME
 from wirt.model.node import Node
 from wirt.ops import migrate as migration
 from wirt.ops.checkpoint import checkpoint
@@ -39,7 +38,7 @@ def save(call: Call) -> int:
     The memory is kept with the guest; the file says where, and is what ``restore`` wants.
     """
     given, (name, path) = call.read({"checkpoint": "c"}, least=2)
-    _check_unprivileged("save", name)
+    check_unprivileged("save", name)
     with app.open_context() as context:
         domain = find(context, name)
         if os.path.lexists(path) and not os.path.isfile(path):
@@ -82,7 +81,7 @@ def migrate(call: Call) -> int:
             raise Unsupported(
                 f"--{option} cannot be given: nodes are reached by ssh", hint="leave it out"
             )
-    _check_unprivileged("migrate", name)
+    check_unprivileged("migrate", name)
     with app.open_context() as context:
         domain = find(context, name)
         node = _find_or_add(context, host)
@@ -130,7 +129,7 @@ def _read(path: str) -> dict[str, str]:
 
 def _find_or_add(context: Context, host: str) -> Node:
     """Return the node of a host; one that is not known is added, as one that is reached by ssh."""
-    name = re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")[:MAX_NAME]
+    name = nearest_name(host)
     for known in (host, name):
         try:
             return find_node(context, known)
@@ -141,8 +140,3 @@ def _find_or_add(context: Context, host: str) -> Node:
     node = Node(name=name, ssh=f"root@{host}")
     add_node(context, node)
     return node
-
-
-def _check_unprivileged(verb: str, name: str) -> None:
-    if is_privileged(name):
-        raise Unsupported(f"Cannot {verb} privileged domain 0")

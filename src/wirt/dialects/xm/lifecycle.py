@@ -9,15 +9,15 @@ from wirt.console import output
 from wirt.dialects.xm.call import Call
 from wirt.dialects.xm.domains import (
     Domain,
+    check_unprivileged,
     find,
     find_any,
     guest_name,
-    is_privileged,
     keep_definition,
     list_domains,
 )
 from wirt.dialects.xm.program import WrongUse
-from wirt.errors import Conflict, InvalidInput, Unsupported, WrongState
+from wirt.errors import Conflict, InvalidInput, WrongState
 from wirt.ops import destroy as destroying
 from wirt.ops.context import Context
 from wirt.ops.freeze import freeze, thaw
@@ -60,7 +60,7 @@ def reboot(call: Call) -> int:
 def rename(call: Call) -> int:
     """Give a domain another name."""
     _, (name, new) = call.read(least=2)
-    _check_unprivileged("rename", name)
+    check_unprivileged("rename", name)
     with app.open_context() as context:
         domain = find_any(context, name)
         if any(one.name == new for one in list_domains(context)):
@@ -79,7 +79,7 @@ def rename(call: Call) -> int:
 def delete(call: Call) -> int:
     """Remove a domain that does not run, with the disk that was made for it."""
     _, names = call.read(least=1)
-    _check_unprivileged("delete", names[0])
+    check_unprivileged("delete", names[0])
     with app.open_context() as context:
         domain = find_any(context, names[0])
         if domain.number is not None:
@@ -92,7 +92,7 @@ def delete(call: Call) -> int:
 
 def _on_one(call: Call, verb: str, do: Callable[[Context, Domain], object]) -> int:
     _, names = call.read(least=1)
-    _check_unprivileged(verb, names[0])
+    check_unprivileged(verb, names[0])
     with app.open_context() as context:
         do(context, find(context, names[0]))
     return 0
@@ -104,7 +104,7 @@ def _end(call: Call, given: dict[str, str], names: list[str], *, reboots: bool) 
         raise WrongUse(f"'xm {call.command}' requires a domain, or -a", call.command)
     what = "rebooted" if reboots else "terminated"
     if names:
-        _check_unprivileged(call.command, names[0])
+        check_unprivileged(call.command, names[0])
     with app.open_context() as context:
         domains = [find(context, name) for name in names] or [
             one for one in list_domains(context) if one.number is not None
@@ -120,8 +120,3 @@ def _end(call: Call, given: dict[str, str], names: list[str], *, reboots: bool) 
     if "wait" in given and "all" in given:
         output.say(f"All domains {what}")
     return 0
-
-
-def _check_unprivileged(verb: str, name: str) -> None:
-    if is_privileged(name):
-        raise Unsupported(f"Cannot {verb} privileged domain 0")

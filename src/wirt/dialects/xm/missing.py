@@ -4,10 +4,9 @@ from wirt import app
 from wirt.console import output
 from wirt.dialects.xm.call import Call
 from wirt.dialects.xm.domains import find
+from wirt.dialects.xm.usage import ACCESS_CONTROL, NODE_DEVICES
 from wirt.errors import Unsupported
 
-_NO_POLICY = "there is no access control module"
-_NO_DEVICES = "no device of the node is given to a domain"
 _WHY = {
     "log": ("there is no xend, and so no log of it", "of a domain: wirt console NAME --log"),
     "serve": ("there is no xend to be reached", "other nodes are reached by wirt node"),
@@ -21,35 +20,8 @@ _WHY = {
         ("vnet-list", "vnet-create", "vnet-delete"),
         ("a home has one network, its bridge", "see wirt network show"),
     ),
-    **dict.fromkeys(
-        (
-            "labels",
-            "addlabel",
-            "rmlabel",
-            "getlabel",
-            "dry-run",
-            "resources",
-            "makepolicy",
-            "loadpolicy",
-            "cfgbootpolicy",
-            "dumppolicy",
-        ),
-        (_NO_POLICY, None),
-    ),
-    **dict.fromkeys(
-        (
-            "pci-attach",
-            "pci-detach",
-            "pci-list",
-            "pci-list-assignable-devices",
-            "usb-add",
-            "usb-del",
-            "scsi-attach",
-            "scsi-detach",
-            "scsi-list",
-        ),
-        (_NO_DEVICES, None),
-    ),
+    **dict.fromkeys(ACCESS_CONTROL, ("there is no access control module", None)),
+    **dict.fromkeys(NODE_DEVICES, ("no device of the node is given to a domain", None)),
 }
 
 

@@ -7,6 +7,32 @@ import msgspec
 _HERE = "wirt.dialects.xm"
 
 
+ACCESS_CONTROL = (
+    "labels",
+    "addlabel",
+    "rmlabel",
+    "getlabel",
+    "dry-run",
+    "resources",
+    "makepolicy",
+    "loadpolicy",
+    "cfgbootpolicy",
+    "dumppolicy",
+)
+NODE_DEVICES = (
+    "pci-attach",
+    "pci-detach",
+    "pci-list",
+    "pci-list-assignable-devices",
+    "usb-add",
+    "usb-del",
+    "scsi-attach",
+    "scsi-detach",
+    "scsi-list",
+)
+"""Subcommands of which none can be done here."""
+
+
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """One subcommand."""
 
@@ -122,35 +148,8 @@ COMMANDS: Mapping[str, Command] = {
     "vnet-list": _no("List Vnets.", "[-l|--long]"),
     "vnet-create": _no("Create a vnet from ConfigFile.", "<ConfigFile>"),
     "vnet-delete": _no("Delete a Vnet.", "<VnetId>"),
-    **{
-        name: _no("Access control.")
-        for name in (
-            "labels",
-            "addlabel",
-            "rmlabel",
-            "getlabel",
-            "dry-run",
-            "resources",
-            "makepolicy",
-            "loadpolicy",
-            "cfgbootpolicy",
-            "dumppolicy",
-        )
-    },
-    **{
-        name: _no("A device of the node for a domain.")
-        for name in (
-            "pci-attach",
-            "pci-detach",
-            "pci-list",
-            "pci-list-assignable-devices",
-            "usb-add",
-            "usb-del",
-            "scsi-attach",
-            "scsi-detach",
-            "scsi-list",
-        )
-    },
+    **{name: _no("Access control.") for name in ACCESS_CONTROL},
+    **{name: _no("A device of the node for a domain.") for name in NODE_DEVICES},
     "help": _c("help:help_command", "[command]", "Print this help, or that of a command."),
 }
 """Those of Xen 3.0.3, and of 3.4 those that domains which stay when they end came with."""
