@@ -6,6 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from wirt.errors import InvalidInput
+from wirt.model.macs import is_of_many, read_mac
 
 FIRST = "eth0"
 """What a guest's first card is called inside, where its kernel has no name of its own for it."""
@@ -15,7 +16,6 @@ SMALLEST_MTU, LARGEST_MTU = 1280, 65535
 """Bytes: what IPv6 needs (RFC 8200), and what the node's cards can carry."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
-_MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
 
 class CardKind(StrEnum):
@@ -89,8 +89,8 @@ def check_mac(text: str) -> str:
     Raises:
         InvalidInput: it is none, or one of a group.
     """
-    mac = text.lower()
-    if _MAC.fullmatch(mac) is None or int(mac[:2], 16) & 1 or mac == "00:00:00:00:00:00":
+    mac = read_mac(text)
+    if mac is None or is_of_many(mac) or mac == "00:00:00:00:00:00":
         raise InvalidInput(
             f"{text!r} is not the MAC of a card",
             hint="write six pairs of digits, such as 02:00:5e:00:53:01; the first pair is even",

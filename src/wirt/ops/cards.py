@@ -227,13 +227,22 @@ def _with_prefix(text: str) -> str:
 
 
 def _check_mac_free(context: Context, card: Card) -> None:
+    found = find_mac(context, card.mac) if card.mac else None
+    if found is not None:
+        guest, other = found
+        raise Conflict(
+            f"the MAC {card.mac} is that of card {other.name} of guest {guest.name}",
+            hint="choose another or leave --mac out",
+        )
+
+
+def find_mac(context: Context, mac: str, *, but: str | None = None) -> tuple[Guest, Card] | None:
+    """Return whose a MAC is, and of which card; None if nobody's, or only of the guest called ``but``."""
     for guest in context.store.guests():
-        for other in guest.all_cards:
-            if card.mac and other.mac == card.mac:
-                raise Conflict(
-                    f"the MAC {card.mac} is that of card {other.name} of guest {guest.name}",
-                    hint="choose another or leave --mac out",
-                )
+        for card in guest.all_cards:
+            if card.mac == mac and guest.name != but:
+                return guest, card
+    return None
 
 
 def check_changeable(context: Context, guest: Guest, after: Guest) -> list[Step]:

@@ -241,11 +241,14 @@ def _mac_for(context: Context, request: CreateRequest, guest_id: str) -> str:
     if request.mac is None:
         return context.network.mac(guest_id)
     mac = check_mac(request.mac)
-    for guest in context.store.guests():
-        if guest.mac == mac and guest.name != request.name:
-            raise Conflict(
-                f"MAC {mac} is that of guest {guest.name}", hint="choose another or leave it out"
-            )
+    # Loaded here: few guests are given one.
+    from wirt.ops.cards import find_mac
+
+    found = find_mac(context, mac, but=request.name)
+    if found is not None:
+        raise Conflict(
+            f"MAC {mac} is that of guest {found[0].name}", hint="choose another or leave it out"
+        )
     return mac
 
 

@@ -5,12 +5,12 @@ import re
 import msgspec
 
 from wirt.errors import InvalidInput
+from wirt.model.macs import read_mac
 
 MODES = ("r", "w", "w!")
 _CARD_KEYS = frozenset(
     {"backend", "bridge", "ip", "mac", "model", "rate", "script", "type", "vifname"}
 )
-_MAC = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}")
 _DEVICE = re.compile(r"(?:(?P<kind>sd|hd|xvd)(?P<letter>[a-z])(?P<partition>\d{0,2}))")
 _MAJORS = {"sd": 8, "xvd": 202}
 _HD_MAJORS = (3, 22, 33, 34)
@@ -127,7 +127,7 @@ def parse_card(text: str) -> Card:
             raise InvalidInput(f"Invalid vif option: {key}")
         options[key] = value
     mac = options.get("mac")
-    if mac and _MAC.fullmatch(mac) is None:
+    if mac and read_mac(mac) is None:
         raise InvalidInput(f"{mac} is not a MAC address", hint="such as 00:16:3e:01:02:03")
     return Card(options=options)
 
