@@ -11,7 +11,7 @@ from timing import run, seconds_of
 
 from wirt.model.guest import Guest
 from wirt.model.limits import Limits
-from wirt.model.names import BRIDGES, home_tag
+from wirt.model.names import bridge_name, home_tag
 from wirt.state.base import Intent
 from wirt.state.sqlite import SqliteStore
 
@@ -39,7 +39,7 @@ class Wirt:
     @property
     def bridge(self) -> str:
         """Return the name of the home's bridge."""
-        return f"{BRIDGES}{home_tag(self.environment['WIRT_HOME'])}"
+        return bridge_name(home_tag(self.environment["WIRT_HOME"]))
 
     def command(self, *arguments: str) -> list[str]:
         """Return a command line."""

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from ipaddress import IPv4Network
 
 import msgspec
 
@@ -204,15 +205,10 @@ def network_arguments(launch: Launch, interface: str) -> list[str]:
             if ":" in address:
                 version, netmask, address = 6, prefix, f"[{address}]"
             else:
-                version, netmask = 4, _netmask(int(prefix))
+                version, netmask = 4, str(IPv4Network((0, int(prefix))).netmask)
             way = f"{gateways.pop(version, None) or ''}:{netmask}"
             told.append(f"ip={address}::{way}:{launch.hostname}:{interface}{number}:off{mtu}")
     return told
-
-
-def _netmask(prefix: int) -> str:
-    mask = ((1 << 32) - 1) ^ ((1 << (32 - prefix)) - 1)
-    return ".".join(str(mask >> shift & 255) for shift in (24, 16, 8, 0))
 
 
 def open_console(place: Place) -> int:

@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from wirt.errors import Conflict
 from wirt.host import links, nft, sockets
 from wirt.model.forward import Forward
-from wirt.model.names import BRIDGES
+from wirt.model.names import BRIDGES, bridge_name
 from wirt.model.presence import Presence
 from wirt.network import addresses, nat, uplinks
 from wirt.network.base import Reach
@@ -21,7 +21,7 @@ class NftGateway:
     def __init__(self, tag: str, subnet: IPv4Network) -> None:
         """Describe what leads out of the bridge of the home ``tag``; nothing is made yet."""
         self._tag = tag
-        self._bridge = f"{BRIDGES}{tag}"
+        self._bridge = bridge_name(tag)
         self._subnet = subnet
 
     def look(self) -> Reach:

@@ -6,6 +6,7 @@ processor helps with: Xen's, else KVM's, else QEMU's, which does without.
 
 import os
 import re
+from ipaddress import IPv4Network
 
 from wirt.approaches.base import HasScreen
 from wirt.approaches.registry import APPROACHES
@@ -18,7 +19,7 @@ from wirt.model.card import Card as NetworkCard
 from wirt.model.disk import letter_of
 from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import Limits
-from wirt.model.names import BRIDGES
+from wirt.model.names import bridge_name
 from wirt.model.resources import NicKind
 from wirt.ops.context import Context
 from wirt.ops.create import DEFAULT_TEMPLATE, CreateRequest, OwnDisk
@@ -255,7 +256,7 @@ def _card(definition: Definition) -> Card:
 
 
 def _check_bridge(context: Context, card: Card) -> None:
-    wanted, own = card.get("bridge"), f"{BRIDGES}{context.home.tag}"
+    wanted, own = card.get("bridge"), bridge_name(context.home.tag)
     if wanted is not None and wanted not in (own, *xend.bridges(context.home)):
         raise InvalidInput(
             f"there is no bridge {wanted}",
@@ -273,9 +274,7 @@ def _check_network(context: Context, definition: Definition) -> None:
         )
     anyone = NetworkCard(mac="", addresses=("0.0.0.0",))
     nic = context.network.nic("000000", anyone, NicKind.TAP, ipv6=False)
-    netmask = ".".join(
-        str((2**32 - 2 ** (32 - nic.prefix)) >> shift & 255) for shift in (24, 16, 8, 0)
-    )
+    netmask = str(IPv4Network((0, nic.prefix)).netmask)
     for key, right in (("gateway", nic.gateway), ("netmask", netmask)):
         if definition.text(key) not in (None, right):
             raise InvalidInput(
