@@ -148,9 +148,14 @@ def probe_meminfo(tree: KernelTree | None = None) -> dict[str, int]:
     }
 
 
+def read_first_cpu(tree: KernelTree | None = None) -> Mapping[str, str]:
+    """Return what the kernel says of the first processor, by its own words for it."""
+    return _pairs((tree or KernelTree()).lines("/proc/cpuinfo"))
+
+
 def probe_cpu(tree: KernelTree) -> Cpu:
     """Ask the kernel about the processors."""
-    first = _pairs(tree.lines("/proc/cpuinfo"))
+    first = read_first_cpu(tree)
     flags = first.get("flags", "").split()
     smt = tree.number(f"{_CPUS}/smt/active")
     return Cpu(

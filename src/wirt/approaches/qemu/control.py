@@ -14,6 +14,8 @@ from wirt.units import render_bytes
 
 STILL_SECONDS = 10.0
 """How long a guest may take to give memory away without coming any nearer to what is asked of it."""
+NO_BOUND = 1 << 50
+"""Bytes a second at which memory is sent: whatever it is sent to takes what it can."""
 _LOOK_SECONDS = 0.05
 _CAPABILITIES = ("events", "auto-converge", "pause-before-switchover")
 """What QEMU can do while it sends a machine's memory, and keeps doing the next time unless it is told not to."""

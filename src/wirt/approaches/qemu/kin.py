@@ -9,7 +9,7 @@ from wirt.approaches.qemu.control import ask_machine
 from wirt.approaches.qemu.machine import Machine
 from wirt.approaches.qemu.monitor import Monitor
 from wirt.errors import Unsupported
-from wirt.host import run
+from wirt.host import facts, run
 
 
 class Kin(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,11 +66,5 @@ def _version() -> str:
 
 
 def _processor() -> str:
-    fields = {}
-    with open("/proc/cpuinfo") as lines:
-        for line in lines:
-            if not line.strip():
-                break
-            name, _, value = line.partition(":")
-            fields[name.strip()] = value.strip()
+    fields = facts.read_first_cpu()
     return f"{fields.get('model name', 'unknown')}: {fields.get('flags', '')}"

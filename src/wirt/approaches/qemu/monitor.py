@@ -68,10 +68,7 @@ class Monitor:
         Raises:
             Failed: it did not take it.
         """
-        try:
-            socket.send_fds(self._connection, [_ONE_BYTE], [descriptor])
-        except OSError as error:
-            raise Failed(f"QEMU's monitor did not take a descriptor: {error}") from error
+        self._pass(descriptor)
         self.execute("getfd", {"fdname": name})
 
     def lend(self, descriptor: int, number: int) -> str:
@@ -80,10 +77,7 @@ class Monitor:
         Raises:
             Failed: it did not take it.
         """
-        try:
-            socket.send_fds(self._connection, [_ONE_BYTE], [descriptor])
-        except OSError as error:
-            raise Failed(f"QEMU's monitor did not take a descriptor: {error}") from error
+        self._pass(descriptor)
         self.execute("add-fd", {"fdset-id": number})
         return f"/dev/fdset/{number}"
 
@@ -115,6 +109,13 @@ class Monitor:
                 raise Failed(f"QEMU's monitor does not answer: {error}") from error
             if "event" in said:
                 self._events.append(said)
+
+    def _pass(self, descriptor: int) -> None:
+        """Send a descriptor, for the command that comes next."""
+        try:
+            socket.send_fds(self._connection, [_ONE_BYTE], [descriptor])
+        except OSError as error:
+            raise Failed(f"QEMU's monitor did not take a descriptor: {error}") from error
 
     def _read(self, deadline: float) -> dict[str, Any]:
         while b"\n" not in self._rest:

@@ -13,7 +13,7 @@ from typing import Any
 from wirt.approaches import ownkernel
 from wirt.approaches.base import Sent
 from wirt.approaches.qemu import holding
-from wirt.approaches.qemu.control import switch_on
+from wirt.approaches.qemu.control import NO_BOUND, switch_on
 from wirt.approaches.qemu.holding import DISK_JOB, DISK_THERE
 from wirt.approaches.qemu.monitor import Monitor, connected, talking
 from wirt.errors import Failed, TimedOut
@@ -26,8 +26,6 @@ _ROOT = "root"
 """QEMU's node for the guest's disk (see ``build``)."""
 _EXPORT = "disk"
 
-_NO_BOUND = 1 << 50
-"""Bytes a second: the link takes what it can."""
 _STALL_SECONDS = 30.0
 """How long nothing may go over before it is given up."""
 _LOOK_SECONDS = 1.0
@@ -92,7 +90,7 @@ def send(
         with talking(ownkernel.private_directory(place)) as monitor:
             _mirror(monitor, gates[_DISK])
             switch_on(monitor, "events", "auto-converge", "pause-before-switchover")
-            bounds = {"max-bandwidth": _NO_BOUND, "downtime-limit": round(downtime * 1000)}
+            bounds = {"max-bandwidth": NO_BOUND, "downtime-limit": round(downtime * 1000)}
             monitor.execute("migrate-set-parameters", bounds)
             _knock(monitor, gates[_MEMORY], _MEMORY)
             monitor.execute("migrate", {"uri": f"fd:{_MEMORY}"})

@@ -20,8 +20,6 @@ from wirt.model.launch import Place
 
 _MEMORY, _MACHINE = "memory", "machine.json"
 """Names in a checkpoint's directory."""
-_NO_BOUND = 1 << 50
-"""Bytes a second: a file takes what it can."""
 _STALL_SECONDS = 60.0
 """How long nothing may be written before it is given up."""
 
@@ -89,7 +87,7 @@ def _write_memory(monitor: Monitor, path: str) -> None:
     memory = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         control.switch_on(monitor, "events")
-        monitor.execute("migrate-set-parameters", {"max-bandwidth": _NO_BOUND})
+        monitor.execute("migrate-set-parameters", {"max-bandwidth": control.NO_BOUND})
         monitor.hand_over(memory, _MEMORY)
         monitor.execute("migrate", {"uri": f"fd:{_MEMORY}"})
         while (status := _next_status(monitor)) != "completed":
