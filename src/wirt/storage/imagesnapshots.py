@@ -6,8 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from wirt.errors import OutOfSpace, Unsupported
 from wirt.host import files, loop, mount
 from wirt.storage import loopdisk
-from wirt.storage.snapshots import LayerSnapshots
-from wirt.units import render_bytes
+from wirt.storage.snapshots import LayerSnapshots, does_not_fit
 
 
 class ImageSnapshots(LayerSnapshots):
@@ -75,11 +74,7 @@ class ImageSnapshots(LayerSnapshots):
             try:
                 loopdisk.resize_file(layer, size)
             except OutOfSpace as error:
-                raise OutOfSpace(
-                    f"what the snapshot holds does not fit into a disk of {render_bytes(size)}",
-                    detail=error.detail,
-                    hint="give the guest a larger one first, with wirt set --disk",
-                ) from error
+                raise does_not_fit(error, size) from error
 
     def _is_tree(self, guest_id: str) -> bool:
         return os.path.isdir(self._file_system(guest_id))

@@ -234,15 +234,8 @@ class LoopDisks(DirectoryPool):
         layer = self._path(guest_id, MOUNTED)
         if not mount.is_mounted(layer):
             return None
-        found = os.statvfs(layer)
         # What keeps the guest from growing is none of its own.
-        filled = _allocated(f"{layer}/{_FILLER}")
-        return DiskUsage(
-            bytes=(found.f_blocks - found.f_bfree) * found.f_frsize - filled,
-            bytes_limit=found.f_blocks * found.f_frsize,
-            inodes=found.f_files - found.f_ffree,
-            inodes_limit=found.f_files,
-        )
+        return usage_of(layer, foreign=_allocated(f"{layer}/{_FILLER}"))
 
 
 def _set_length(disk: str, length: int) -> None:
@@ -306,6 +299,17 @@ def resize_file(disk: str, size: int) -> None:
         os.truncate(disk, wanted)
     fit_file_system(disk, wanted)
     os.truncate(disk, wanted)
+
+
+def usage_of(mounted: str, *, foreign: int = 0) -> DiskUsage:
+    """Return what of a mounted file system is used, but for so many bytes that are none of its guest's."""
+    found = os.statvfs(mounted)
+    return DiskUsage(
+        bytes=(found.f_blocks - found.f_bfree) * found.f_frsize - foreign,
+        bytes_limit=found.f_blocks * found.f_frsize,
+        inodes=found.f_files - found.f_ffree,
+        inodes_limit=found.f_files,
+    )
 
 
 def fit_file_system(disk: str, wanted: int) -> None:

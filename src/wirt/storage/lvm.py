@@ -20,6 +20,7 @@ from wirt.model.resources import BlockImage, DiskUsage, Idmap, Root, RootTree
 from wirt.storage import volumes
 from wirt.storage.base import Snapshots
 from wirt.storage.guestdirectories import GuestDirectories
+from wirt.storage.loopdisk import usage_of
 from wirt.units import render_bytes
 
 VOLUME = "volume"
@@ -198,15 +199,7 @@ class LvmPool(GuestDirectories):
     def measure(self, guest_id: str) -> DiskUsage | None:
         """Ask a tree's file system, None if it is not mounted."""
         layer = self._path(guest_id, _MOUNTED)
-        if not mount.is_mounted(layer):
-            return None
-        found = os.statvfs(layer)
-        return DiskUsage(
-            bytes=(found.f_blocks - found.f_bfree) * found.f_frsize,
-            bytes_limit=found.f_blocks * found.f_frsize,
-            inodes=found.f_files - found.f_ffree,
-            inodes_limit=found.f_files,
-        )
+        return usage_of(layer) if mount.is_mounted(layer) else None
 
     def snapshots(self) -> Snapshots:
         """Return the keeper of this pool's snapshots: thin snapshots."""

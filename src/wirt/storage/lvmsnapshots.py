@@ -6,8 +6,7 @@ from wirt.errors import OutOfSpace, Unsupported
 from wirt.host import lvm
 from wirt.model.presence import Presence
 from wirt.storage import volumes
-from wirt.storage.snapshots import NEW, LayerSnapshots
-from wirt.units import render_bytes
+from wirt.storage.snapshots import NEW, LayerSnapshots, does_not_fit
 
 
 class LvmSnapshots(LayerSnapshots):
@@ -52,11 +51,7 @@ class LvmSnapshots(LayerSnapshots):
         try:
             volumes.fit(layer, size)
         except OutOfSpace as error:
-            raise OutOfSpace(
-                f"what the snapshot holds does not fit into a disk of {render_bytes(size)}",
-                detail=error.detail,
-                hint="give the guest a larger one first, with wirt set --disk",
-            ) from error
+            raise does_not_fit(error, size) from error
 
     def _show(self, layer: str, form_path: str, target: str) -> None:
         volumes.show(layer, target)

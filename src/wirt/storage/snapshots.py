@@ -9,9 +9,10 @@ import os
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext, suppress
 
-from wirt.errors import Failed
+from wirt.errors import Failed, OutOfSpace
 from wirt.host import btrfs, files, mount, run
 from wirt.model.presence import Presence
+from wirt.units import render_bytes
 
 NEW, _OLD = ".new", ".old"
 """Ends of the names of a copy in the making, and of a layer that another takes the place of."""
@@ -136,6 +137,15 @@ class LayerSnapshots(ABC):
 
     def _mount_point(self, guest_id: str, name: str) -> str:
         return os.path.join(self._directory, guest_id, "mounted", name)
+
+
+def does_not_fit(error: OutOfSpace, size: int) -> OutOfSpace:
+    """Return the refusal of a snapshot that holds more than a disk of ``size`` bytes."""
+    return OutOfSpace(
+        f"what the snapshot holds does not fit into a disk of {render_bytes(size)}",
+        detail=error.detail,
+        hint="give the guest a larger one first, with wirt set --disk",
+    )
 
 
 def _remove_if_empty(directory: str) -> None:
