@@ -1,6 +1,6 @@
 """The packet filter of the node, changed by ``nft``: each call is one transaction, done whole or not at all."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,33 +24,22 @@ def apply(commands: str) -> None:
 
 
 @contextmanager
-def attempting(commands: str) -> Iterator[Callable[[], int]]:
-    """Try the commands while the block runs; what is yielded waits, and returns nft's exit status.
+def applying(commands: str) -> Iterator[None]:
+    """Do the commands while the block runs; they are done when it ends.
 
     For what deletes: the kernel lets go of nft only when no packet can be looking at it any more, which takes it longer
     than all else that nft does (16 ms to 2 ms).
 
     Raises:
-        Unsupported: nft is not installed.
+        Failed, Unsupported: as ``apply``.
     """
     started = run.spawn(["nft", commands])
     try:
-        yield started.wait
-    finally:
-        started.wait()
-
-
-@contextmanager
-def applying(commands: str) -> Iterator[None]:
-    """Do the commands while the block runs; they are done when it ends.
-
-    Raises:
-        Failed, Unsupported: as ``apply``.
-    """
-    with attempting(commands) as wait:
         yield
+    finally:
+        status = started.wait()
     # Ctrl-C on a terminal may have ended it: again is no error, and says what is the matter if it was refused.
-    if wait() != 0:
+    if status != 0:
         apply(commands)
 
 
