@@ -22,7 +22,7 @@ from wirt.model.disk import letter_of
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 from wirt.model.resources import Drive, Nic, NicKind
 from wirt.units import MIB
 
@@ -207,7 +207,7 @@ class FakeApproach:
     def probe_disk(self, place: Place, drive: Drive) -> Presence:
         """Look for it."""
         there = os.path.exists(self._disk(place, drive))
-        return Presence.PRESENT if there else Presence.ABSENT
+        return present_if(there)
 
     def grow_disk(self, place: Place, drive: Drive, size: int) -> None:
         """Do nothing: a file is as large as it is."""

@@ -11,6 +11,6 @@ class Presence(StrEnum):
     PRESENT = "present"
 
 
-def present_if(there: bool) -> Presence:
-    """Return the presence of a thing of which there is no half."""
+def present_if(there: object) -> Presence:
+    """Return the presence of a thing of which there is no half: whether there is anything."""
     return Presence.PRESENT if there else Presence.ABSENT

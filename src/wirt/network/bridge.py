@@ -16,7 +16,7 @@ from wirt.host import arp, files, links, nft, nftset, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.card import Card
 from wirt.model.names import bridge_name, interface_name, interface_prefix
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 from wirt.model.resources import Nic, NicKind
 from wirt.network import addresses
 from wirt.network import filter as rules
@@ -238,7 +238,7 @@ class BridgeNetwork:
     def probe(self, nic: Nic) -> Presence:
         """Ask the kernel whether the node's side is there, and whether the filter lets it through."""
         if nic.kind is NicKind.ALIAS:
-            return Presence.PRESENT if self._has_alias(nic) else Presence.ABSENT
+            return present_if(self._has_alias(nic))
         if links.is_up(nic.interface):
             return Presence.PRESENT
         if links.exists(nic.interface) or self._is_open(nic):

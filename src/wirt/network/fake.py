@@ -15,8 +15,8 @@ from wirt.host import files
 from wirt.model.capability import Capability, no, yes
 from wirt.model.card import Card
 from wirt.model.forward import Forward
-from wirt.model.names import BRIDGES, bridge_name, interface_name
-from wirt.model.presence import Presence
+from wirt.model.names import bridge_name, interface_name
+from wirt.model.presence import Presence, present_if
 from wirt.model.rates import Rates
 from wirt.model.resources import Nic, NicKind
 from wirt.network import addresses
@@ -185,7 +185,7 @@ class FakeGateway:
         taken: Sequence[int] = (),
     ) -> None:
         self._directory = Path(directory)
-        self._bridge = f"{BRIDGES}{tag}"
+        self._bridge = bridge_name(tag)
         self._subnet = subnet
         self._fail_at = fail_at
         self._taken = taken
@@ -203,7 +203,7 @@ class FakeGateway:
 
     def probe(self) -> Presence:
         """Look for the files."""
-        return Presence.PRESENT if self._all() else Presence.ABSENT
+        return present_if(self._all())
 
     def open(self, forwards: Mapping[str, Sequence[Forward]], *, outbound: bool) -> None:
         """Write the files."""
@@ -292,7 +292,7 @@ class FakeShaper:
 
     def probe(self, nic: Nic) -> Presence:
         """Look for the file."""
-        return Presence.PRESENT if self._files(nic) else Presence.ABSENT
+        return present_if(self._files(nic))
 
     def _count(self, call: str) -> None:
         self._calls += 1

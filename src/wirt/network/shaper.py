@@ -9,7 +9,7 @@ import shlex
 
 from wirt.host import links, nft, run
 from wirt.model.capability import Capability, no, yes
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 from wirt.model.rates import Rates
 from wirt.model.resources import Nic, NicKind
 
@@ -60,7 +60,7 @@ class CardShaper:
     def probe(self, nic: Nic) -> Presence:
         """Ask the kernel whether there is something that would not go with the card."""
         there = nft.has_table(_FAMILY, nic.interface)
-        return Presence.PRESENT if there else Presence.ABSENT
+        return present_if(there)
 
 
 def build_outward(card: str, rate: int | None) -> str:

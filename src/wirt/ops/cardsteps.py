@@ -9,7 +9,7 @@ from wirt.errors import Failed, Unsupported
 from wirt.host import links
 from wirt.model.card import Card, CardKind
 from wirt.model.guest import Guest, Handle
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 from wirt.model.resources import Nic, NicKind
 from wirt.network.base import Network
 from wirt.ops import reach
@@ -166,7 +166,7 @@ class CardSteps:
         def is_away() -> Presence:
             # With a guest that has ended by itself the kernel gives back what is no device of its own making.
             runs = approach.probe(self._place) is Presence.PRESENT
-            return Presence.PRESENT if runs and not links.exists(card.name) else Presence.ABSENT
+            return present_if(runs and not links.exists(card.name))
 
         return Step(
             name=f"device-{card.name}",

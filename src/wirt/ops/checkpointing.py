@@ -11,7 +11,7 @@ from wirt.host import files
 from wirt.model.card import CardKind
 from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Guest
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 from wirt.ops.context import Context
 from wirt.ops.step import Step
 from wirt.ops.steps import Ladder
@@ -98,7 +98,7 @@ def to_forget(context: Context, guest: Guest, name: str) -> list[Step]:
             name="memory",
             do=lambda: os.makedirs(directory, mode=0o700),
             undo=lambda: files.remove_tree(directory),
-            probe=lambda: Presence.PRESENT if os.path.isdir(directory) else Presence.ABSENT,
+            probe=lambda: present_if(os.path.isdir(directory)),
         ),
     ]
 

@@ -13,7 +13,7 @@ from wirt.errors import Error, Unsupported
 from wirt.host import files
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 from wirt.ops import journal
 from wirt.ops.checkpointing import find_obstacles, to_resume, why_not
 from wirt.ops.context import Context
@@ -214,9 +214,7 @@ def _steps(
             name="memory",
             do=make,
             undo=forget,
-            probe=lambda: (
-                Presence.PRESENT if any(map(os.path.isdir, directories)) else Presence.ABSENT
-            ),
+            probe=lambda: present_if(any(map(os.path.isdir, directories))),
         ),
         Step(
             name="dump",

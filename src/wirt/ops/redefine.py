@@ -13,8 +13,8 @@ from wirt.ops.create import CreateRequest, plan
 def redefine(context: Context, name: str, request: CreateRequest) -> Guest:
     """Give a stopped guest another definition and return it.
 
-    That is its limits, but for its disk, its kernel, card, screen and host name. An address that is not asked for stays what it was. Nothing is made and nothing taken away, so this is one row change, and
-    needs no journal.
+    That is its limits, but for its disk, its kernel, card, screen and host name. An address that is not asked for stays what it
+    was. Nothing is made and nothing taken away, so this is one row change, and needs no journal.
 
     Raises:
         InvalidInput, NotFound, WrongState, Conflict, Unsupported, Busy: nothing was changed.

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from wirt.host import btrfs, files, mount, run
 from wirt.model.capability import Capability, no, yes
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 from wirt.model.resources import DiskUsage, Idmap, RootTree
 from wirt.storage.base import Snapshots
 from wirt.storage.guestdirectories import GuestDirectories
@@ -104,7 +104,7 @@ class BtrfsPool(GuestDirectories):
 
     def probe_attached(self, guest_id: str) -> Presence:
         """Ask the kernel whether the root is mounted."""
-        return Presence.PRESENT if self._attached(guest_id) else Presence.ABSENT
+        return present_if(self._attached(guest_id))
 
     def parts(self, guest_id: str) -> tuple[str, ...]:
         """Return the subvolume: what it has of its template is there already, and does not go over again."""

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from wirt.host import files
 from wirt.model.disk import RAW
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 
 DIRECTORY = "disks"
 """In the guest's own."""
@@ -57,7 +57,7 @@ class DiskFiles:
 
     def probe(self, guest_id: str, name: str) -> Presence:
         """Look for the file."""
-        return Presence.PRESENT if os.path.exists(self.path(guest_id, name)) else Presence.ABSENT
+        return present_if(os.path.exists(self.path(guest_id, name)))
 
     def path(self, guest_id: str, name: str) -> str:
         """Return where the file is."""

@@ -16,7 +16,7 @@ from typing_extensions import override
 from wirt.errors import Failed
 from wirt.host import files
 from wirt.model.capability import Capability, yes
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 from wirt.model.resources import DiskUsage, Idmap, RootTree
 from wirt.storage.base import Disks
 from wirt.storage.diskfiles import DIRECTORY, DiskFiles
@@ -95,7 +95,7 @@ class FakePool:
     def probe_attached(self, guest_id: str) -> Presence:
         """Look for the file that says so."""
         there = os.path.exists(self._path(guest_id, "attached"))
-        return Presence.PRESENT if there else Presence.ABSENT
+        return present_if(there)
 
     def place(self, guest_id: str) -> str:
         """Return the guest's directory."""

@@ -10,7 +10,7 @@ import time
 from wirt.approaches.uml import mconsole
 from wirt.errors import Failed, InvalidInput
 from wirt.model.disk import letter_of
-from wirt.model.presence import Presence
+from wirt.model.presence import Presence, present_if
 from wirt.model.resources import Drive
 
 _OPEN_SECONDS, _LOOK_SECONDS = 3.0, 0.1
@@ -80,4 +80,4 @@ def detach(directory: str, drive: Drive) -> None:
 def probe(directory: str, drive: Drive) -> Presence:
     """Ask the guest's kernel whether it has a disk at that place: it answers with its file."""
     has = mconsole.ask(directory, f"config ubd{drive.unit}")
-    return Presence.PRESENT if has else Presence.ABSENT
+    return present_if(has)
