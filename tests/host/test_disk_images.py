@@ -15,6 +15,7 @@ from wirt import app
 from wirt.errors import Conflict, Corrupt, Error, InvalidInput, NotFound, WrongState
 from wirt.model.disk import IMAGE_FORMATS, DiskImage
 from wirt.model.limits import Limits
+from wirt.model.resources import BlockImage
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
@@ -66,6 +67,15 @@ def test_disk_goes_through_every_format_and_is_the_same(
 
         assert disk == SIZE
     assert Path(path).read_bytes() == Path(image).read_bytes()
+
+
+def test_disk_that_is_raw_in_its_pool_is_written_out(image: str, tmp_path: Path) -> None:
+    disk = BlockImage(path=image, format="raw", backing=None)
+    target = tmp_path / "written.raw"
+
+    diskimages.write_out(disk, str(target), "raw")
+
+    assert target.read_bytes() == Path(image).read_bytes()
 
 
 def test_imported_disk_can_be_larger_and_not_smaller(context: Context, image: str) -> None:
