@@ -3,6 +3,7 @@
 LXC's monitor keeps the configuration of the container's start: one that reboots by itself has the cards of then.
 """
 
+from wirt.approaches.lxc import veth
 from wirt.approaches.lxc.checkpoint import find_init
 from wirt.host import links
 from wirt.model.launch import Place
@@ -30,8 +31,8 @@ def build_change(before: Nic, after: Nic, *, mtu: int) -> list[str]:
     return [
         f"link set {name} mtu {mtu}",
         # Once more what is to go: there is no deleting of what may not be there.
-        *(_address("replace", one, name) for one in (*after.addresses, *gone)),
-        *(_address("delete", one, name) for one in gone),
+        *(veth.address("replace", one, name) for one in (*after.addresses, *gone)),
+        *(veth.address("delete", one, name) for one in gone),
     ]
 
 
@@ -47,22 +48,8 @@ def plug(place: Place, nic: Nic) -> None:
             links.batch([f"link set {nic.interface} netns {init}"])
     else:
         links.delete(nic.interface)
-        links.batch(
-            [
-                f"link add {nic.interface} type veth peer name {nic.name} address {nic.mac} netns {init}",
-                *([f"link set {nic.interface} mtu {nic.mtu}"] if nic.mtu else []),
-                f"link set {nic.interface} master {nic.bridge}",
-                f"link set {nic.interface} up",
-            ]
-        )
-    links.batch(
-        [
-            *([f"link set {nic.name} mtu {nic.mtu}"] if nic.mtu else []),
-            f"link set {nic.name} up",
-            *(_address("replace", one, nic.name) for one in nic.addresses),
-        ],
-        inside=init,
-    )
+        links.batch([*veth.make(nic, str(init)), veth.join(nic), f"link set {nic.interface} up"])
+    links.batch(veth.set_up(nic, "replace"), inside=init)
 
 
 def unplug(place: Place, nic: Nic) -> None:
@@ -84,8 +71,3 @@ def network_of(place: Place) -> str:
         Failed: it has ended.
     """
     return f"/proc/{find_init(place.name)}/ns/net"
-
-
-def _address(act: str, address: str, name: str) -> str:
-    # Nobody else has it: the filter sees to that.
-    return f"address {act} {address} dev {name}{' nodad' if ':' in address else ' broadcast +'}"

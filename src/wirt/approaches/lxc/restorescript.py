@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from wirt.approaches.lxc import veth
 from wirt.approaches.lxc.groups import Group
 from wirt.model.resources import Nic
 
@@ -48,8 +49,12 @@ def build_network_script(plan: RestorePlan) -> str:
     The cards are joined to their bridges only when every socket is there again: the kernel answers what comes for a connection that
     it does not know yet with a reset, and that connection would be lost.
     """
-    joining = [f"link set {nic.interface} master {nic.bridge}" for nic in plan.nics]
-    outside = [line for nic in plan.nics for line in _outside(nic)]
+    joining = [veth.join(nic) for nic in plan.nics]
+    outside = [
+        line
+        for nic in plan.nics
+        for line in (*veth.make(nic, "$CRTOOLS_INIT_PID"), f"link set {nic.interface} up")
+    ]
     inside = ["link set lo up", *(line for nic in plan.nics for line in _inside(nic))]
     lines = [
         "#!/bin/sh",
@@ -71,25 +76,9 @@ def build_network_script(plan: RestorePlan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _outside(nic: Nic) -> list[str]:
-    peer = f"peer name {nic.name} address {nic.mac} netns $CRTOOLS_INIT_PID"
-    return [
-        f"link add {nic.interface} type veth {peer}",
-        *([f"link set {nic.interface} mtu {nic.mtu}"] if nic.mtu else []),
-        f"link set {nic.interface} up",
-    ]
-
-
 def _inside(nic: Nic) -> list[str]:
     return [
-        *([f"link set {nic.name} mtu {nic.mtu}"] if nic.mtu else []),
-        f"link set {nic.name} up",
-        *(
-            f"address add {address} dev {nic.name} nodad"
-            if ":" in address
-            else f"address add {address} broadcast + dev {nic.name}"
-            for address in nic.addresses
-        ),
+        *veth.set_up(nic, "add"),
         *([f"route add default via {nic.gateway}"] if nic.gateway else []),
         *([f"route add default via {nic.gateway6}"] if nic.gateway6 else []),
     ]

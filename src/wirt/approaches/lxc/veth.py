@@ -1,0 +1,39 @@
+"""What ``ip`` is told to give a container a card: a pair of veth, one end of it on the node's bridge."""
+
+from wirt.model.resources import Nic
+
+
+def make(nic: Nic, init: str) -> list[str]:
+    """Return what makes both ends, from the node; its own is on no bridge and not up yet.
+
+    Args:
+        nic: the card.
+        init: a process in the container's network, or the shell's name for its id.
+    """
+    return [
+        f"link add {nic.interface} type veth peer name {nic.name} address {nic.mac} netns {init}",
+        *_mtu(nic.interface, nic),
+    ]
+
+
+def join(nic: Nic) -> str:
+    """Return what gives the node's end to the bridge."""
+    return f"link set {nic.interface} master {nic.bridge}"
+
+
+def set_up(nic: Nic, act: str) -> list[str]:
+    """Return what gives a card its MTU and its addresses, inside; with ``replace`` that can be done again, with ``add`` not."""
+    return [
+        *_mtu(nic.name, nic),
+        f"link set {nic.name} up",
+        *(address(act, one, nic.name) for one in nic.addresses),
+    ]
+
+
+def address(act: str, address: str, name: str) -> str:
+    """Return what does something to an address of a card, inside; nobody else has it, the filter sees to that."""
+    return f"address {act} {address} {'nodad' if ':' in address else 'broadcast +'} dev {name}"
+
+
+def _mtu(end: str, nic: Nic) -> list[str]:
+    return [f"link set {end} mtu {nic.mtu}"] if nic.mtu else []
