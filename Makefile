@@ -13,9 +13,12 @@ help: ## say what there is
 compare: set-up ## set the machine up, measure every approach (a quick run) and write the report
 	$(BIN)/wirt compare --profile quick
 
-test: set-up check ## set the machine up and run every test; one that cannot run here counts as failed
+test: set-up check ## set the machine up and run the tests, but for the long ones; one that cannot run here counts as failed
 	WIRT_REQUIRE=1 $(BIN)/pytest $(QUICK)
 	WIRT_REQUIRE=1 $(BIN)/pytest --durations=10 -m "not long" $(SLOW) $(OTHERS)
+
+long: set-up ## run the tests that take many minutes and that make test leaves out
+	WIRT_REQUIRE=1 $(BIN)/pytest --durations=0 -m long $(QUICK) $(SLOW)
 
 lab: set-up ## run the tests that want an emulated host with cgroup v2, systemd and KVM, the long ones too
 	WIRT_REQUIRE=1 $(BIN)/pytest --durations=10 tests/lab
@@ -40,5 +43,5 @@ clean: ## remove what was built in the checkout; guests, templates and results s
 	rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
 
-.PHONY: help compare test lab set-up lint check bench clean
+.PHONY: help compare test long lab set-up lint check bench clean
 .NOTPARALLEL:
