@@ -1,8 +1,11 @@
 """``wirt wait``, and what Wirt sees of a guest that ends or restarts from inside."""
 
 import dataclasses
+import json
+import re
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from tests.conftest import TINY
@@ -129,3 +132,64 @@ def test_guest_that_is_not_there_is_not_found(home: HomeUnderTest, verb: str) ->
     done = home.wirt(verb, "nemo", stdin="x")
 
     assert done.returncode == (125 if verb == "enter" else 3)
+
+
+def inside(home: HomeUnderTest, *argv: str) -> str:
+    return home.wirt("exec", "web", "--", *argv, status=0).stdout
+
+
+def test_guest_that_reboots_keeps_the_cards_and_addresses_that_it_has_now(
+    home: HomeUnderTest,
+) -> None:
+    for name in ("web", "db"):
+        home.wirt("create", "-t", TINY, name, status=0)
+    for network in ("back", "old"):
+        home.wirt("network", "add", network, status=0)
+        home.wirt("card", "add", "web", "--network", network, status=0)
+    home.wirt("card", "add", "db", "--network", "back", status=0)
+    for name in ("web", "db"):
+        home.wirt("start", name, status=0)
+    reach = json.loads(home.wirt("network", "show", "--json", status=0).stdout)["reach"]
+    more = f"{reach['subnet'].rpartition('.')[0]}.77", reach["range6"].replace("/64", "77")
+    device = f"d{home.home.tag}"
+    subprocess.run(["ip", "link", "add", device, "type", "veth", "peer", f"p{device}"], check=True)
+    try:
+        # eth2 of its start goes, eth0 changes, others come.
+        home.wirt("card", "remove", "web", "eth2", status=0)
+        for address in more:
+            home.wirt("set", "web", "--ip-add", address, status=0)
+        home.wirt("set", "web", "--mtu", "1400", status=0)
+        home.wirt("card", "add", "web", "--network", "back", "--name", "lan", status=0)
+        home.wirt("card", "add", "web", "--device", device, "--address", "192.0.2.7/24", status=0)
+        before, world = cards_in(home), home.world()
+        reboot(home, "web", "reboot", "-f")
+        after, world_after = cards_in(home), home.world()
+        db = next(guest for guest in home.guests() if guest.name == "db").cards[0]
+        pinged = home.wirt("exec", "web", "--", "ping", "-c1", "-W5", "-I", "lan", db.addresses[0])
+        handle = next(guest for guest in home.guests() if guest.name == "web").handle
+        assert handle is not None
+        assert handle.pid is not None
+        home.wirt("exec", "web", "--", "poweroff", "-f")
+        assert process.wait_gone(handle.pid, 20)
+        is_back = Path(f"/sys/class/net/{device}").exists()
+    finally:
+        subprocess.run(["ip", "link", "delete", device], check=True)
+
+    assert any("192.0.2.7/24" in line for line in before)
+    assert after == before
+    assert things(world_after).difference(things(world)) == []
+    assert pinged.returncode == 0
+    assert is_back
+
+
+def cards_in(home: HomeUnderTest) -> list[str]:
+    """Return the cards of the guest ``web`` with their MTUs, MACs, addresses and routes, as they are inside."""
+    cards = inside(home, "ip", "-oneline", "link").splitlines()
+    found = [
+        line.partition(": ")[2].split("@")[0]
+        + re.sub(r".*( mtu \d+).*( link/\S+ \S+).*", r"\1\2", line)
+        for line in cards
+    ]
+    addresses = inside(home, "ip", "-oneline", "address").splitlines()
+    found += [" ".join(line.split()[1:4]) for line in addresses]
+    return sorted(found) + sorted(inside(home, "ip", "route").splitlines())

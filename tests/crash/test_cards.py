@@ -22,7 +22,8 @@ CASES = {
     "card": Case([CREATE, START, CARD, BACK], CARD, [BACK]),
     "card-gone": Case([CREATE, START, CARD], BACK, [CARD]),
     "start": Case([CREATE, CARD, START, END], START, [END]),
-    "addresses": Case([CREATE, START], ADD, [REMOVE]),
+    # Changed once, a guest has what is done when it reboots by itself.
+    "addresses": Case([CREATE, START, ADD, REMOVE], ADD, [REMOVE]),
 }
 
 

@@ -188,3 +188,18 @@ def test_guest_that_was_kept_before_there_were_cards_is_read(context: Context) -
         del kept[field]
 
     assert msgspec.convert(kept, Guest) == context.store.find("web")
+
+
+def test_engine_that_forgets_cards_is_told_those_that_a_running_guest_has_now(
+    context: Context, tmp_path: Path
+) -> None:
+    start(context, "web")
+    _, card = add_card(context, "web", NewCard(network="back"))
+    guest = context.store.find("web")
+    again = next(tmp_path.glob("**/again.cards"))
+    with_card = again.read_text()
+    remove_card(context, "web", "eth1")
+
+    assert with_card.splitlines()[1].split()[:2] == ["eth1", f"{card.addresses[0]}/24"]
+    assert with_card.startswith(f"eth0 {guest.address}/20")
+    assert "eth1" not in again.read_text()

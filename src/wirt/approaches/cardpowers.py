@@ -1,5 +1,6 @@
 """Powers of approaches over the cards of guests that run; see ``base`` for the port itself."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from wirt.model.guest import Handle
@@ -32,6 +33,20 @@ class HasCards(Protocol):
 
         Raises:
             Failed: it does not run, or its engine or kernel refused.
+        """
+        ...
+
+
+@runtime_checkable
+class ForgetsCards(HasCards, Protocol):
+    """A power of those of them whose guests, if they reboot by themselves, begin with the cards of their start."""
+
+    def remember_cards(self, place: Place, nics: Sequence[Nic]) -> None:
+        """Have a running guest begin with these cards when it reboots by itself, and give its devices back when it ends.
+
+        Args:
+            place: where the guest's traces are.
+            nics: all that it has, the first one first; in the place of those that were said earlier.
         """
         ...
 

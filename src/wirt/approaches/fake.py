@@ -151,6 +151,12 @@ class FakeApproach:
         self._count("unplug")
         self._drop(place, nic)
 
+    def remember_cards(self, place: Place, nics: Sequence[Nic]) -> None:
+        """Write the cards down; nobody makes them."""
+        self._count("remember_cards")
+        text = "".join(f"{nic.name} {' '.join(nic.addresses)}\n" for nic in nics)
+        files.write(os.path.join(self._path(place), "again.cards"), text)
+
     def count(self, place: Place) -> list[Counter]:
         """Return what ``held`` says."""
         self._check_running(place)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from wirt.approaches.cardpowers import HasCards, TakesDevices
+from wirt.approaches.cardpowers import ForgetsCards, HasCards, TakesDevices
 from wirt.errors import Failed, Unsupported
 from wirt.host import links
 from wirt.model.card import Card, CardKind
@@ -119,6 +119,13 @@ class CardSteps:
                 self._plug(card, handle)
             elif card != had[key]:
                 self._readdress(old, had[key], card)
+        self._remember()
+
+    def _remember(self) -> None:
+        """Have the guest begin with its cards when it reboots by itself, if its engine would not."""
+        if isinstance(self._approach, ForgetsCards):
+            nics = [self.nic_of(card) for card in self._guest.all_cards]
+            self._approach.remember_cards(self._place, nics)
 
     def _plug(self, card: Card, handle: Handle | None) -> None:
         assert isinstance(self._approach, HasCards)
@@ -162,6 +169,7 @@ class CardSteps:
                     hint=f"take it from the guest: wirt card remove {self._guest.name} {card.name}",
                 )
             approach.plug(self._place, Handle(), nic)
+            self._remember()
 
         def is_away() -> Presence:
             # With a guest that has ended by itself the kernel gives back what is no device of its own making.

@@ -62,7 +62,7 @@ def build_config(
         *_rights(launch.privileges),
         *_devices(launch.devices, device_version),
         "lxc.signal.halt = SIGRTMIN+3",
-        reboots.build_line(launch.place),
+        *reboots.build_lines(launch.place),
         "lxc.apparmor.profile = generated",
         "lxc.apparmor.allow_nesting = 1",
         *(

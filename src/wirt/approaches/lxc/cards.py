@@ -1,11 +1,15 @@
 """The cards of a container that runs, changed in its network from the node.
 
-LXC's monitor keeps the configuration of the container's start: one that reboots by itself has the cards of then.
+LXC's monitor keeps the configuration of the container's start: to one that reboots by itself it gives the cards of then, and what
+has changed since is made anew by the hooks of ``reboots``.
 """
 
-from wirt.approaches.lxc import veth
+from collections.abc import Sequence
+
+from wirt.approaches.lxc import reboots, veth
 from wirt.approaches.lxc.checkpoint import find_init
 from wirt.host import links
+from wirt.model.card import MOST_CARDS
 from wirt.model.launch import Place
 from wirt.model.resources import Nic, NicKind
 
@@ -62,6 +66,80 @@ def unplug(place: Place, nic: Nic) -> None:
         links.delete(nic.interface)
     elif not links.exists(nic.interface):
         links.fetch(nic.name, network_of(place))
+
+
+def remember(place: Place, nics: Sequence[Nic]) -> None:
+    """Have a container begin with these cards when it reboots by itself, the first one first."""
+    reboots.remember(place, "cards", build_making(nics), ended=build_taking(nics))
+
+
+def build_making(nics: Sequence[Nic]) -> str:
+    """Return the script that gives a container that LXC has just made these cards, in the place of those of its start.
+
+    LXC names the container's first process, which does not run yet, in the environment.
+    """
+    first, *others = nics
+    outside, inside = (
+        [],
+        [_flush(first), *veth.set_up(first, "replace"), *veth.routes(first, "replace")],
+    )
+    for nic in others:
+        if nic.kind is NicKind.DEVICE:
+            outside.append(f"link set {nic.interface} netns $LXC_PID")
+        else:
+            outside += [
+                *veth.make(nic, "$LXC_PID"),
+                veth.join(nic),
+                f"link set {nic.interface} up",
+            ]
+        inside += veth.set_up(nic, "replace")
+    mtu = f"link set {first.interface} mtu {first.mtu or USUAL_MTU}"
+    return (
+        _delete_others(first)
+        + _batch("ip -force -batch -", [mtu, *outside])
+        + _batch("nsenter --net=/proc/$LXC_PID/ns/net ip -force -batch -", inside)
+    )
+
+
+def build_taking(nics: Sequence[Nic]) -> str:
+    """Return the script that takes a container's cards away when it has ended by itself, and fetches devices of the node.
+
+    Its network goes only when nobody holds it any more, perhaps after LXC has begun to make it anew; and a device of no hardware
+    would go with it. The script's arguments are the container's namespaces.
+    """
+    first, *others = nics
+    fetching = [
+        command
+        for nic in others
+        if nic.kind is NicKind.DEVICE
+        for command in (
+            f"address flush dev {nic.name}",
+            f"link set {nic.name} down",
+            f"link set {nic.name} netns $$",
+        )
+    ]
+    script = _delete_others(first)
+    if fetching:
+        script += (
+            "for argument; do case $argument in net:*) network=${argument#net:} ;; esac; done\n"
+            + _batch('nsenter --net="$network" ip -force -batch -', fetching)
+        )
+    return script
+
+
+def _flush(nic: Nic) -> str:
+    return f"address flush dev {nic.name} scope global"
+
+
+def _delete_others(first: Nic) -> str:
+    """Return what deletes every card but the first, whichever there are: of those that are not there ``ip`` says so to nobody."""
+    numbers = range(1, MOST_CARDS + 1)
+    commands = [f"link delete {first.interface}.{number}" for number in numbers]
+    return _batch("ip -force -batch - >/dev/null 2>&1", commands)
+
+
+def _batch(program: str, commands: Sequence[str]) -> str:
+    return "\n".join([f"{program} <<END", *commands, "END"]) + "\n"
 
 
 def network_of(place: Place) -> str:

@@ -189,6 +189,10 @@ class Lxc:
         """Make it with its other end in the container's network."""
         cards.plug(place, nic)
 
+    def remember_cards(self, place: Place, nics: Sequence[Nic]) -> None:
+        """Put scripts that make them beside LXC's hooks."""
+        cards.remember(place, nics)
+
     def network_of(self, place: Place) -> str:
         """Return that of its init."""
         return cards.network_of(place)

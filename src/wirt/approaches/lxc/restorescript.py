@@ -79,8 +79,7 @@ def build_network_script(plan: RestorePlan) -> str:
 def _inside(nic: Nic) -> list[str]:
     return [
         *veth.set_up(nic, "add"),
-        *([f"route add default via {nic.gateway}"] if nic.gateway else []),
-        *([f"route add default via {nic.gateway6}"] if nic.gateway6 else []),
+        *veth.routes(nic, "add"),
     ]
 
 

@@ -30,6 +30,12 @@ def set_up(nic: Nic, act: str) -> list[str]:
     ]
 
 
+def routes(nic: Nic, act: str) -> list[str]:
+    """Return what leads to elsewhere through a card, inside."""
+    gateways = [gateway for gateway in (nic.gateway, nic.gateway6) if gateway is not None]
+    return [f"route {act} default via {gateway}" for gateway in gateways]
+
+
 def address(act: str, address: str, name: str) -> str:
     """Return what does something to an address of a card, inside; nobody else has it, the filter sees to that."""
     return f"address {act} {address} {'nodad' if ':' in address else 'broadcast +'} dev {name}"
