@@ -9,13 +9,16 @@ from tests import fakes
 from wirt.approaches.base import Freezable
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Conflict, Error, Failed, InvalidInput, Unsupported
+from wirt.model.card import Card, CardKind
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
+from wirt.ops.cards import NewCard, add_card
 from wirt.ops.clone import clone
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.freeze import freeze
+from wirt.ops.networks import add_network
 from wirt.ops.snapshot import create_snapshot
 from wirt.ops.start import start
 from wirt.state.memory import MemoryStore
@@ -67,6 +70,34 @@ def test_clone_has_the_definition_and_root_and_is_another_guest(stopped: Context
     assert (root_of(stopped, two) / "data").read_text() == "data"
     assert stopped.store.find("web") == web
     assert stopped.store.intents() == []
+
+
+def test_clone_has_cards_like_its_originals_and_says_what_it_has_not(stopped: Context) -> None:
+    add_network(stopped, "back", "192.168.7.0/24")
+    add_card(stopped, "web", NewCard(network="back", name="lan", mtu=1400))
+    add_card(stopped, "web", NewCard(mac="02:00:5e:00:53:01"))
+    web = stopped.store.find("web")
+    further = f"{web.address.rpartition('.')[0]}.77"
+    device = Card(name="lan0", number=9, kind=CardKind.DEVICE, mac="", addresses=())
+    changed = {"mtu": 1300, "addresses": (further,), "cards": (*web.cards, device)}
+    stopped.store.settle(web.id, msgspec.structs.replace(web, **changed))
+    said: list[str] = []
+    two = clone(stopped, "web", "two", progress=said.append)
+    lan, plain = two.cards
+    held = [*web.held_addresses, *two.held_addresses]
+
+    assert two.mtu == 1300
+    assert (lan.name, lan.number, lan.network, lan.mtu) == ("lan", 1, "back", 1400)
+    assert (plain.name, plain.number, plain.network) == ("eth2", 2, None)
+    assert lan.addresses[0].startswith("192.168.7.")
+    assert len(held) == len(set(held)) == 6
+    assert len({card.mac for guest in (web, two) for card in guest.all_cards}) == 6
+    assert said[-4:] == [
+        f"card lan: {lan.addresses[0]}, {lan.mac}",
+        f"card eth2: {plain.addresses[0]}, {plain.mac}",
+        "left out: lan0, a device of the node that guest web has",
+        f"left out: further addresses of guest web: {further}",
+    ]
 
 
 def test_running_guest_is_held_still_and_goes_on(running: Context) -> None:

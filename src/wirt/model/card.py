@@ -45,6 +45,11 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """The private network that it is on; None: the home's bridge."""
 
 
+def further_of(card: Card) -> tuple[str, ...]:
+    """Return the addresses that were given to a card beside its first; a device has none of Wirt's."""
+    return card.addresses[1:] if card.kind is CardKind.BRIDGED else ()
+
+
 class PrivateNetwork(msgspec.Struct, frozen=True, kw_only=True):
     """A bridge of a home's guests that reaches neither the node nor anything else."""
 

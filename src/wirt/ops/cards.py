@@ -211,6 +211,28 @@ def _planned_device(
     )
 
 
+def copied_cards(context: Context, source: Guest, guest: Guest) -> tuple[Card, ...]:
+    """Return cards for a guest that is going to be made, like another's beside its first, each with a MAC and an address of its own.
+
+    Devices of the node are not among them: there is one of each.
+
+    Raises:
+        NotFound: one is on a private network that is not there.
+        Failed: every address of a network is taken.
+    """
+    taken = {*context.store.addresses(), guest.address}
+    copied: list[Card] = []
+    for card in source.cards:
+        if card.kind is CardKind.DEVICE:
+            continue
+        network = network_of(context, card)
+        address = network.choose_address(None, taken, guest.id)
+        taken.add(address)
+        mac = network.mac(guest.id, card.number)
+        copied.append(msgspec.structs.replace(card, mac=mac, addresses=(address,)))
+    return tuple(copied)
+
+
 def _with_prefix(text: str) -> str:
     """Return an address of a device, which is on a network that Wirt knows nothing of."""
     try:

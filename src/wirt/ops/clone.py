@@ -2,11 +2,12 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from wirt.errors import NotPermitted
+from wirt.model.card import CardKind, further_of
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.names import check_name, new_guest_id
@@ -30,8 +31,8 @@ def clone(
 ) -> Guest:
     """Make a guest of another one and return it, stopped; the other goes on as it was.
 
-    It has the other's definition and root, and a name, address and MAC of its own; what tells the other from all others is
-    taken out of its root. A running guest is held still while its root is copied, where the pool cannot do that in an instant.
+    It has the other's definition, cards and root, and a name, addresses and MACs of its own; what tells the other from all others
+    is taken out of its root. A device of the node stays the other's. A running guest is held still while its root is copied, where the pool cannot do that in an instant.
 
     Args:
         context: the home.
@@ -39,7 +40,7 @@ def clone(
         new: what the clone is called.
         address: its address; None for one that is chosen.
         lives_with: as in ``CreateRequest``.
-        progress: is told what was put right in the clone.
+        progress: is told what was put right in the clone, and in what its cards are not the other's.
 
     Raises:
         InvalidInput, NotFound, Conflict, Unsupported, NotPermitted, Busy: nothing was changed.
@@ -53,7 +54,8 @@ def clone(
         ladder = Ladder(context, source)
         holding = ladder.to_hold(ladder.root.copying().instant_copy, "copies")
         planned = msgspec.structs.replace(
-            _plan(context, source, new, address), lives_with=lives_with
+            _with_cards(context, _plan(context, source, new, address), source),
+            lives_with=lives_with,
         )
         with context.guest_lock(planned):
             made = take_place(context, planned, "clone", is_asked_for=address is not None)
@@ -67,6 +69,7 @@ def clone(
                 if holding:
                     recovery.let_go_on(context, source, "hold")
             journal.settle(context, "clone", made, made)
+    _tell(progress, _differences(source, made))
     return made
 
 
@@ -85,12 +88,35 @@ def _plan(context: Context, source: Guest, new: str, address: str | None) -> Gue
         rates=source.rates,
         address=context.network.choose_address(address, context.store.addresses(), guest_id),
         mac=context.network.mac(guest_id),
+        mtu=source.mtu,
         created=time.time(),
         naming=msgspec.structs.replace(source.naming, hostname=None),
         privileges=source.privileges,
         kernel_boot=source.kernel_boot,
         has_screen=source.has_screen,
     )
+
+
+def _with_cards(context: Context, guest: Guest, source: Guest) -> Guest:
+    """Return the guest that is going to be made with cards like its original's."""
+    if not source.cards:
+        return guest
+    # Loaded here: few guests have more than one card.
+    from wirt.ops.cards import copied_cards
+
+    return msgspec.structs.replace(guest, cards=copied_cards(context, source, guest))
+
+
+def _differences(source: Guest, made: Guest) -> Iterator[str]:
+    """Return what has to be said of a clone's cards."""
+    for card in made.cards:
+        yield f"card {card.name}: {', '.join(card.addresses)}, {card.mac}"
+    for card in source.cards:
+        if card.kind is CardKind.DEVICE:
+            yield f"left out: {card.name}, a device of the node that guest {source.name} has"
+    further = [one for card in source.all_cards for one in further_of(card)]
+    if further:
+        yield f"left out: further addresses of guest {source.name}: {', '.join(further)}"
 
 
 def _putting_right(ladder: Ladder, progress: Callable[[str], None]) -> Step:
