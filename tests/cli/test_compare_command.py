@@ -247,7 +247,8 @@ def test_killed_compare_is_tidied_up_after_by_whatever_command_comes_next(
 ) -> None:
     assert home.guests() == []
     assert left_of(home) == []
-    home.wirt("compare", "--resume", killed, status=0)
+    resumed = home.wirt("compare", "--resume", status=0)
+    assert resumed.stderr.startswith(f"going on with run {killed}\n")
     assert complete(home, killed)
     page = only_run(home).with_name("report.html").read_text()
     assert "The command was killed in block 1: " in page

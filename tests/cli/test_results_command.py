@@ -33,6 +33,30 @@ def test_output_of_siege_is_kept_listed_and_shown(home: HomeUnderTest) -> None:
     )
 
 
+def test_imported_run_cut_short_is_nothing_to_go_on_measuring(home: HomeUnderTest) -> None:
+    run = bring_in(home, "unixbench-4.1.0.txt", "unixbench")
+    path = Path(home.home.results, run, "run.jsonl")
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-2]))
+    listed = home.wirt("results", "list", status=0).stdout.splitlines()[1]
+    shown = home.wirt("results", "show", run, status=0).stderr
+    resumed = home.wirt("compare", "--resume", run)
+    last = home.wirt("compare", "--resume")
+
+    assert "cut short" in listed
+    assert "--resume" not in shown
+    assert "note: The file of this imported run ends early, so figures may be missing; " in shown
+    assert (resumed.returncode, resumed.stderr) == (
+        5,
+        f"wirt: run {run} was imported, so there is nothing here to go on measuring; "
+        f"wirt results show {run} shows it\n",
+    )
+    assert (last.returncode, last.stderr) == (
+        3,
+        "wirt: there is no interrupted run to go on with; begin one with wirt compare; "
+        "wirt results list shows the runs there are\n",
+    )
+
+
 def test_two_imported_runs_are_compared(home: HomeUnderTest) -> None:
     old = bring_in(home, "unixbench-4.1.0.txt", "unixbench")
     new = bring_in(home, "unixbench-4.1.0-wide.txt", "unixbench")

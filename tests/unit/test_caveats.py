@@ -5,7 +5,7 @@ import pytest
 from tests.unit.measured import header, run, sample, series, web
 
 from wirt.bench import caveats, compare
-from wirt.bench.sample import HOST, HOST_AGAIN, BlockEnd, Failure, Finish, Meanwhile, Run
+from wirt.bench.sample import HOST, HOST_AGAIN, IMPORTED, BlockEnd, Failure, Finish, Meanwhile, Run
 
 CALM = [*series(HOST, [100, 100, 100, 100, 100]), *series("lxc", [98, 98, 98, 98, 98])]
 
@@ -98,6 +98,15 @@ def test_interrupted_run_says_how_to_go_on() -> None:
     assert warnings(run(CALM, finished=False)) == [
         "The run was interrupted and its figures are incomplete; "
         "wirt compare --resume 20260101-1200 continues it."
+    ]
+
+
+def test_imported_run_cut_short_says_to_import_it_again() -> None:
+    cut = msgspec.structs.replace(run(CALM, finished=False), header=header(profile=IMPORTED))
+
+    assert warnings(cut) == [
+        "The file of this imported run ends early, so figures may be missing; "
+        "wirt results import takes them in again."
     ]
 
 

@@ -6,6 +6,7 @@ from tests.report_sample import GUESTS, make_analysis, make_result, replace
 
 from wirt.bench.analysis import Analysis, Verdict
 from wirt.bench.report.text import answer, reading_notes
+from wirt.bench.sample import IMPORTED
 
 
 def test_answer_of_a_whole_run_is_five_sentences() -> None:
@@ -162,6 +163,16 @@ def test_reading_notes_of_a_troubled_run_name_each_trouble() -> None:
         "the verdicts.",
         "2 warnings of the run at the end.",
     ]
+
+
+def test_imported_run_cut_short_is_not_called_interrupted() -> None:
+    header = msgspec.structs.replace(make_empty().header, profile=IMPORTED)
+    cut = replace(make_empty(), header=header, complete=False)
+
+    assert reading_notes(cut) == [
+        "The file of this imported run ends early; figures may be missing."
+    ]
+    assert "interrupted" not in " ".join(answer(cut))
 
 
 def test_reading_notes_of_a_clean_run_are_empty() -> None:

@@ -2,6 +2,7 @@ import errno
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.unit.measured import header, run, sample, series
 
@@ -9,6 +10,7 @@ from wirt.bench import results
 from wirt.bench.results import RunWriter, Summary
 from wirt.bench.sample import (
     HOST,
+    IMPORTED,
     Effort,
     Failure,
     Finish,
@@ -241,6 +243,61 @@ def test_resume_of_a_complete_run_is_refused(path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_resume_of_an_imported_run_is_refused_whether_it_has_its_end_or_not(
+    path: Path, finished: bool
+) -> None:
+    imported = msgspec.structs.replace(
+        run([NEXT], finished=finished), header=header(profile=IMPORTED)
+    )
+    results.write_run(path, imported)
+
+    with pytest.raises(WrongState) as caught:
+        results.open_resume(path)
+    assert str(caught.value) == (
+        "run 20260101-1200 was imported, so there is nothing here to go on measuring; "
+        "wirt results show 20260101-1200 shows it"
+    )
+
+
+def test_read_of_an_imported_file_cut_short_says_to_import_it_again(path: Path) -> None:
+    imported = msgspec.structs.replace(run([NEXT]), header=header(profile=IMPORTED))
+    results.write_run(path, imported)
+    damage(path, path.read_bytes()[:-70])
+
+    assert message(path) == (
+        "results/20260101-1200/run.jsonl is cut short at line 3; take it in again: wirt results import"
+    )
+
+
+def test_find_interrupted_is_the_one_begun_last_also_if_its_last_line_is_cut(home: Path) -> None:
+    for name, started, changes, finished in (
+        ("first", 10.0, {}, False),
+        ("second", 20.0, {}, False),
+        ("whole", 30.0, {}, True),
+        ("foreign", 40.0, {"profile": IMPORTED}, False),
+        ("broken", 50.0, {}, False),
+    ):
+        one = msgspec.structs.replace(
+            run([NEXT], finished=finished), header=header(run=name, started=started, **changes)
+        )
+        results.write_run(results.run_path(home, name), one)
+    damage(home / "broken" / "run.jsonl", b"not json\n")
+    second = home / "second" / "run.jsonl"
+    damage(second, second.read_bytes() + b'{"kind":"sam')
+
+    assert results.find_interrupted(home) == "second"
+
+
+def test_find_interrupted_without_one_says_so(home: Path) -> None:
+    with pytest.raises(NotFound) as caught:
+        results.find_interrupted(home)
+    assert str(caught.value) == (
+        "there is no interrupted run to go on with; "
+        "begin one with wirt compare; wirt results list shows the runs there are"
+    )
+
+
 def test_resume_of_a_damaged_file_is_refused_and_changes_nothing(interrupted: Path) -> None:
     content = b"garbage\n" + interrupted.read_bytes() + b"{"
     damage(interrupted, content)
@@ -286,8 +343,23 @@ def test_create_on_a_full_disk_leaves_no_file(path: Path, monkeypatch: pytest.Mo
     real_write = os.write
     monkeypatch.setattr(os, "write", lambda fd, data: real_write(fd, data[:10]))
 
-    with pytest.raises(OutOfSpace):
+    with pytest.raises(OutOfSpace) as caught:
         RunWriter.create(path, header())
+    assert str(caught.value) == (
+        "the disk is full, results/20260101-1200/run.jsonl cannot be written; "
+        "free some space and try again"
+    )
+    assert not path.exists()
+
+
+def test_write_of_a_whole_run_on_a_full_disk_leaves_no_part_of_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real_write = os.write
+    monkeypatch.setattr(os, "write", lambda fd, data: real_write(fd, data[:-10]))
+
+    with pytest.raises(OutOfSpace):
+        results.write_run(path, run([NEXT]))
     assert not path.exists()
 
 

@@ -113,7 +113,11 @@ def of_figures(
         noise: the cells of the second host series.
     """
     found = []
-    if run.finish is None:
+    if run.finish is None and run.header.is_imported:
+        found.append(
+            "The file of this imported run ends early, so figures may be missing; wirt results import takes them in again."
+        )
+    elif run.finish is None:
         found.append(
             "The run was interrupted and its figures are incomplete; "
             f"wirt compare --resume {run.header.run} continues it."

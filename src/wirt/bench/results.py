@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -50,6 +51,9 @@ _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
+_IMPORT_AGAIN = "take it in again: wirt results import"
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A line of ``wirt results list``."""
 
@@ -80,13 +84,13 @@ class RunWriter:
         self._descriptor = descriptor
 
     @classmethod
-    def create(cls, path: Path, header: Header) -> Self:
-        """Begin a new run's file with its header, making the directories above it.
+    def create(cls, path: Path, header: Header, *records: Record) -> Self:
+        """Begin a new run's file with its header and what there is already, making the directories above it.
 
         Raises:
             Conflict: there is a run of that name.
-        Failed: it cannot be written.
-            OutOfSpace: the disk is full.
+            Failed: it cannot be written, and is not there.
+            OutOfSpace: the disk is full, and it is not there.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -96,7 +100,10 @@ class RunWriter:
         writer = cls(path, descriptor)
         try:
             writer._lock()
-            writer.append(header)
+            try:
+                writer._write(header, *records)
+            except OSError as error:
+                raise _write_failed(path, error) from error
             # The name is not on the disk before its directory is.
             sync_directory(str(path.parent))
         except BaseException:
@@ -112,6 +119,18 @@ class RunWriter:
             OutOfSpace: the disk is full; the file is as it was before.
             Failed: it cannot be written for another reason.
         """
+        try:
+            self._write(*records)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise _write_failed(self.path, error) from error
+            raise OutOfSpace(
+                f"the disk is full, {_shown(self.path)} cannot be continued",
+                hint=f"free some space, then run wirt compare --resume {self.path.parent.name}",
+            ) from error
+
+    def _write(self, *records: Record) -> None:
+        """Append records whole and wait until the disk has them, or leave the file as it was."""
         end = os.fstat(self._descriptor).st_size
         lines = _ENCODER.encode_lines(records)
         try:
@@ -119,9 +138,9 @@ class RunWriter:
             if written < len(lines):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._descriptor)
-        except OSError as error:
+        except OSError:
             os.ftruncate(self._descriptor, end)
-            raise _write_failed(self.path, error) from error
+            raise
 
     def close(self) -> None:
         """Close the file, which gives the lock back."""
@@ -204,7 +223,7 @@ def open_resume(path: Path) -> tuple[Run, RunWriter]:
 
     Raises:
         NotFound: there is no such file.
-        WrongState: the run came to its end.
+        WrongState: the run came to its end, or another program measured it.
         Busy: another command is measuring it.
         Corrupt: the file is damaged, or was written by a newer Wirt.
     """
@@ -215,6 +234,11 @@ def open_resume(path: Path) -> tuple[Run, RunWriter]:
     try:
         writer._lock()
         run, rest = _parse(path, _read(path))
+        if run.header.is_imported:
+            raise WrongState(
+                f"run {run.header.run} was imported, so there is nothing here to go on measuring",
+                hint=f"wirt results show {run.header.run} shows it",
+            )
         if run.finish is not None:
             raise WrongState(
                 f"run {run.header.run} is complete, there is nothing to resume",
@@ -233,12 +257,34 @@ def write_run(path: Path, run: Run) -> None:
 
     Raises:
         Conflict: there is a run of that name.
-        Failed: it cannot be written.
+        Failed, OutOfSpace: it cannot be written; nothing of it is left.
     """
-    with RunWriter.create(path, run.header) as writer:
-        writer.append(*run.samples, *run.efforts, *run.failures, *run.ends)
-        if run.finish is not None:
-            writer.append(run.finish)
+    records: list[Record] = [*run.samples, *run.efforts, *run.failures, *run.ends]
+    if run.finish is not None:
+        records.append(run.finish)
+    RunWriter.create(path, run.header, *records).close()
+
+
+def find_interrupted(results: Path) -> str:
+    """Return the id of the run that was begun last of those that were interrupted.
+
+    One whose last line was only partly written is one of them.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = []
+    for path in results.glob(f"*/{FILE_NAME}"):
+        with suppress(Error):
+            run, _ = _parse(path, _read(path))
+            if run.finish is None and not run.header.is_imported:
+                found.append((run.header.started, path.parent.name))
+    if not found:
+        raise NotFound(
+            "there is no interrupted run to go on with",
+            hint="begin one with wirt compare; wirt results list shows the runs there are",
+        )
+    return max(found)[1]
 
 
 def list_runs(results: Path) -> list[Summary]:
@@ -344,9 +390,10 @@ def _cut_short(path: Path, run: Run) -> Corrupt:
     name = run.header.run
     if run.finish is not None:
         return _damaged(path, kept + 1, "the run ended on the line before")
+    go_on = f"run wirt compare --resume {name} to continue it"
     return Corrupt(
         f"{_shown(path)} is cut short at line {kept + 1}",
-        hint=f"run wirt compare --resume {name} to continue it",
+        hint=_IMPORT_AGAIN if run.header.is_imported else go_on,
     )
 
 
@@ -391,8 +438,8 @@ def _open_failed(path: Path, error: OSError) -> Error:
 def _write_failed(path: Path, error: OSError) -> Error:
     if error.errno == errno.ENOSPC:
         return OutOfSpace(
-            f"the disk is full, {_shown(path)} cannot be continued",
-            hint=f"free some space, then run wirt compare --resume {path.parent.name}",
+            f"the disk is full, {_shown(path)} cannot be written",
+            hint="free some space and try again",
         )
     if isinstance(error, FileExistsError):
         return Conflict(

@@ -15,6 +15,8 @@ FORMAT_VERSION = 2
 HOST = "host"
 HOST_AGAIN = "host-again"
 """The second host series: host against host is the noise floor (A/A run)."""
+IMPORTED = "imported"
+"""The profile of a run that another program measured."""
 
 
 class Subject(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +84,11 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, tag="header", tag_field=
     """The processor that single copies were bound to."""
     prepared: list[Preparation] = []
     """What was set up once, before any guest could be made, as far as it was timed."""
+
+    @property
+    def is_imported(self) -> bool:
+        """True if another program measured it: then nothing goes on with it."""
+        return self.profile == IMPORTED
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample", tag_field="kind"):

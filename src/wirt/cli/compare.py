@@ -14,6 +14,7 @@ from wirt.bench.plan import PROFILES, SUITES
 from wirt.bench.properties import describe_approaches
 from wirt.bench.report import render_report
 from wirt.bench.report.text import answer
+from wirt.bench.results import find_interrupted
 from wirt.bench.runner import Progress
 from wirt.bench.sample import Run
 from wirt.cli import options
@@ -27,6 +28,8 @@ FAILURES = 1
 
 
 _WIDTH = 80
+_LAST = "-"
+"""In the place of a run's id, which no run's is."""
 
 
 @click.command(short_help="Measure every approach and write the report.")
@@ -66,8 +69,10 @@ _WIDTH = 80
 )
 @click.option(
     "--resume",
-    metavar="RUN",
-    help="Go on with an interrupted run, as it was begun; goes with --json only.",
+    metavar="[RUN]",
+    is_flag=False,
+    flag_value=_LAST,
+    help="Go on with an interrupted run, as it was begun, the last one if left out; goes with --json only.",
 )
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the results as JSON, and nothing else."
@@ -90,6 +95,10 @@ def compare(
     Makes guests for the purpose and destroys them. The exit status is 1 if one of them failed.
     """
     if resume is not None:
+        if resume == _LAST:
+            resume = find_interrupted(Path(app.find_home().results))
+            if not as_json:
+                output.note(f"going on with run {resume}")
         _refuse_changes(resume)
     request = session.CompareRequest(
         profile=profile,

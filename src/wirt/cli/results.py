@@ -12,8 +12,16 @@ from wirt.bench.analysis import Result, Verdict
 from wirt.bench.compare import analyse, compare_runs
 from wirt.bench.importers.imported import Origin
 from wirt.bench.report.wording import count, figure
-from wirt.bench.results import find_run, list_runs, new_run_id, read_run, run_path, write_run
-from wirt.bench.sample import Run
+from wirt.bench.results import (
+    Summary,
+    find_run,
+    list_runs,
+    new_run_id,
+    read_run,
+    run_path,
+    write_run,
+)
+from wirt.bench.sample import IMPORTED, Run
 from wirt.console import output
 from wirt.errors import InvalidInput
 from wirt.host import files
@@ -44,7 +52,7 @@ def list_results(as_json: bool) -> None:
             if one.started is None
             else time.strftime("%Y-%m-%d %H:%M", time.localtime(one.started)),
             str(one.samples),
-            one.problem or ("complete" if one.complete else "interrupted"),
+            one.problem or _state(one),
             " ".join(one.subjects),
         )
         for one in found
@@ -137,6 +145,12 @@ def import_run(file: str, tool: str, subject: str) -> None:
         raise InvalidInput(f"{file}: {error.message}", hint=error.hint) from error
     write_run(run_path(_directory(), run_id), run)
     output.say(f"run {run_id} imported: {count(len(run.samples), 'sample')} of {subject}")
+
+
+def _state(summary: Summary) -> str:
+    if summary.complete:
+        return "complete"
+    return "cut short" if summary.profile == IMPORTED else "interrupted"
 
 
 def _note(warnings: list[str]) -> None:

@@ -5,9 +5,7 @@ from typing import Any
 
 import msgspec
 
-from wirt.bench.sample import Finish, Header, Run, Sample, Subject
-
-PROFILE = "imported"
+from wirt.bench.sample import IMPORTED, Finish, Header, Run, Sample, Subject
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,7 +29,7 @@ def build_run(
     header = Header(
         run=origin.run,
         wirt=origin.wirt,
-        profile=PROFILE,
+        profile=IMPORTED,
         seed=0,
         started=started,
         subjects=[Subject(name=origin.subject)],

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 
 from wirt.bench import lifecycle
 from wirt.bench.analysis import Analysis
-from wirt.bench.importers.imported import PROFILE
 from wirt.bench.report.wording import count, join_words
 from wirt.units import render_seconds
 
@@ -19,7 +18,7 @@ def name_time(moment: float) -> str:
 def describe_method(analysis: Analysis) -> list[str]:
     """Return how the figures came about, one paragraph a line."""
     header = analysis.header
-    if header.profile == PROFILE:
+    if header.is_imported:
         return _describe_import(analysis)
     done = max((result.n for result in analysis.results), default=0)
     planned = "at most " if done < header.blocks else ""

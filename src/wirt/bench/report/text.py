@@ -52,7 +52,9 @@ def answer(analysis: Analysis) -> list[str]:
 def reading_notes(analysis: Analysis) -> list[str]:
     """Return what changes how the answer must be read, for a box beside it; empty if nothing does."""
     notes = []
-    if not analysis.complete:
+    if not analysis.complete and analysis.header.is_imported:
+        notes.append("The file of this imported run ends early; figures may be missing.")
+    elif not analysis.complete:
         notes.append("The run was interrupted; the figures below are of the blocks it finished.")
     failed = sorted({failure.subject for failure in analysis.failures})
     if failed:
@@ -291,5 +293,9 @@ def _say_trust(analysis: Analysis) -> str:
     if analysis.failures:
         rest.append(f"{count(len(analysis.failures), 'failure')} happened on the way")
     if not analysis.complete:
-        rest.append("the run was interrupted before its end")
+        rest.append(
+            "its file ends early"
+            if analysis.header.is_imported
+            else "the run was interrupted before its end"
+        )
     return f"{'; '.join([ground, join_words(rest)]) if rest else ground}."
