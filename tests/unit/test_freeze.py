@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,12 +10,16 @@ from tests import fakes
 
 from wirt.approaches.base import Freezable
 from wirt.approaches.fake import FakeApproach
-from wirt.errors import Conflict, Failed, InvalidInput, Unsupported, WrongState
+from wirt.errors import Conflict, Failed, InvalidInput, TimedOut, Unsupported, WrongState
+from wirt.host.run import SILENT
+from wirt.model.guest import Handle
+from wirt.model.launch import Place
 from wirt.model.lifecycle import State
 from wirt.ops.cleanup import clean_up
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
+from wirt.ops.execute import execute
 from wirt.ops.freeze import freeze, thaw
 from wirt.ops.rename import rename
 from wirt.ops.restart import restart
@@ -50,6 +55,45 @@ def test_freeze_and_thaw_lead_there_and_back(running: Context) -> None:
     assert thawed == running.store.find("web") == before
     assert calls(running) == ["start", "freeze", "thaw"]
     assert running.store.intents() == []
+
+
+class Stalling(FakeApproach):
+    """Guests that stand still, and answer nobody, until they may try again."""
+
+    stalled = True
+
+    def is_stalled(self, place: Place) -> bool:
+        return self.stalled
+
+    def try_again(self, place: Place) -> None:
+        self.stalled = False
+
+    def exec(self, place: Place, handle: Handle, argv: list[str], **more: Any) -> int:
+        if self.stalled:
+            raise TimedOut("the guest's agent did not answer in time")
+        return super().exec(place, handle, argv, **more)
+
+
+def test_guest_that_found_no_room_says_so_and_goes_on_when_it_is_thawed(tmp_path: Path) -> None:
+    stalling = Stalling(f"{tmp_path}/kernel/guests")
+    plain = fakes.open_context(tmp_path, MemoryStore())
+    context = msgspec.structs.replace(plain, approach=lambda name: stalling)
+    create(context, WEB)
+    start(context, "web")
+    with pytest.raises(Failed) as caught:
+        execute(context, "web", ["true"], streams=SILENT)
+    thawed = thaw(context, "web")
+    status = execute(context, "web", ["true"], streams=SILENT)
+    with pytest.raises(WrongState) as refused:
+        thaw(context, "web")
+
+    assert str(caught.value) == (
+        "guest web stands still: there was no room for what it wrote to its disk; make some in pool "
+        f"{thawed.pool}, and let it go on: wirt thaw web"
+    )
+    assert thawed.state is State.RUNNING
+    assert status == 0
+    assert str(refused.value) == "guest web is not frozen; there is nothing to thaw"
 
 
 def test_freeze_of_an_approach_that_cannot_changes_nothing(running: Context) -> None:

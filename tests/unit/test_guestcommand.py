@@ -212,6 +212,58 @@ def test_wait_ready_of_a_guest_that_ended_says_why(
     assert str(caught.value) == f"the guest ended while it started: {reason}; see {place.log}"
 
 
+def test_panic_of_an_earlier_start_is_not_why_a_guest_ended(
+    dumb_guest: tuple[Place, Handle],
+) -> None:
+    place, handle = dumb_guest
+    Path(place.log).write_text("[1.0] Kernel panic - not syncing: no init\n")
+    ownkernel.make_channel(place)
+    with open(place.log, "a") as log:
+        log.write("bye\n")
+    assert handle.pid is not None
+    os.kill(handle.pid, 9)
+
+    with pytest.raises(Failed) as caught:
+        ownkernel.wait_ready(place, handle, 10)
+
+    assert str(caught.value) == (
+        f"the guest ended while it started: its last words were: bye; see {place.log}"
+    )
+    assert caught.value.detail == "bye"
+
+
+def test_agent_that_does_not_answer_is_told_with_the_log(
+    dumb_guest: tuple[Place, Handle],
+) -> None:
+    place, handle = dumb_guest
+
+    with pytest.raises(TimedOut) as caught, ownkernel.open_agent(place, handle, 0.1):
+        pass
+
+    assert str(caught.value) == (
+        f"the guest's agent did not answer in time; see what the guest said last: {place.log}"
+    )
+
+
+def test_option_that_an_engine_complains_of_is_named_without_its_value(tmp_path: Path) -> None:
+    log = f"{tmp_path}/log"
+    said = "echo engine: -disk /a/b,c: no such disk"
+
+    with pytest.raises(Failed) as caught:
+        ownkernel.start_engine(
+            ["/bin/sh", "-c", said, "-disk", "/a/b,c"],
+            "name=none",
+            lambda: False,
+            what="The engine",
+            directory=str(tmp_path),
+            log=log,
+            environment={},
+            entrances=(),
+        )
+
+    assert str(caught.value) == f"The engine did not start: engine: -disk: no such disk; see {log}"
+
+
 def test_command_in_a_guest_that_was_taken_away_says_that_it_ended(guest: Guest) -> None:
     gone = msgspec.structs.replace(guest.place, run_dir=f"{guest.place.run_dir}/nowhere")
 
@@ -250,7 +302,7 @@ def test_channel_is_for_its_owner_alone(tmp_path: Path) -> None:
     made = [path for path in [directory, *directory.iterdir()] if not path.is_symlink()]
     assert {path.name: path.stat().st_mode & 0o777 for path in made} == {
         "engine": 0o700,
-        **dict.fromkeys(("agent.in", "agent.out", "console.in", "signals"), 0o600),
+        **dict.fromkeys(("agent.in", "agent.out", "console.in", "signals", "log-begin"), 0o600),
     }
     assert os.readlink(directory / "console.out") == "/dev/null"
 

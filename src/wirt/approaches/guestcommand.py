@@ -86,7 +86,7 @@ def run_command(
     try:
         ended = _run(place, handle, argv, line=line, environment=environment, stdin=stdin)
     except GuestGone as error:
-        reason, tail = read_log(place.log)
+        reason, tail = read_log(place)
         raise Failed(
             f"the guest ended while it ran {argv[0]}: {reason}",
             detail=tail,

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Network
+from itertools import pairwise
 
 import msgspec
 
@@ -31,6 +32,9 @@ TO_AGENT, FROM_AGENT, SIGNALS = "agent.in", "agent.out", "signals"
 
 TO_CONSOLE, FROM_CONSOLE = "console.in", "console.out"
 """Likewise: the pipe that the console reads, and what takes the place of one to read from: the log has it all."""
+
+LOG_BEGIN = "log-begin"
+"""Likewise: how long the log was when the guest was started; what stands before is of earlier times."""
 
 _ENGINE_SECONDS = 20.0
 _GONE_SECONDS = 10.0
@@ -70,6 +74,7 @@ def make_channel(place: Place, owner: int | None = None) -> str:
     # A pipe that nobody reads fills, and then the guest waits at its first line too many.
     os.symlink(os.devnull, os.path.join(directory, FROM_CONSOLE))
     os.close(_open(os.path.join(directory, SIGNALS), os.O_WRONLY | os.O_CREAT))
+    files.write(os.path.join(directory, LOG_BEGIN), str(_size_of(place.log)))
     if owner is not None:
         os.chown(directory, owner, owner)
     return directory
@@ -157,11 +162,19 @@ def start_engine(
             missed = 0 if enginegroup.find(name, identity) else missed + 1
             if missed >= _GONE_LOOKS or time.monotonic() > deadline:
                 text = os.pread(said, 65536, before).decode(errors="replace").strip()
-                last = (text.splitlines() or ["it did not say why"])[-1]
+                last = _without_value((text.splitlines() or ["it did not say why"])[-1], argv)
                 raise Failed(f"{what} did not start: {last}", detail=text, hint=f"see {log}")
             time.sleep(_LOOK_SECONDS)
     finally:
         os.close(said)
+
+
+def _without_value(line: str, argv: Sequence[str]) -> str:
+    """Return what an engine complains of without the value of the option that it names, which may be a line long."""
+    for option, value in pairwise(argv):
+        if option.startswith("-"):
+            line = line.replace(f"{option} {value}: ", f"{option}: ")
+    return line
 
 
 def probe_engine(place: Place, identity: str) -> Presence:
@@ -249,12 +262,12 @@ def wait_ready(place: Place, handle: Handle, timeout: float) -> None:
         with open_agent(place, handle, timeout) as agent:
             agent.call("guest-ping", timeout=max(1.0, deadline - time.monotonic()))
     except GuestGone as error:
-        reason, tail = read_log(place.log)
+        reason, tail = read_log(place)
         raise Failed(
             f"the guest ended while it started: {reason}", detail=tail, hint=f"see {place.log}"
         ) from error
     except TimedOut as error:
-        _, tail = read_log(place.log)
+        _, tail = read_log(place)
         raise TimedOut(
             f"the guest was not ready within {timeout:g} s", detail=tail, hint=f"see {place.log}"
         ) from error
@@ -326,6 +339,8 @@ def open_agent(place: Place, handle: Handle, timeout: float) -> Iterator[Agent]:
                 os.close(reader)
     except FileNotFoundError as error:
         raise GuestGone("the guest ended") from error
+    except TimedOut as error:
+        raise TimedOut(error.message, hint=f"see what the guest said last: {place.log}") from error
     finally:
         os.close(died)
 
@@ -340,14 +355,23 @@ def watch(handle: Handle) -> int:
         raise GuestGone("the guest ended") from None
 
 
-def read_log(path: str) -> tuple[str, str]:
-    """Return why the guest ended, as its log tells it, and the log's last lines."""
-    lines = read_last_lines(path)
+def read_log(place: Place) -> tuple[str, str]:
+    """Return why the guest ended, as its log tells it, and the log's last lines, of what it said since it was started."""
+    try:
+        with open(os.path.join(private_directory(place), LOG_BEGIN)) as file:
+            begin = int(file.read())
+    except FileNotFoundError:  # somebody has tidied up meanwhile, or an earlier Wirt has started it
+        begin = 0
+    lines = read_last_lines(place.log, begin)
     tail = "\n".join(lines[-_TAIL_LINES:])
     for line in lines:
         if "Kernel panic" in line:
             return line[line.index("Kernel panic") :], tail
     return "its log does not say why" if not lines else f"its last words were: {lines[-1]}", tail
+
+
+def _size_of(path: str) -> int:
+    return os.stat(path).st_size if os.path.exists(path) else 0
 
 
 def _open(path: str, flags: int) -> int:

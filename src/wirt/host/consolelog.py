@@ -7,11 +7,14 @@ _ESCAPES = re.compile(r"\x1b(\[[0-9;?]*[A-Za-z]|[()][A-Z0-9]|c)|[\x00-\x08\x0b-\
 _READ_BYTES = 1 << 16
 
 
-def read_last_lines(path: str) -> list[str]:
-    """Return the last lines of a console's log that hold anything, of its last 64 KiB; none if there is no such file."""
+def read_last_lines(path: str, begin: int = 0) -> list[str]:
+    """Return the last lines of a console's log that hold anything, of its last 64 KiB; none if there is no such file.
+
+    What stands before the byte ``begin`` is left out.
+    """
     try:
         with open(path, "rb") as log:
-            log.seek(max(0, os.fstat(log.fileno()).st_size - _READ_BYTES))
+            log.seek(max(begin, os.fstat(log.fileno()).st_size - _READ_BYTES))
             text = _ESCAPES.sub("", log.read().decode(errors="replace"))
     except FileNotFoundError:
         return []

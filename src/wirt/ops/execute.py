@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from wirt.host.run import STANDARD, Streams
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
-from wirt.ops import guests
+from wirt.ops import guests, stalls
 from wirt.ops.context import Context
 
 
@@ -45,14 +45,15 @@ def execute_in(
 ) -> int:
     """Run a command in a guest that is known to run; as ``execute``."""
     assert guest.handle is not None
-    return context.approach(guest.approach).exec(
-        context.home.place(guest.id),
-        guest.handle,
-        argv,
-        streams=streams,
-        environment=default_environment() if environment is None else environment,
-        cpus=cpus,
-    )
+    with stalls.explained(context, guest):
+        return context.approach(guest.approach).exec(
+            context.home.place(guest.id),
+            guest.handle,
+            argv,
+            streams=streams,
+            environment=default_environment() if environment is None else environment,
+            cpus=cpus,
+        )
 
 
 class Heard:

@@ -4,7 +4,7 @@ import msgspec
 
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
-from wirt.ops import guests, journal, recovery
+from wirt.ops import guests, journal, recovery, stalls
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder
 
@@ -27,13 +27,16 @@ def freeze(context: Context, name: str) -> Guest:
 
 
 def thaw(context: Context, name: str) -> Guest:
-    """Let a frozen guest go on and return it.
+    """Let a frozen guest go on and return it, or one that stands still because its disk found no room.
 
     Raises:
         NotFound, WrongState, Busy: nothing was changed.
         Failed: the kernel refused; the next command tries again.
     """
     with guests.held(context, name) as guest:
+        if stalls.is_stalled(context, guest):
+            stalls.try_again(context, guest)
+            return guest
         next_state(guest.state, "thaw", guest.name)
         journal.begin(context, guest, "thaw")
         return recovery.let_go_on(context, guest, "thaw")

@@ -4,7 +4,7 @@ import msgspec
 
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
-from wirt.ops import guests, journal
+from wirt.ops import guests, journal, stalls
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder
 
@@ -64,4 +64,6 @@ def wait_ready(context: Context, guest: Guest, timeout: float) -> None:
     assert guest.handle is not None
     if not guest.has_template:
         return
-    context.approach(guest.approach).wait_ready(context.home.place(guest.id), guest.handle, timeout)
+    place = context.home.place(guest.id)
+    with stalls.explained(context, guest):
+        context.approach(guest.approach).wait_ready(place, guest.handle, timeout)

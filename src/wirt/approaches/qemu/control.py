@@ -89,6 +89,15 @@ def is_paused(directory: str) -> bool:
     return bool(_execute(directory, "query-status")["status"] == "paused")
 
 
+def is_out_of_room(directory: str) -> bool:
+    """Ask whether the machine's processors stand still because QEMU could not write to a disk's file.
+
+    Raises:
+        Failed: QEMU did not take the command.
+    """
+    return bool(_execute(directory, "query-status")["status"] == "io-error")
+
+
 def balloon(directory: str, memory: int) -> None:
     """Have the guest make do with ``memory`` bytes, and return when it does.
 

@@ -280,6 +280,16 @@ class Qemu:
             ownkernel.private_directory(place)
         )
 
+    def is_stalled(self, place: Place) -> bool:
+        """Ask QEMU, if it runs."""
+        return self.probe(place) is Presence.PRESENT and control.is_out_of_room(
+            ownkernel.private_directory(place)
+        )
+
+    def try_again(self, place: Place) -> None:
+        """Let the machine's processors go on."""
+        control.go_on(ownkernel.private_directory(place))
+
     def probe_checkpoints(self) -> Capability:
         """Say yes: QEMU itself writes down what its machine holds."""
         return yes(self.name, "QEMU keeps memory and devices of its machines")
