@@ -203,3 +203,41 @@ def test_guest_beyond_its_soft_limit_grows_no_more_when_its_grace_is_over(
         "wirt: 65 MiB cannot be the soft limit of a disk of 64 MiB; ask for no more than the disk, "
         "or unlimited\n"
     )
+
+
+def test_guest_on_an_image_has_no_more_inodes_than_it_is_held_to(home: HomeUnderTest) -> None:
+    create = ["create", "-t", TINY, "--pool", "image", "--disk", "64M"]
+    home.wirt(*create, "--disk-inodes", "2000", "web", status=0)
+    home.wirt(*create, "other", status=0)
+    for name in ("web", "other"):
+        home.wirt("start", name, status=0)
+    fill = ["sh", "-c", "cd /root; seq 3000 | xargs touch"]
+    filled = home.wirt("exec", "web", *fill)
+    other = home.wirt("exec", "other", *fill, status=0)
+    said, usage = show(home, "web")
+    set_at_once = home.wirt("set", "web", "--disk-inodes", "5000", status=0).stdout
+    home.wirt("exec", "web", *fill, status=0)
+    home.wirt("restart", "--force", "web", status=0)
+    soft = ["--disk-inodes-soft", "3000", "--disk-grace", "0s"]
+    home.wirt("set", "web", *soft, status=0)
+    shown = home.wirt("show", "web", status=0).stdout
+    closed = home.wirt("exec", "web", "sh", "-c", "touch /root/one-more")
+    beyond = home.wirt("set", "web", "--disk-inodes", "10000", status=6).stderr
+    home.wirt("create", "-t", TINY, "--pool", "directory", "plain", status=0)
+    unbounded = home.wirt("set", "plain", "--disk-inodes", "2000", status=6).stderr
+
+    assert "No space left on device" in filled.stderr
+    assert other.stderr == ""
+    assert said.endswith(" used; 2000 inodes, 2000 used")
+    assert usage["inodes"] == 2000
+    assert set_at_once == "guest web has 5000 inodes now\n"
+    assert "inodes soft  3000, no grace; exceeded: no growth\n" in shown
+    assert "No space left on device" in closed.stderr
+    assert beyond == (
+        "wirt: the inodes of guest web cannot be bounded: its file system was made with 8000; ask for "
+        "less, or give it a larger disk, which has more: wirt set --disk\n"
+    )
+    assert unbounded == (
+        "wirt: the inodes of guest plain cannot be bounded: pool directory does not bound them; pools "
+        "of kind image do\n"
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests import fakes
 
-from wirt.errors import Failed, InvalidInput
+from wirt.errors import Failed, InvalidInput, Unsupported
 from wirt.model.limits import Limits, check_limits
 from wirt.ops.context import Context
 from wirt.ops.counters import sample
@@ -14,7 +14,7 @@ from wirt.ops.create import CreateRequest, create
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.softlimit import grace_left
 from wirt.state.memory import MemoryStore
-from wirt.storage.fake import FakePool
+from wirt.storage.fake import FAKE_INODES, FakePool
 from wirt.units import MIB, UNBOUNDED
 
 
@@ -104,3 +104,63 @@ def test_soft_limit_beyond_the_disk_is_refused() -> None:
         "65 MiB cannot be the soft limit of a disk of 64 MiB; ask for no more than the disk, or "
         "unlimited"
     )
+
+
+def test_guest_may_have_more_inodes_than_its_soft_limit_until_its_grace_is_over(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = SetRequest(disk_inodes=5000, disk_inodes_soft=1, disk_grace=60)
+    held = [set_limits(context, "web", request).limits.disk_inodes]
+    hold(context, 10)
+    bounds = [inodes_at(context)]
+    for now in (1020, 1081):
+        look(context, monkeypatch, now)
+        bounds.append(inodes_at(context))
+    set_limits(context, "web", SetRequest(disk_inodes_soft=UNBOUNDED))
+    bounds.append(inodes_at(context))
+
+    assert held == [5000]
+    assert bounds == ["5000", "5000", "1", "5000"]
+    assert context.store.find("web").over_inodes_since is None
+
+
+def test_more_inodes_than_a_disk_was_made_with_are_refused(context: Context) -> None:
+    with pytest.raises(Unsupported) as caught:
+        set_limits(context, "web", SetRequest(disk_inodes=FAKE_INODES + 1))
+
+    assert str(caught.value) == (
+        "the inodes of guest web cannot be bounded: its file system was made with 100000; ask for less, or "
+        "give it a larger disk, which has more: wirt set --disk"
+    )
+    assert context.store.find("web").limits.disk_inodes == UNBOUNDED
+
+
+def inodes_at(context: Context) -> str:
+    guest = context.store.find("web")
+    return Path(context.home.pool("fake"), guest.id, "inodes").read_text()
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        (
+            Limits(disk_inodes=1000),
+            "a disk cannot be held to 1000 inodes; ask for 1024 to 4294967295, or unlimited",
+        ),
+        (
+            Limits(disk_inodes=2000, disk_inodes_soft=2001),
+            "2001 inodes cannot be the soft limit of a disk that has 2000; ask for no more than it has, "
+            "or unlimited",
+        ),
+        (
+            Limits(disk_inodes_soft=0),
+            "0 inodes cannot be the soft limit of a disk that has any number; ask for no more than it has, "
+            "or unlimited",
+        ),
+    ],
+)
+def test_inodes_that_no_disk_has_are_refused(limits: Limits, said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_limits(limits, smallest_memory=1, node_cpus=1)
+
+    assert str(caught.value) == said

@@ -204,6 +204,9 @@ def held(function: Function) -> Function:
             click.option(
                 "--io-weight", type=int, help="What it gets of a disk that several want: 1 to 1000."
             ),
+            click.option(
+                "--disk-inodes", type=COUNT, help="Files and directories on its disk, or unlimited."
+            ),
             click.option("--files", type=COUNT, help="Open files of a process, or unlimited."),
         ]
     ):

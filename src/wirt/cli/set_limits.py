@@ -31,6 +31,9 @@ NONE = "none"
     "--disk-soft", type=options.BOUND, help="Disk that it may hold for long, or unlimited."
 )
 @click.option("--disk-grace", type=options.SECONDS, help="How long it may hold more than that.")
+@click.option(
+    "--disk-inodes-soft", type=options.COUNT, help="How many it may hold for long, or unlimited."
+)
 @click.option("--rate-in", type=options.RATE, help="What it is sent, per second, or unlimited.")
 @click.option("--rate-out", type=options.RATE, help="What it sends, per second, or unlimited.")
 @click.option("--ip-add", multiple=True, help="Another address; may be repeated.")
@@ -158,6 +161,12 @@ def _described(limits: Limits) -> dict[str, str]:
         "files": f"{_count(limits.files)} open files for each process",
         "disk": f"a disk of {render_bytes(limits.disk)}",
         "disk_soft": _soft(limits),
+        "disk_inodes": "any number of inodes"
+        if limits.disk_inodes == UNBOUNDED
+        else f"{limits.disk_inodes} inodes",
+        "disk_inodes_soft": "no soft limit of its inodes"
+        if limits.disk_inodes_soft == UNBOUNDED
+        else f"a soft limit of {limits.disk_inodes_soft} inodes",
         "disk_grace": f"a grace of {render_seconds(limits.disk_grace)}"
         if limits.disk_grace
         else "no grace",

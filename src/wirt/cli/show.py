@@ -13,6 +13,7 @@ from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import Limits
 from wirt.model.privileges import Privileges
 from wirt.model.resources import DiskUsage
+from wirt.ops import inodes
 from wirt.ops.cards import describe_cards
 from wirt.ops.guests import disk_usage, memory_kills, observed, screen_socket
 from wirt.ops.softlimit import grace_left
@@ -50,7 +51,7 @@ def show(name: str, as_json: bool) -> None:
         ("memory", _memory(guest.limits, kills)),
         ("processes", str(guest.limits.processes)),
         *([] if guest.limits.files == UNBOUNDED else [("open files", str(guest.limits.files))]),
-        ("disk", _disk(guest.limits.disk, usage)),
+        ("disk", _disk(guest.limits, usage)),
         *(("further disk", _further(disk)) for disk in guest.disks),
         *_soft(guest),
         *([("disk io", _io(guest.limits))] if guest.limits.bounds_io else []),
@@ -76,14 +77,21 @@ def show(name: str, as_json: bool) -> None:
 
 
 def _soft(guest: Guest) -> list[tuple[str, str]]:
-    limits, left = guest.limits, grace_left(guest)
-    if limits.disk_soft == UNBOUNDED:
-        return []
+    limits, found = guest.limits, []
     grace = f"grace {render_seconds(limits.disk_grace)}" if limits.disk_grace else "no grace"
-    text = f"{render_bytes(limits.disk_soft)}, {grace}"
-    if left is not None:
-        text += f"; exceeded, {render_seconds(left)} left" if left > 0 else "; exceeded: no growth"
-    return [("disk soft", text)]
+    if limits.disk_soft != UNBOUNDED:
+        exceeded = _exceeded(grace_left(guest))
+        found.append(("disk soft", f"{render_bytes(limits.disk_soft)}, {grace}{exceeded}"))
+    if limits.disk_inodes_soft != UNBOUNDED:
+        exceeded = _exceeded(inodes.grace_left(guest))
+        found.append(("inodes soft", f"{limits.disk_inodes_soft}, {grace}{exceeded}"))
+    return found
+
+
+def _exceeded(left: float | None) -> str:
+    if left is None:
+        return ""
+    return f"; exceeded, {render_seconds(left)} left" if left > 0 else "; exceeded: no growth"
 
 
 def _kernel(boot: KernelBoot | None) -> list[tuple[str, str]]:
@@ -152,7 +160,8 @@ def _further(disk: Disk) -> str:
     return f"{disk.name}: {what}{', read-only' if disk.read_only else ''}"
 
 
-def _disk(size: int, usage: DiskUsage | None) -> str:
+def _disk(limits: Limits, usage: DiskUsage | None) -> str:
+    size = limits.disk
     if usage is None:
         return render_bytes(size)
     if usage.bytes_limit is None:
@@ -160,4 +169,5 @@ def _disk(size: int, usage: DiskUsage | None) -> str:
     bounds = f"{render_bytes(usage.bytes_limit)}, {render_bytes(usage.bytes)} used"
     if usage.inodes is None or usage.inodes_limit is None:
         return bounds
-    return f"{bounds}; {usage.inodes_limit} inodes, {usage.inodes} used"
+    most = usage.inodes_limit if limits.disk_inodes == UNBOUNDED else limits.disk_inodes
+    return f"{bounds}; {most} inodes, {usage.inodes} used"

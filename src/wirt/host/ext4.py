@@ -31,6 +31,19 @@ def read_size(device: str) -> int:
     return int((high << 32 | low) * 1024) << int(log)
 
 
+def read_inodes(device: str) -> int:
+    """Return how many inodes the file system on a device, or in a file, has.
+
+    Source: as ``read_size``, field 0x0.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(device, "rb") as file:
+        file.seek(_SUPERBLOCK)
+        return int(struct.unpack("<I", file.read(4))[0])
+
+
 def may_grow() -> bool:
     """Return whether the kernel lets this process make a mounted file system larger."""
     with open("/proc/self/status") as status:

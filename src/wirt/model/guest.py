@@ -74,6 +74,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """A number that it is found by besides its name, as OpenVZ's CTID is; None: it was given none."""
     over_soft_since: float | None = None
     """Unix time, seconds, when it was first seen to hold more of its disk than its soft limit; None: it does not."""
+    over_inodes_since: float | None = None
+    """The same of its inodes."""
     privileges: Privileges = Privileges()
     """From its next start on."""
     lives_with: str | None = None

@@ -17,6 +17,8 @@ MOST_PROCESSES = 4_194_304
 SMALLEST_CPU_LIMIT = 0.01
 """Of the kernel: a thousand microseconds in a tenth of a second."""
 SMALLEST_FILES = 64
+FEWEST_INODES, MOST_INODES = 1024, 2**32 - 1
+"""To boot with; and of ext4."""
 SMALLEST_BANDWIDTH = 64 * KIB
 """Bytes a second: with less, the pages of a program take so long that it seems to hang."""
 LARGEST_BANDWIDTH = 1024**4
@@ -70,6 +72,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of its disk that it may hold for longer than its grace; UNBOUNDED: all."""
     disk_grace: float = 7 * 86400.0
     """Seconds."""
+    disk_inodes: int = UNBOUNDED
+    """Files and directories that it may have on its disk; UNBOUNDED: as many as its pool has for it."""
+    disk_inodes_soft: int = UNBOUNDED
+    """How many of them it may hold for longer than its grace; UNBOUNDED: all."""
 
     @property
     def bounds_io(self) -> bool:
@@ -200,10 +206,27 @@ def check_limits(
             f"{render_bytes(limits.disk)}",
             hint="ask for no more than the disk, or unlimited",
         )
+    _check_inodes(limits)
     if limits.disk > LARGEST_DISK:
         raise InvalidInput(
             f"a disk of {render_bytes(limits.disk)} cannot be given",
             hint=f"ask for at most {render_bytes(LARGEST_DISK)}",
+        )
+
+
+def _check_inodes(limits: Limits) -> None:
+    most = limits.disk_inodes
+    if most != UNBOUNDED and not FEWEST_INODES <= most <= MOST_INODES:
+        raise InvalidInput(
+            f"a disk cannot be held to {most} inodes",
+            hint=f"ask for {FEWEST_INODES} to {MOST_INODES}, or unlimited",
+        )
+    soft = limits.disk_inodes_soft
+    if soft != UNBOUNDED and not 0 < soft <= (MOST_INODES if most == UNBOUNDED else most):
+        raise InvalidInput(
+            f"{soft} inodes cannot be the soft limit of a disk that has "
+            f"{'any number' if most == UNBOUNDED else most}",
+            hint="ask for no more than it has, or unlimited",
         )
 
 

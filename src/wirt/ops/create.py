@@ -20,6 +20,7 @@ from wirt.ops.bootfiles import check_boot
 from wirt.ops.context import Context
 from wirt.ops.fitness import judge_template
 from wirt.ops.steps import Ladder
+from wirt.units import UNBOUNDED
 
 DEFAULT_APPROACH = "lxc"
 DEFAULT_TEMPLATE = "debian-12-web"
@@ -162,6 +163,10 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         from wirt.ops.holdable import check_holdable
 
         check_holdable(context, guest, guest.limits, wanted=wanted)
+    if guest.limits.disk_inodes != UNBOUNDED:
+        from wirt.ops.inodes import check_holdable as check_inodes
+
+        check_inodes(context, guest, guest.limits, is_new=True)
     if guest.limits.memory_max:
         from wirt.ops.holdable import check_maximum
 

@@ -8,7 +8,7 @@ from wirt.host import affinity, openfiles
 from wirt.model.capability import no
 from wirt.model.guest import Guest
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_files, check_pin
-from wirt.ops import bandwidth, softlimit
+from wirt.ops import bandwidth, inodes, softlimit
 from wirt.ops.context import Context
 from wirt.units import UNBOUNDED
 
@@ -48,6 +48,8 @@ def check_holdable(
                 f"the disk of guest {guest.name} cannot be given a soft limit: {soft.reason}",
                 hint=soft.hint,
             )
+    if {"disk_inodes", "disk_inodes_soft"} & set(wanted):
+        inodes.check_holdable(context, guest, limits)
     if "files" in wanted:
         check_files(limits.files, openfiles.most())
     if "cpu_pin" in wanted:

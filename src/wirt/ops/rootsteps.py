@@ -12,10 +12,12 @@ from wirt.model.guest import Guest
 from wirt.model.ids import idmap_of
 from wirt.model.presence import Presence, present_if
 from wirt.model.resources import Root, RootTree
+from wirt.ops import inodes
 from wirt.ops.context import Context
 from wirt.ops.step import Step
 from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots, TakesImages
-from wirt.storage.powers import CopiesImages
+from wirt.storage.powers import BoundsInodes, CopiesImages
+from wirt.units import UNBOUNDED
 
 
 class RootSteps:
@@ -38,9 +40,13 @@ class RootSteps:
         )
 
     def _clone(self) -> None:
-        self._pool.clone(
-            self.form(), self._guest.id, root=self._needs.root, size=self._guest.limits.disk
-        )
+        pool, limits, root = self._pool, self._guest.limits, self._needs.root
+        if limits.disk_inodes != UNBOUNDED and isinstance(pool, BoundsInodes):
+            pool.clone_with_inodes(
+                self.form(), self._guest.id, root=root, size=limits.disk, inodes=limits.disk_inodes
+            )
+        else:
+            pool.clone(self.form(), self._guest.id, root=root, size=limits.disk)
 
     def to_copy(self, source: Guest) -> Step:
         """Return the step that makes the root of another guest's, in the place of ``to_exist``."""
@@ -118,7 +124,11 @@ class RootSteps:
         """Return the guest's root, made usable if it is not yet."""
         needs = self._needs
         idmap = idmap_of(self._guest.ids) if needs.shifted else None
-        return self._pool.attach(self.form(), self._guest.id, root=needs.root, idmap=idmap)
+        root = self._pool.attach(self.form(), self._guest.id, root=needs.root, idmap=idmap)
+        if isinstance(self._pool, BoundsInodes):
+            # Its size may have changed since it was mounted last, and with it how many there are.
+            self._pool.hold_inodes(self._guest.id, inodes.bound_of(self._guest))
+        return root
 
     def reached(self) -> str:
         """Return where a tree is shown with the guest's own ids; it is if it was not yet."""

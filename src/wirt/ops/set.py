@@ -21,12 +21,14 @@ from wirt.ops import (
 from wirt.ops.cards import CardRequest
 from wirt.ops.context import Context
 from wirt.ops.holdable import check_holdable, check_maximum
+from wirt.ops.inodes import bound_of
 from wirt.ops.naming import NamesRequest
 from wirt.ops.privileges import PrivilegesRequest
 from wirt.ops.rates import RatesRequest
 from wirt.ops.snapshot import keep_root
 from wirt.ops.step import Step
 from wirt.ops.steps import Ladder
+from wirt.units import UNBOUNDED
 
 _OTHERS = ("card", "names", "privileges", "rates")
 """What is no limit."""
@@ -47,6 +49,9 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes, or UNBOUNDED."""
     disk_grace: float | None = None
     """Seconds."""
+    disk_inodes: int | None = None
+    """UNBOUNDED: as many as there are."""
+    disk_inodes_soft: int | None = None
     swap: int | None = None
     """Bytes, or UNBOUNDED."""
     io_read: int | None = None
@@ -143,7 +148,9 @@ def set_limits(
                 guest = after
             if request.disk is not None:
                 guest = _resize(context, guest, msgspec.structs.replace(guest, limits=limits))
-    if {request.disk_soft, request.disk_grace} != {None}:
+    soft = (request.disk_soft, request.disk_grace, request.disk_inodes, request.disk_inodes_soft)
+    # A larger disk has more inodes.
+    if any(limit is not None for limit in soft) or bound_of(guest) != UNBOUNDED:
         guest = softlimit.review(context, name)
     return guest
 

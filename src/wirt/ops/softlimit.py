@@ -12,10 +12,10 @@ import msgspec
 from wirt.errors import Error
 from wirt.model.capability import Capability, no
 from wirt.model.guest import Guest
-from wirt.ops import guests
+from wirt.ops import guests, inodes
 from wirt.ops.context import Context
 from wirt.storage.base import MeasuresRoots
-from wirt.storage.powers import Closable
+from wirt.storage.powers import BoundsInodes, Closable
 from wirt.units import UNBOUNDED
 
 
@@ -43,25 +43,36 @@ def review(context: Context, name: str) -> Guest:
     with guests.held(context, name) as found:
         guest = found
         pool = context.pool(guest.pool)
-        soft = guest.limits.disk_soft
         if not isinstance(pool, Closable) or not isinstance(pool, MeasuresRoots):
             return guest
         used = pool.measure(guest.id)
         if used is None:
             return guest
-        since = guest.over_soft_since
-        if soft == UNBOUNDED or used.bytes <= soft:
-            since = None
-        elif since is None:
-            since = time.time()
-        if since != guest.over_soft_since:
-            guest = msgspec.structs.replace(guest, over_soft_since=since)
+        limits = guest.limits
+        seen = msgspec.structs.replace(
+            guest,
+            over_soft_since=_over_since(guest.over_soft_since, used.bytes, limits.disk_soft),
+            over_inodes_since=_over_since(
+                guest.over_inodes_since, used.inodes or 0, limits.disk_inodes_soft
+            ),
+        )
+        if seen != guest:
+            guest = seen
             context.store.settle(guest.id, guest)
         if is_over(guest):
-            pool.close(guest.id, soft)
+            pool.close(guest.id, limits.disk_soft)
         else:
-            pool.reopen(guest.id, guest.limits.disk)
+            pool.reopen(guest.id, limits.disk)
+        if isinstance(pool, BoundsInodes):
+            pool.hold_inodes(guest.id, inodes.bound_of(guest))
         return guest
+
+
+def _over_since(since: float | None, used: int, soft: int) -> float | None:
+    """Return since when a guest holds more than its soft limit, None if it does not."""
+    if soft == UNBOUNDED or used <= soft:
+        return None
+    return time.time() if since is None else since
 
 
 def is_over(guest: Guest) -> bool:
@@ -81,7 +92,9 @@ def review_all(context: Context) -> list[Error]:
     """Look at every guest with a soft limit and return what went wrong; a guest that fails keeps none from being looked at."""
     failed: list[Error] = []
     for guest in context.store.guests():
-        if guest.limits.disk_soft != UNBOUNDED or guest.over_soft_since is not None:
+        limits = guest.limits
+        is_soft = (limits.disk_soft, limits.disk_inodes_soft) != (UNBOUNDED, UNBOUNDED)
+        if is_soft or (guest.over_soft_since, guest.over_inodes_since) != (None, None):
             try:
                 review(context, guest.name)
             except Error as error:

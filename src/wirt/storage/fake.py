@@ -22,6 +22,9 @@ from wirt.storage.base import Disks
 from wirt.storage.diskfiles import DIRECTORY, DiskFiles
 from wirt.storage.snapshots import LayerSnapshots
 
+FAKE_INODES = 100_000
+"""What a root has of them."""
+
 
 class FakePool:
     """Roots that are plain copies.
@@ -121,7 +124,12 @@ class FakePool:
         """Count the bytes of the copy; the bound is what was written down."""
         used = files.disk_usage(self._path(guest_id, "root"))
         with open(self._path(guest_id, "size")) as size:
-            return DiskUsage(bytes=used, bytes_limit=int(size.read()))
+            return DiskUsage(
+                bytes=used,
+                bytes_limit=int(size.read()),
+                inodes=sum(1 for _file in Path(self._path(guest_id, "root")).rglob("*")),
+                inodes_limit=FAKE_INODES,
+            )
 
     def probe_closing(self, guest_id: str) -> Capability:
         """Say yes."""
@@ -136,6 +144,20 @@ class FakePool:
         """Strike that."""
         self._count("reopen")
         Path(self._path(guest_id, "closed")).unlink(missing_ok=True)
+
+    def clone_with_inodes(
+        self, form_path: str, guest_id: str, *, root: str, size: int, inodes: int
+    ) -> None:
+        """Copy the template's tree."""
+        self.clone(form_path, guest_id, root=root, size=size)
+
+    def most_inodes(self, guest_id: str) -> int | None:
+        """Return a number that tests can ask for more than."""
+        return FAKE_INODES
+
+    def hold_inodes(self, guest_id: str, inodes: int) -> None:
+        """Write the bound down."""
+        files.write(self._path(guest_id, "inodes"), str(inodes))
 
     def parts(self, guest_id: str) -> tuple[str, ...]:
         """Return the copy, and the disks beside it."""

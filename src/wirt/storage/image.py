@@ -205,6 +205,24 @@ class ImagePool(GuestDirectories):
         """Give it back."""
         self._trees.reopen(guest_id)
 
+    def clone_with_inodes(
+        self, form_path: str, guest_id: str, *, root: str, size: int, inodes: int
+    ) -> None:
+        """Make a tree's disk with them; on an image they are its guest's affair."""
+        if root == "tree":
+            self._trees.clone_with_inodes(form_path, guest_id, root=root, size=size, inodes=inodes)
+        else:
+            self.clone(form_path, guest_id, root=root, size=size)
+
+    def most_inodes(self, guest_id: str) -> int | None:
+        """Ask a tree's file system."""
+        return self._trees.most_inodes(guest_id) if self._is_tree(guest_id) else None
+
+    def hold_inodes(self, guest_id: str, inodes: int) -> None:
+        """Bound a tree's."""
+        if self._is_tree(guest_id):
+            self._trees.hold_inodes(guest_id, inodes)
+
     def snapshots(self) -> Snapshots:
         """Return the keeper of this pool's snapshots: copies of disks and layers."""
         from wirt.storage.imagesnapshots import ImageSnapshots

@@ -8,13 +8,16 @@ import errno
 import os
 from contextlib import suppress
 
+import msgspec
+
 from wirt.errors import Failed, OutOfSpace
 from wirt.host import ext4, files, loop, mount, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage, Idmap, RootTree
+from wirt.storage import spareinodes
 from wirt.storage.directory import DirectoryPool
-from wirt.units import render_bytes
+from wirt.units import UNBOUNDED, render_bytes
 
 DISK, MOUNTED = "disk.ext4", "layer"
 """Names, in the guest's directory, of the file and of the place where it is mounted."""
@@ -43,7 +46,20 @@ class LoopDisks(DirectoryPool):
         Raises:
             OutOfSpace, Failed: it could not be made.
         """
-        super().clone(form_path, guest_id, root=root, size=size)
+        self._clone(form_path, guest_id, size, None)
+
+    def clone_with_inodes(
+        self, form_path: str, guest_id: str, *, root: str, size: int, inodes: int
+    ) -> None:
+        """Make a disk that has so many inodes, and some more if there may be.
+
+        Raises:
+            OutOfSpace, Failed: as ``clone``.
+        """
+        self._clone(form_path, guest_id, size, spareinodes.to_make(size, inodes))
+
+    def _clone(self, form_path: str, guest_id: str, size: int, inodes: int | None) -> None:
+        super().clone(form_path, guest_id, root="tree", size=size)
         disk = self._path(guest_id, DISK)
         if os.path.exists(disk):
             return
@@ -67,6 +83,7 @@ class LoopDisks(DirectoryPool):
                         "0",
                         "-E",
                         lazily,
+                        *([] if inodes is None else ["-N", str(inodes)]),
                         fresh,
                     ]
                 )
@@ -207,6 +224,18 @@ class LoopDisks(DirectoryPool):
         with suppress(FileNotFoundError):
             os.unlink(f"{self._path(guest_id, MOUNTED)}/{_FILLER}")
 
+    def most_inodes(self, guest_id: str) -> int:
+        """Return how many inodes the disk's file system has."""
+        disk = self._path(guest_id, DISK)
+        return ext4.read_inodes(loop.device_of(disk) or disk)
+
+    def hold_inodes(self, guest_id: str, inodes: int) -> None:
+        """Keep the others from the guest, if its disk is mounted."""
+        layer = self._path(guest_id, MOUNTED)
+        if mount.is_mounted(layer):
+            with files.translated(f"bound the inodes of guest {guest_id}"):
+                spareinodes.hold(layer, inodes)
+
     def remove(self, guest_id: str) -> None:
         """Delete the guest's disk."""
         self.detach(guest_id)
@@ -235,7 +264,9 @@ class LoopDisks(DirectoryPool):
         if not mount.is_mounted(layer):
             return None
         # What keeps the guest from growing is none of its own.
-        return usage_of(layer, foreign=_allocated(f"{layer}/{_FILLER}"))
+        found = usage_of(layer, foreign=_allocated(f"{layer}/{_FILLER}"))
+        inodes = (found.inodes or 0) - spareinodes.taken(layer)
+        return msgspec.structs.replace(found, inodes=inodes)
 
 
 def _set_length(disk: str, length: int) -> None:
@@ -275,6 +306,8 @@ def _resize_in_copy(disk: str, wanted: int) -> None:
     fresh = f"{disk}.new"
     try:
         run.check(["cp", "--sparse=always", "--reflink=auto", disk, fresh])
+        if wanted < os.stat(disk).st_size:
+            _give_inodes_back(fresh)
         resize_file(fresh, wanted)
         run.check(["sync", "-f", fresh])
         os.rename(fresh, disk)
@@ -283,6 +316,22 @@ def _resize_in_copy(disk: str, wanted: int) -> None:
         with suppress(FileNotFoundError):
             os.unlink(fresh)
         raise
+
+
+def _give_inodes_back(disk: str) -> None:
+    """Take the files off a disk, which is not mounted, that keep inodes from its guest: a smaller one may not have so many."""
+    with loop.opened(disk) as device, mount.private_namespace():
+        place = f"{disk}.mounted"
+        os.makedirs(place, mode=0o700, exist_ok=True)
+        try:
+            mount.mount(device, place, "ext4", mount.MS_NOSUID | mount.MS_NODEV)
+            try:
+                spareinodes.hold(place, UNBOUNDED)
+            finally:
+                mount.unmount(place)
+        finally:
+            os.rmdir(place)
+    loop.wait_free(disk, FREE_SECONDS)
 
 
 def resize_file(disk: str, size: int) -> None:

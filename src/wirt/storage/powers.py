@@ -32,6 +32,31 @@ class Closable(Protocol):
 
 
 @runtime_checkable
+class BoundsInodes(Protocol):
+    """A power of pools that can bound how many inodes a root has, whatever its size."""
+
+    def clone_with_inodes(
+        self, form_path: str, guest_id: str, *, root: str, size: int, inodes: int
+    ) -> None:
+        """Clone as ``Pool.clone`` does, on a file system that has so many inodes at least."""
+        ...
+
+    def most_inodes(self, guest_id: str) -> int | None:
+        """Return how many a root that is there can have, None if they are not the pool's affair."""
+        ...
+
+    def hold_inodes(self, guest_id: str, inodes: int) -> None:
+        """Let a mounted root have that many inodes, UNBOUNDED all there are; if it has more, no more than it has.
+
+        Again is no error; of one that is not mounted nothing is changed.
+
+        Raises:
+            Failed: it could not be.
+        """
+        ...
+
+
+@runtime_checkable
 class CopiesImages(Copying, Protocol):
     """A power of pools that can copy roots which are images, and reach the files on them."""
 

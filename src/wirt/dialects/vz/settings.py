@@ -44,6 +44,8 @@ LIMITING: Mapping[str, tuple[str, ...]] = {
     "disk": ("DISKSPACE",),
     "disk_soft": ("DISKSPACE",),
     "disk_grace": ("QUOTATIME",),
+    "disk_inodes": ("DISKINODES",),
+    "disk_inodes_soft": ("DISKINODES",),
     "io_weight": ("IOPRIO",),
     "io_read": ("IOLIMIT",),
     "io_write": ("IOLIMIT",),
@@ -99,6 +101,7 @@ REFUSED: Mapping[str, Code] = {
 """Options that no part of Wirt can do, and what vzctl ends with when it cannot do them."""
 
 
+_NO_LIMIT = (ubc.UNLIMITED, ubc.UNLIMITED_2006)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _FRACTION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
@@ -139,13 +142,19 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
         text = config.get(key)
         if text is not None:
             limit = _read_pair(key.lower(), text, ubc.UNLIMITED).limit
-            if limit not in (ubc.UNLIMITED, ubc.UNLIMITED_2006):
+            if limit not in _NO_LIMIT:
                 bounds[key] = limit * unit
     disk, soft = base.disk, base.disk_soft
     if (space := config.get("DISKSPACE")) is not None:
         pair = _read_space("diskspace", space)
         disk, soft = pair.limit * 1024, pair.barrier * 1024
         soft = soft if soft < disk else UNBOUNDED
+    inodes, inodes_soft = base.disk_inodes, base.disk_inodes_soft
+    if (number := config.get("DISKINODES")) is not None:
+        pair = _read_pair("diskinodes", number, ubc.UNLIMITED)
+        inodes = UNBOUNDED if pair.limit in _NO_LIMIT else pair.limit
+        is_soft = pair.barrier not in _NO_LIMIT and pair.barrier != pair.limit
+        inodes_soft = pair.barrier if is_soft else UNBOUNDED
     grace = base.disk_grace
     if (seconds := config.get("QUOTATIME")) is not None:
         grace = float(_number("quotatime", seconds)["QUOTATIME"])
@@ -162,6 +171,8 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
         disk=disk,
         disk_soft=soft,
         disk_grace=grace,
+        disk_inodes=inodes,
+        disk_inodes_soft=inodes_soft,
         **_io(config, base),
     )
 
@@ -398,7 +409,6 @@ VALUED = (*UBC, *REFUSED, *_READERS)
 """Every option of ``set`` that sets keys alone."""
 
 NOT_ENFORCED = (
-    frozenset({*(name.upper() for name in UBC), "DISKINODES", "DISK_QUOTA", "VM_OVERCOMMIT"})
-    - ENFORCED
+    frozenset({*(name.upper() for name in UBC), "DISK_QUOTA", "VM_OVERCOMMIT"}) - ENFORCED
 )
 """Keys that are kept for whoever reads the file, and that no part of Wirt holds a guest to."""

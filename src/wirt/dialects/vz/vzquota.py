@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from wirt import app
 from wirt.console import output
-from wirt.dialects.vz import conf, ctid, program
-from wirt.dialects.vz.account import pair_of
+from wirt.dialects.vz import ctid, program
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.options import read_options
+from wirt.ops import inodes
 from wirt.ops.guests import disk_usage
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.softlimit import grace_left
@@ -20,7 +20,8 @@ from wirt.units import UNBOUNDED
 
 USAGE = """\
 Usage: vzquota stat | show <CTID>
-       vzquota setlimit <CTID> [-b <soft KiB>] -B <hard KiB> [-e <grace seconds>]"""
+       vzquota setlimit <CTID> [-b <soft KiB>] -B <hard KiB> [-i <soft inodes>] [-I <hard inodes>]
+                [-e <grace seconds>]"""
 _REFUSED = {
     "init": Code.QUOTA_INIT,
     "on": Code.QUOTA_ON,
@@ -68,7 +69,6 @@ def _show(text: str) -> int:
     with app.open_context() as context:
         guest = ctid.find(context, text)
         used = disk_usage(context, guest)
-        config = conf.read_config(context.home, ctid.ctid_of(guest))
     if used is None and isinstance(context.pool(guest.pool), MeasuresRoots):
         raise Refused(
             Code.QUOTA_USAGE,
@@ -81,15 +81,16 @@ def _show(text: str) -> int:
             f"it is not known what container {text} uses: pool {guest.pool} does not count it",
             hint="pools image and btrfs do",
         )
-    inodes = pair_of(config, "diskinodes")
     hard = None if used.bytes_limit is None else guest.limits.disk // 1024
     soft = hard if guest.limits.disk_soft == UNBOUNDED else guest.limits.disk_soft // 1024
-    left = grace_left(guest)
-    grace = "" if left is None else "none" if left <= 0 else str(int(left))
+    most = guest.limits.disk_inodes
+    hard_inodes = used.inodes_limit if most == UNBOUNDED else most
+    few = guest.limits.disk_inodes_soft
+    soft_inodes = hard_inodes if few == UNBOUNDED else few
     rows = [
         ("resource", "usage", "softlimit", "hardlimit", "grace"),
-        ("1k-blocks", used.bytes // 1024, soft, hard, grace),
-        ("inodes", used.inodes, inodes and inodes.barrier, used.inodes_limit, ""),
+        ("1k-blocks", used.bytes // 1024, soft, hard, _grace(grace_left(guest))),
+        ("inodes", used.inodes, soft_inodes, hard_inodes, _grace(inodes.grace_left(guest))),
     ]
     widths = (11, 15, 16, 15, 9)
     for row in rows:
@@ -99,27 +100,34 @@ def _show(text: str) -> int:
     return Code.OK
 
 
+def _grace(left: float | None) -> str:
+    """Return the seconds that are left, nothing for who holds no more than its soft limit."""
+    return "" if left is None else "none" if left <= 0 else str(int(left))
+
+
 def _set_limit(text: str, options: dict[str, str]) -> int:
-    for option in ("inode-softlimit", "inode-hardlimit", "inode-exptime"):
-        if option in options:
-            raise Refused(
-                Code.QUOTA_LIMIT,
-                f"--{option} cannot be done: a pool bounds a disk by its size alone",
-                hint="leave it out",
-            )
     given = {option: _number(option, value) for option, value in options.items()}
     hard, soft = given.get("block-hardlimit"), given.get("block-softlimit")
     if hard is None:
         raise _bad("block-hardlimit", "")
     if soft is not None:
         soft = soft * 1024 if soft < hard else UNBOUNDED
-    grace = given.get("block-exptime")
+    grace = given.get("block-exptime", given.get("inode-exptime"))
+    if grace is not None and given.get("inode-exptime", grace) != grace:
+        raise Refused(
+            Code.QUOTA_LIMIT,
+            "--inode-exptime cannot be done: a disk has one grace, for bytes and inodes",
+            hint="give both the same",
+        )
+    most, few = given.get("inode-hardlimit"), given.get("inode-softlimit")
     with app.open_context() as context:
         guest = ctid.find(context, text)
         request = SetRequest(
             # One that it has need not be given again: not every disk can be changed now.
             disk=None if guest.limits.disk == hard * 1024 else hard * 1024,
             disk_soft=soft,
+            disk_inodes=most,
+            disk_inodes_soft=UNBOUNDED if few is not None and few == most else few,
             disk_grace=None if grace is None else float(grace),
         )
         if request == SetRequest():
@@ -136,5 +144,5 @@ def _number(option: str, value: str) -> int:
 
 
 def _bad(option: str, value: str) -> Refused:
-    unit = "seconds" if option.endswith("time") else "KiB"
+    unit = "seconds" if option.endswith("time") else "KiB" if "block" in option else "a number"
     return Refused(Code.VALUE, f"Bad parameter for --{option}: {value}", hint=f"give {unit}")

@@ -19,9 +19,9 @@ from wirt.model.home import Home
 from wirt.model.limits import Limits
 from wirt.model.names import check_name
 from wirt.model.naming import Naming, check_naming
-from wirt.ops import softlimit
+from wirt.ops import inodes, softlimit
 from wirt.ops.context import Context
-from wirt.ops.create import CreateRequest
+from wirt.ops.create import CreateRequest, plan
 from wirt.ops.create import create as create_guest
 
 _KEPT = ("description", "diskspace", "diskinodes", "hostname")
@@ -48,19 +48,21 @@ def create(call: Call) -> int:
         asked = cards.read(options)
         config = cards.changed(config, asked)
         address = next((one for one in asked.addresses if ":" not in one), None)
+        wanted = settings.limits_of(config, Limits(cpus=context.cpus))
         request = CreateRequest(
             name=given.get("name") or str(number),
             number=number,
             template=conf.template_of(context.home, config.get("OSTEMPLATE") or ""),
             address=address,
-            limits=_where_sure(settings.limits_of(config, Limits(cpus=context.cpus))),
+            limits=_where_sure(wanted),
         )
         with conf.lock(context.home):
             # Its file first: whoever dies in between leaves a file of no container, which the next create writes over.
             _check_free(context, number)
             path = conf.write_config(context.home, number, config)
             try:
-                guest = _create(context, request, settings.naming_of(config, Naming()), asked)
+                naming = settings.naming_of(config, Naming())
+                guest = _create(context, request, naming, asked, disk_inodes=wanted.disk_inodes)
             except BaseException:
                 conf.remove(context.home, number)
                 raise
@@ -68,6 +70,8 @@ def create(call: Call) -> int:
             hold_to(context, guest, config, ["HOSTNAME"])
             if softlimit.probe(context, guest).available:
                 hold_to(context, guest, config, ["DISKSPACE"])
+            if inodes.probe(context, guest).available:
+                hold_to(context, guest, config, ["DISKINODES"])
             for key in ("SWAPPAGES", *sorted(WHERE_POSSIBLE)):
                 hold_where_possible(context, guest, config, key)
         call.tell(call.words.creating(guest.template, context.home.guest(guest.id)))
@@ -120,6 +124,8 @@ def _where_sure(limits: Limits) -> Limits:
     unsure = (
         "swap",
         "disk_soft",
+        "disk_inodes",
+        "disk_inodes_soft",
         *(field for field, keys in settings.LIMITING.items() if WHERE_POSSIBLE & {*keys}),
     )
     return msgspec.structs.replace(limits, **{field: getattr(usual, field) for field in unsure})
@@ -135,7 +141,14 @@ def _check_free(context: Context, number: int) -> None:
         )
 
 
-def _create(context: Context, request: CreateRequest, naming: Naming, asked: CardsAsked) -> Guest:
+def _create(
+    context: Context,
+    request: CreateRequest,
+    naming: Naming,
+    asked: CardsAsked,
+    *,
+    disk_inodes: int,
+) -> Guest:
     """Make the guest, or end with the status that belongs to what stands in the way."""
     with ends_with(Code.NAME, InvalidInput):
         check_name(request.name)
@@ -149,6 +162,10 @@ def _create(context: Context, request: CreateRequest, naming: Naming, asked: Car
         for one in asked.addresses:
             context.network.check_further(one)
     try:
+        if inodes.probe(context, plan(context, request)).available:
+            # Its file system is made with them.
+            limits = msgspec.structs.replace(request.limits, disk_inodes=disk_inodes)
+            request = msgspec.structs.replace(request, limits=limits)
         return create_guest(context, request)
     except Conflict as error:
         is_taken = request.address in context.store.addresses()

@@ -19,6 +19,7 @@ _LIMITS: Sequence[tuple[Code, Sequence[str]]] = (
     (Code.CPU, ("cpus", "cpu_limit", "cpu_weight", "cpu_pin")),
     (Code.QUOTA_LIMIT, ("disk",)),
     (Code.QUOTA_LIMIT, ("disk_soft", "disk_grace")),
+    (Code.QUOTA_LIMIT, ("disk_inodes", "disk_inodes_soft")),
     (Code.IO, ("io_weight", "io_read", "io_write", "iops_read", "iops_write")),
 )
 """What is held to at once, in this order, and what vzctl ends with when that fails."""
@@ -70,7 +71,7 @@ def bring_to_file(context: Context, guest: Guest, config: ConfigFile) -> None:
     Raises:
         Refused: one cannot be, with the status for it; what came before it is changed.
     """
-    keys = set(config.names()) - {"DISKSPACE", "SWAPPAGES"}
+    keys = set(config.names()) - {"DISKSPACE", "DISKINODES", "SWAPPAGES"}
     hold_to(context, guest, config, keys - WHERE_POSSIBLE)
     for key in sorted(keys & WHERE_POSSIBLE):
         hold_where_possible(context, guest, config, key)

@@ -184,6 +184,10 @@ def _apply(
         keys -= {"DISKSPACE"}
         # As when it is made: what a sample says of a disk is kept, be there a pool that bounds it or not.
         hold_where_possible(context, guest, config, "DISKSPACE")
+    if "DISKINODES" in keys and asked.saves:
+        # It is kept in any case.
+        keys -= {"DISKINODES"}
+        hold_where_possible(context, guest, config, "DISKINODES")
     hold_to(context, guest, config, keys | set(asked.lists))
     if {"ONBOOT", "BOOTORDER"} & set(asked.keys):
         _start_with_node(context, name, config)
