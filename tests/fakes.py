@@ -190,6 +190,7 @@ def open_context(
         private=lambda one: FakeNetwork(
             f"{base}/kernel/net", home.tag, IPv4Network(one.subnet), private=one.number
         ),
+        routed=lambda: FakeNetwork(f"{base}/kernel/net", home.tag, SUBNET, is_routed=True),
         gateway=lambda: gateway,
         shaper=lambda: shaper,
         templates=OneTemplate(f"{base}/template"),

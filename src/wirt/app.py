@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from wirt.model.template import TemplateSpec
-    from wirt.network.base import Gateway, Shaper
+    from wirt.network.base import Gateway, Network, Shaper
     from wirt.ops.doctor import Diagnosis
     from wirt.ops.security import Finding
     from wirt.storage.base import Ground, Packages
@@ -70,13 +70,15 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
     store = SqliteStore(place.database)
     try:
         subnet = _subnet(place, store)
+        network = BridgeNetwork(place.tag, subnet)
         context = Context(
             home=place,
             store=store,
-            network=BridgeNetwork(place.tag, subnet),
+            network=network,
             private=cache(
                 lambda one: BridgeNetwork(place.tag, IPv4Network(one.subnet), private=one.number)
             ),
+            routed=cache(lambda: _routed(place.tag, subnet, network)),
             gateway=lambda: _gateway(place.tag, subnet),
             shaper=_shaper,
             templates=TemplateCache(place.templates),
@@ -194,6 +196,13 @@ def _subnet(home: Home, store: Store) -> IPv4Network:
         chosen = addresses.choose_subnet(home.tag, links.routed_networks())
         kept = store.keep("subnet", str(chosen))
     return IPv4Network(kept)
+
+
+def _routed(tag: str, subnet: IPv4Network, home: BridgeNetwork) -> "Network":
+    # Loaded here: few guests have a routed card.
+    from wirt.network.routed import RoutedNetwork
+
+    return RoutedNetwork(tag, subnet, home)
 
 
 def _gateway(tag: str, subnet: IPv4Network) -> "Gateway":

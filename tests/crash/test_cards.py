@@ -16,6 +16,11 @@ from tests.leaks import World
 ADD = ["set", "web", "--ip-add", "IP4", "--ip-add", "IP6", "--mtu", "1400"]
 REMOVE = ["set", "web", "--ip-remove", "all", "--mtu", "none"]
 CARD, BACK = ["card", "add", "web", "--network", "back"], ["card", "remove", "web", "eth1"]
+ROUTED = [*CREATE, "--routed"]
+FAR, FAR_GONE = (
+    [["set", "web", "--ip-add", "203.0.113.9", "--ip-add", "2001:db8::9"]],
+    [["set", "web", "--ip-remove", "all"]],
+)
 END = ["stop", "--force", "web"]
 CASES = {
     # A private network's bridge stays until the last guest goes.
@@ -23,6 +28,9 @@ CASES = {
     "card-gone": Case([CREATE, START, CARD], BACK, [CARD]),
     "start": Case([CREATE, CARD, START, END], START, [END]),
     # Changed once, a guest has what is done when it reboots by itself.
+    # As above, of the bridge of routed cards.
+    "routed-start": Case([ROUTED, START, END], START, [END]),
+    "routed-addresses": Case([ROUTED, START, *FAR, *FAR_GONE], FAR[0], FAR_GONE),
     "addresses": Case([CREATE, START, ADD, REMOVE], ADD, [REMOVE]),
 }
 
@@ -53,6 +61,16 @@ class Cards:
                 found |= {f"inside: {name} of {mtu} bytes"}
         rules = subprocess.check_output(["nft", "list", "ruleset", "bridge"], text=True)
         found |= {f"let through: {word}" for word in self._words.values() if word in rules}
+        tag = self._node.home.home.tag
+        for family in ("-4", "-6"):
+            for thing in ("route", "neighbour show nud permanent", "neighbour show proxy"):
+                said = subprocess.check_output(["ip", family, *thing.split()], text=True)
+                found |= {
+                    f"leads: {line.strip()}"
+                    for line in said.splitlines()
+                    # What the kernel makes of the bridges' own addresses comes and goes with their ports.
+                    if f"wirt-{tag}" in line and "proto kernel" not in line
+                }
         return dataclasses.replace(world, interfaces=world.interfaces | found)
 
     def _inside(self, *argv: str) -> str:

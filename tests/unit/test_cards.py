@@ -9,6 +9,7 @@ from tests import fakes
 from wirt.errors import Error, Failed
 from wirt.model.card import Card, CardKind
 from wirt.model.guest import Guest
+from wirt.model.resources import NicKind
 from wirt.ops.cards import CardRequest, NewCard, add_card, describe_cards, remove_card
 from wirt.ops.checkpoint import find_obstacles
 from wirt.ops.context import Context
@@ -188,6 +189,33 @@ def test_guest_that_was_kept_before_there_were_cards_is_read(context: Context) -
         del kept[field]
 
     assert msgspec.convert(kept, Guest) == context.store.find("web")
+
+
+def test_routed_card_is_on_its_own_bridge_with_single_addresses(context: Context) -> None:
+    request = CreateRequest(
+        name="far",
+        template="tiny",
+        approach="fake",
+        address="203.0.113.9",
+        is_routed=True,
+        is_proxied=True,
+    )
+    far = create(context, request)
+    set_limits(context, "far", SetRequest(card=CardRequest(add=("2001:DB8::9",))))
+    (_, addresses), *_ = describe_cards(context, context.store.find("far"))
+    nic = context.routed().nic(far.id, far.card, NicKind.VETH)
+    start(context, "far")
+    net = Path(context.home.data).parent / "kernel/net"
+    running = {path.name for path in net.iterdir()}
+    stop(context, "far")
+    stopped = {path.name for path in net.iterdir()}
+
+    assert addresses[0] == "203.0.113.9/32"
+    assert addresses[1].endswith("::cb00:7109/128")
+    assert addresses[2] == "2001:db8::9/128"
+    assert (nic.gateway, nic.gateway6) == ("169.254.1.1", "fe80::1")
+    assert {f"wirt-{context.home.tag}.r", "gateway-proxied-203.0.113.9"} < running
+    assert not {name for name in stopped if name.startswith("gateway-")}
 
 
 def test_engine_that_forgets_cards_is_told_those_that_a_running_guest_has_now(

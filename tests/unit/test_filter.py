@@ -56,6 +56,12 @@ def test_removal_is_the_golden_one() -> None:
     assert rules.build_removal("wirt-abcd", ipv6=True) == (GOLDEN / "removal.nft").read_text()
 
 
+def test_routed_card_is_kept_from_its_neighbours() -> None:
+    routed = msgspec.structs.replace(DB, is_routed=True)
+
+    assert ("routed", '"wabcd00ff00"') in rules.elements(routed)
+
+
 def test_card_on_a_private_network_is_kept_from_the_node() -> None:
     private = msgspec.structs.replace(DB, is_private=True, interface="wabcd00ff00.1")
     commands = rules.build_admission("wirt-abcd", private)

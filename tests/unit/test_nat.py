@@ -16,7 +16,11 @@ FORWARDS = {
 @pytest.mark.parametrize("outbound", [True, False])
 def test_table_is_the_golden_one(outbound: bool) -> None:
     text = nat.build_table(
-        "wirt-abcd", IPv4Network("10.64.16.0/20"), outbound=outbound, switched=["eth0", "eth1"]
+        "wirt-abcd",
+        IPv4Network("10.64.16.0/20"),
+        outbound=outbound,
+        switched=["eth0", "eth1"],
+        proxied=["203.0.113.9"],
     )
 
     assert text == (GOLDEN / f"{'open' if outbound else 'closed'}.nft").read_text()

@@ -48,6 +48,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """Its root can be given rights and devices of the node, or be refused them."""
     ipv6: bool = True
     """The guest's kernel has IPv6, if the node's has."""
+    routed: bool = False
+    """The guest can be told of a gateway that is on none of its networks."""
     logins: bool = False
     """In the place of a console, its system takes logins on a terminal that is made for one."""
 

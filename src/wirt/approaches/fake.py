@@ -44,6 +44,7 @@ class FakeApproach:
         root="tree",
         shifted=False,
         nic=NicKind.TAP,
+        routed=True,
         smallest_memory=16 * MIB,
         own_kernel=False,
         takes_privileges=True,

@@ -73,4 +73,6 @@ def remove(guest: str, card: str) -> None:
 
 
 def _where(one: Card) -> str:
-    return "device" if one.kind is CardKind.DEVICE else one.network or "bridge"
+    if one.kind is not CardKind.BRIDGED:
+        return one.kind.value
+    return one.network or "bridge"

@@ -18,7 +18,9 @@ from wirt.ops.create import create as create_guest
 @click.argument("name")
 @options.definition
 @options.held
-@click.option("--address", help="IPv4 address on the home's bridge; chosen if left out.")
+@click.option("--address", help="IPv4 address of the home's subnet; chosen if left out.")
+@click.option("--routed", is_flag=True, help="A card that meets the node alone; any address.")
+@click.option("--proxy-arp", is_flag=True, help="The node's neighbours find a routed card by it.")
 @click.option("--kernel", help="Kernel of the node to boot in the place of the template's.")
 @click.option("--ramdisk", help="Initial ramdisk for it.")
 @click.option("--append", help="What else that kernel is told.")
@@ -36,6 +38,8 @@ def create(
     disk: int,
     pool: str | None,
     address: str | None,
+    routed: bool,
+    proxy_arp: bool,
     kernel: str | None,
     ramdisk: str | None,
     append: str | None,
@@ -54,6 +58,8 @@ def create(
         limits=options.limits_of(cpus, memory, disk, held),
         pool=pool,
         address=address,
+        is_routed=routed,
+        is_proxied=proxy_arp,
         kernel_boot=_kernel_boot(kernel, ramdisk, append, root),
         has_screen=screen,
         disk=OwnDisk() if blank else None,

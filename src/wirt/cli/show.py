@@ -59,6 +59,7 @@ def show(name: str, as_json: bool) -> None:
         *_kernel(guest.kernel_boot),
         *([("screen", f"VNC at {screen}")] if screen else []),
         *(("address", one.partition("/")[0]) for one in cards[0][1]),
+        *([("network", _routed(guest))] if guest.is_routed else []),
         ("mac", guest.mac),
         *([("mtu", str(guest.mtu))] if guest.mtu else []),
         *(("card", " ".join([card.name, *has])) for card, has in cards[1:]),
@@ -153,6 +154,10 @@ def _io_weight(limits: Limits) -> list[tuple[str, str]]:
 
 def _template(guest: Guest) -> str:
     return f"{guest.template} ({guest.template_sha256[:12]})" if guest.has_template else "none"
+
+
+def _routed(guest: Guest) -> str:
+    return "routed, found by the node's neighbours" if guest.is_proxied else "routed"
 
 
 def _further(disk: Disk) -> str:

@@ -106,7 +106,8 @@ def batch(commands: list[str], *, inside: int | None = None) -> None:
         Failed: the kernel refused one; its words are the message's.
     """
     enter = [] if inside is None else ["nsenter", f"--net=/proc/{inside}/ns/net"]
-    run.check([*enter, "ip", "-batch", "-"], stdin="\n".join(commands) + "\n")
+    if commands:
+        run.check([*enter, "ip", "-batch", "-"], stdin="\n".join(commands) + "\n")
 
 
 def delete(name: str) -> None:
@@ -145,6 +146,48 @@ def set_forwarding(name: str, *, on: bool) -> None:
     """Have the node pass on IPv4 packets that come in by this interface, or not; no error if it has gone."""
     with suppress(FileNotFoundError), open(_forwarding(name), "w") as switch:
         switch.write("1" if on else "0")
+
+
+def forward_ipv6(name: str) -> None:
+    """Have the node pass on IPv6 packets that come in by this interface, where its kernel does that for single ones (Linux 6.17)."""
+    _switch_on(f"/proc/sys/net/ipv6/conf/{name}/force_forwarding")
+
+
+def answer_for_others(name: str) -> None:
+    """Have the node answer neighbour discovery on this interface for the addresses that it has been told of, as routers may."""
+    for switch in ("forwarding", "proxy_ndp"):
+        _switch_on(f"/proc/sys/net/ipv6/conf/{name}/{switch}")
+
+
+def _switch_on(path: str) -> None:
+    with suppress(FileNotFoundError), open(path, "w") as switch:
+        switch.write("1")
+
+
+def find_answered() -> list[tuple[str, str]]:
+    """Return each address that the node answers for in the place of whoever has it, and on which interface."""
+    found = []
+    for family in ("-4", "-6"):
+        said = run.run(["ip", family, "-oneline", "neighbour", "show", "proxy"]).stdout
+        # "10.64.16.9 dev wirt-abcd proxy"
+        found += [(line.split()[0], line.split()[2]) for line in said.splitlines()]
+    return found
+
+
+def has_route(name: str, address: str) -> bool:
+    """Return whether the node has a route to a single IPv4 address by this interface."""
+    wanted = socket.inet_aton(address)[::-1].hex().upper()
+    with open("/proc/net/route") as file:
+        return any(line.split()[:2] == [name, wanted] for line in file)
+
+
+def is_own(address: str) -> bool:
+    """Return whether an IPv4 or IPv6 address is one of the node's own."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asked:
+        asked.bind((address, 0))
+        return True
+    return False
 
 
 def _forwarding(name: str) -> str:

@@ -23,6 +23,8 @@ class CardKind(StrEnum):
 
     BRIDGED = "bridged"
     """The home's bridge, or a private network."""
+    ROUTED = "routed"
+    """The node alone, which has a route to each of its addresses."""
     DEVICE = "device"
     """Nothing of Wirt's: it is an interface of the node, which the guest has for as long as it runs."""
 
@@ -43,11 +45,18 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes that a packet may have; None: as the network has it."""
     network: str | None = None
     """The private network that it is on; None: the home's bridge."""
+    is_proxied: bool = False
+    """It is routed, and the node answers for its addresses on its other networks."""
+
+    @property
+    def is_device(self) -> bool:
+        """Return whether it is an interface of the node, of which Wirt knows no more than that."""
+        return self.kind is CardKind.DEVICE
 
 
 def further_of(card: Card) -> tuple[str, ...]:
     """Return the addresses that were given to a card beside its first; a device has none of Wirt's."""
-    return card.addresses[1:] if card.kind is CardKind.BRIDGED else ()
+    return () if card.is_device else card.addresses[1:]
 
 
 class PrivateNetwork(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,6 +62,10 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Of its first card, bytes; None: as the home's bridge has it."""
     cards: tuple[Card, ...] = ()
     """Beside its first."""
+    is_routed: bool = False
+    """Its first card meets the node alone, which has a route to each of its addresses."""
+    is_proxied: bool = False
+    """The node answers for those addresses on its other networks."""
     boot_order: int | None = None
     """Place among the guests that are started with the node, the lowest first; None: it is not."""
     kernel_boot: KernelBoot | None = None
@@ -89,7 +93,13 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def card(self) -> Card:
         """Return its first card."""
-        return Card(mac=self.mac, addresses=(self.address, *self.addresses), mtu=self.mtu)
+        return Card(
+            kind=CardKind.ROUTED if self.is_routed else CardKind.BRIDGED,
+            mac=self.mac,
+            addresses=(self.address, *self.addresses),
+            mtu=self.mtu,
+            is_proxied=self.is_proxied,
+        )
 
     @property
     def all_cards(self) -> tuple[Card, ...]:
@@ -100,8 +110,5 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     def held_addresses(self) -> tuple[str, ...]:
         """Return every address that no other guest may have."""
         return tuple(
-            address
-            for card in self.all_cards
-            if card.kind is CardKind.BRIDGED
-            for address in card.addresses
+            address for card in self.all_cards if not card.is_device for address in card.addresses
         )

@@ -96,6 +96,11 @@ def bridge_name(tag: str, network: int = 0) -> str:
     return f"{BRIDGES}{tag}{f'.{network}' if network else ''}"
 
 
+def routed_bridge_name(tag: str) -> str:
+    """Return what the bridge of a home's routed cards is called: ``wirt-abcd.r``."""
+    return f"{BRIDGES}{tag}.r"
+
+
 def interface_prefix(tag: str) -> str:
     """Return what the interfaces of all guests of a home begin with; the bridge's name (``wirt-abcd``) does not."""
     return f"w{tag}"

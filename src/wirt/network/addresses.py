@@ -9,7 +9,14 @@ address, which is its last 32 bits. So there is nothing more to keep or to choos
 
 import zlib
 from collections.abc import Iterable
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import (
+    AddressValueError,
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+)
 
 from wirt.errors import Failed, InvalidInput
 from wirt.model.card import Card
@@ -17,7 +24,11 @@ from wirt.model.resources import Nic, NicKind
 
 PREFIX = 20
 PREFIX6 = 64
+ROUTER, ROUTER6 = "169.254.1.1", "fe80::1"
+"""The node, as a routed card sees it: addresses that mean it on that card alone (RFC 3927, RFC 4291)."""
 _SPACE = IPv4Network("10.64.0.0/10")
+_BEYOND = IPv4Network("240.0.0.0/4")
+"""What is reserved, and the broadcast address."""
 
 
 def check_subnet(text: str, taken: Iterable[IPv4Network]) -> IPv4Network:
@@ -121,6 +132,35 @@ def check_further(text: str, subnet: IPv4Network, range6: IPv6Network) -> str:
     return str(address)
 
 
+def check_routed(text: str, subnet: IPv4Network, range6: IPv6Network) -> str:
+    """Return ``text``, as it is written normally, if a routed card may have it: one of ours, or any that one guest can have.
+
+    Raises:
+        InvalidInput: it is no address, or no single guest's.
+    """
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise InvalidInput(
+            f"{text!r} is not an IP address", hint="write one such as 203.0.113.7"
+        ) from None
+    if address in subnet or address in range6:
+        return check_further(text, subnet, range6)
+    if (
+        address.is_loopback
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_link_local
+        or address in _BEYOND
+        or "%" in text
+    ):
+        raise InvalidInput(
+            f"address {text} cannot be routed to a guest",
+            hint=f"choose one of {subnet} or {range6}, or one that the node's neighbours send it packets for",
+        )
+    return str(address)
+
+
 def nic_of(
     card: Card,
     kind: NicKind,
@@ -130,6 +170,7 @@ def nic_of(
     subnet: IPv4Network,
     range6: IPv6Network | None,
     is_private: bool = False,
+    is_routed: bool = False,
 ) -> Nic:
     """Return a card as a value: with the IPv6 address that follows from its first one, and prefixes and gateways.
 
@@ -141,14 +182,20 @@ def nic_of(
         subnet: where its IPv4 addresses are from.
         range6: where its IPv6 addresses are from; None: it gets none.
         is_private: whether its bridge reaches not even the node.
+        is_routed: whether it meets the node alone.
     """
+    prefix, prefix6 = (32, 128) if is_routed else (subnet.prefixlen, PREFIX6)
+    way = ROUTER if is_routed else gateway(subnet)
+    way6 = None
+    if range6 is not None:
+        way6 = ROUTER6 if is_routed else gateway6(range6)
     # The first card is the way to elsewhere.
     leads_out = card.number == 0
     first, *others = card.addresses
-    further = [f"{one}/{subnet.prefixlen}" for one in others if ":" not in one]
+    further = [f"{one}/{prefix}" for one in others if ":" not in one]
     if range6 is not None:
         others = [follower(range6, first), *(one for one in others if ":" in one)]
-        further += [f"{one}/{range6.prefixlen}" for one in others]
+        further += [f"{one}/{prefix6}" for one in others]
     return Nic(
         kind=kind,
         name=card.name,
@@ -156,12 +203,14 @@ def nic_of(
         bridge=bridge,
         mac=card.mac,
         address=first,
-        prefix=subnet.prefixlen,
-        gateway=gateway(subnet) if leads_out else None,
+        prefix=prefix,
+        gateway=way if leads_out else None,
         is_private=is_private,
+        is_routed=is_routed,
+        is_proxied=card.is_proxied,
         further=tuple(further),
         has_ipv6=range6 is not None,
-        gateway6=gateway6(range6) if leads_out and range6 is not None else None,
+        gateway6=way6 if leads_out else None,
         mtu=card.mtu,
     )
 

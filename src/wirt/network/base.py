@@ -158,23 +158,40 @@ class Gateway(Protocol):
         """Ask the kernel whether anything leads out or in."""
         ...
 
-    def open(self, forwards: Mapping[str, Sequence[Forward]], *, outbound: bool) -> None:
+    def open(
+        self,
+        forwards: Mapping[str, Sequence[Forward]],
+        *,
+        outbound: bool,
+        proxied: Sequence[str] = (),
+    ) -> None:
         """Lead ports to guests, beside those that lead there already, and let all guests out or none.
 
-        Without a bridge there is nothing to do.
+        Without a bridge there is nothing to do. Guests with routed cards and others reach each other from then on.
 
         Args:
             forwards: a guest's address -> what leads there.
             outbound: whether guests reach outside.
+            proxied: addresses of routed cards that are met outside under them.
         """
         ...
 
-    def withdraw(self, forwards: Mapping[str, Sequence[Forward]], *, outbound: bool) -> None:
-        """Lead these ports nowhere; close altogether if no other leads anywhere and guests do not reach outside."""
+    def withdraw(
+        self,
+        forwards: Mapping[str, Sequence[Forward]],
+        *,
+        outbound: bool,
+        proxied: Sequence[str] = (),
+    ) -> None:
+        """Lead these ports nowhere; close altogether if no other leads anywhere and no guest reaches outside."""
         ...
 
-    def close(self) -> None:
-        """Let nothing out or in, as if nobody had ever opened; no error if it is closed."""
+    def close(self, *, for_good: bool = False) -> None:
+        """Let nothing out or in, as if nobody had ever opened; no error if it is closed.
+
+        Args:
+            for_good: True if there is no guest left, whose routed card would need a way to the others.
+        """
         ...
 
     def check_free(self, forward: Forward) -> None:

@@ -82,25 +82,30 @@ class BridgeNetwork:
         if links.is_up(self.bridge):
             return
         links.delete(self.bridge)
-        # The node is not to be on a private network: without an address of its own it takes nothing from there.
-        commands = [
-            f"link add name {self.bridge} address {self._mac} type bridge "
-            f"no_linklocal_learn 1 group_fwd_mask {_FORWARDED_GROUPS}",
-        ]
-        if self._private and links.knows_ipv6():
-            commands.append(f"link set {self.bridge} addrgenmode none")
-        if not self._private:
-            own = f"{addresses.gateway(self._subnet)}/{addresses.PREFIX}"
-            commands.append(f"address add {own} dev {self.bridge}")
-        if links.has_ipv6() and not self._private:
-            # Nobody else has it: the filter sees to that. To look for somebody who has takes a second.
-            own = f"{addresses.gateway6(self._range6)}/{addresses.PREFIX6}"
-            commands.append(f"address add {own} dev {self.bridge} nodad")
-        links.batch(commands)
+        links.batch(
+            [
+                f"link add name {self.bridge} address {self._mac} type bridge "
+                f"no_linklocal_learn 1 group_fwd_mask {_FORWARDED_GROUPS}",
+                *self._addressing(),
+            ]
+        )
         # Nothing leads out, whatever the node does with packets from its other interfaces.
         links.set_forwarding(self.bridge, on=False)
         links.set_up(self.bridge)
         self._is_new = not self._private
+
+    def _addressing(self) -> list[str]:
+        """Return what gives the bridge the node's own addresses."""
+        if self._private:
+            # The node is not to be on a private network: without an address of its own it takes nothing from there.
+            return [f"link set {self.bridge} addrgenmode none"] if links.knows_ipv6() else []
+        own = f"{addresses.gateway(self._subnet)}/{addresses.PREFIX}"
+        commands = [f"address add {own} dev {self.bridge}"]
+        if links.has_ipv6():
+            # Nobody else has it: the filter sees to that. To look for somebody who has takes a second.
+            own = f"{addresses.gateway6(self._range6)}/{addresses.PREFIX6}"
+            commands.append(f"address add {own} dev {self.bridge} nodad")
+        return commands
 
     def remove(self) -> None:
         """Take the bridge and its filter away; no error if they are gone.

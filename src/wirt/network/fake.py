@@ -15,7 +15,7 @@ from wirt.host import files
 from wirt.model.capability import Capability, no, yes
 from wirt.model.card import Card
 from wirt.model.forward import Forward
-from wirt.model.names import bridge_name, interface_name
+from wirt.model.names import bridge_name, interface_name, routed_bridge_name
 from wirt.model.presence import Presence, present_if
 from wirt.model.rates import Rates
 from wirt.model.resources import Nic, NicKind
@@ -31,6 +31,7 @@ class FakeNetwork:
         tag: the home's.
         subnet: where the guests' addresses are from.
         private: number of the private network that it is; 0: it is the home's own.
+        is_routed: whether it is that of routed cards.
         fail_at: number of the call (the first is 1) to ``ensure_up``, ``attach``, ``detach`` or ``remove`` that fails.
     """
 
@@ -41,13 +42,15 @@ class FakeNetwork:
         subnet: IPv4Network,
         *,
         private: int = 0,
+        is_routed: bool = False,
         fail_at: int | None = None,
     ) -> None:
         self._directory = directory
         self._tag = tag
         self._subnet = subnet
         self._fail_at = fail_at
-        self.bridge = bridge_name(tag, private)
+        self.bridge = routed_bridge_name(tag) if is_routed else bridge_name(tag, private)
+        self._is_routed = is_routed
         self._private = bool(private)
         self.calls: list[str] = []
         """The names of the calls so far that change something."""
@@ -57,10 +60,12 @@ class FakeNetwork:
         return yes("fake", f"guests get addresses of {self._subnet}")
 
     def ensure_up(self) -> None:
-        """Make the bridge's file."""
+        """Make the bridge's file, and that of the home's bridge, which every other needs."""
         self._count("ensure_up")
         os.makedirs(self._directory, exist_ok=True)
-        files.write(self._path(self.bridge), "")
+        bridges = {bridge_name(self._tag), self.bridge} if self._is_routed else {self.bridge}
+        for bridge in bridges:
+            files.write(self._path(bridge), "")
 
     def remove(self) -> None:
         """Delete the bridge's file; no error if it is gone."""
@@ -71,6 +76,8 @@ class FakeNetwork:
         """Return the address that is asked for, or the one that the guest's id stands for."""
         if wanted is None:
             return addresses.free_address(self._subnet, taken, guest_id)
+        if self._is_routed and ":" not in wanted:
+            return self.check_further(wanted)
         return addresses.check_address(wanted, self._subnet)
 
     def mac(self, guest_id: str, card: int = 0) -> str:
@@ -86,7 +93,8 @@ class FakeNetwork:
 
     def check_further(self, text: str) -> str:
         """Return an address as it is written normally, if a guest may have it beside its first."""
-        return addresses.check_further(text, self._subnet, addresses.range_of(self._subnet))
+        check = addresses.check_routed if self._is_routed else addresses.check_further
+        return check(text, self._subnet, addresses.range_of(self._subnet))
 
     def nic(self, guest_id: str, card: Card, kind: NicKind, *, ipv6: bool = True) -> Nic:
         """Return the card of a guest as a value."""
@@ -101,6 +109,7 @@ class FakeNetwork:
             subnet=subnet,
             range6=range6,
             is_private=self._private,
+            is_routed=self._is_routed,
         )
 
     def attach(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
@@ -205,7 +214,13 @@ class FakeGateway:
         """Look for the files."""
         return present_if(self._all())
 
-    def open(self, forwards: Mapping[str, Sequence[Forward]], *, outbound: bool) -> None:
+    def open(
+        self,
+        forwards: Mapping[str, Sequence[Forward]],
+        *,
+        outbound: bool,
+        proxied: Sequence[str] = (),
+    ) -> None:
         """Write the files."""
         self._count("open")
         if not (self._directory / self._bridge).exists():
@@ -215,16 +230,24 @@ class FakeGateway:
         (self._directory / f"gateway-{'outbound' if outbound else 'closed'}").touch()
         for path in self._paths(forwards):
             path.touch()
+        for one in proxied:
+            (self._directory / f"gateway-proxied-{one}").touch()
 
-    def withdraw(self, forwards: Mapping[str, Sequence[Forward]], *, outbound: bool) -> None:
+    def withdraw(
+        self,
+        forwards: Mapping[str, Sequence[Forward]],
+        *,
+        outbound: bool,
+        proxied: Sequence[str] = (),
+    ) -> None:
         """Delete the files of these; the other too, if there is no reason for it."""
         self._count("withdraw")
         for path in self._paths(forwards):
             path.unlink(missing_ok=True)
-        if not outbound and not list(self._directory.glob("forward-*")):
+        if not outbound and not proxied and not list(self._directory.glob("forward-*")):
             self._remove_all()
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """Delete the files."""
         self._count("close")
         self._remove_all()

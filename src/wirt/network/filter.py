@@ -21,7 +21,8 @@ is made so that it learns nothing from them (``no_linklocal_learn``) and treats 
 (``group_fwd_mask``). Syntax: nft(8) of nftables 1.0; ICMPv6 is the number 58, because its name is in a file that not every node has.
 
 Cards on private networks are in a set more: what comes from them to the node itself is dropped, which would take packets for
-any of its addresses.
+any of its addresses. Routed cards are in another: between them the bridge carries nothing, and the node does not tell one of them,
+as it would, that another is its neighbour.
 
 A second table of the same name, of the ip6 family, keeps IPv6 from being forwarded out of the bridge or into it: of IPv4 the
 bridge's own ``forwarding`` does that, but of IPv6 the kernel asks one switch for all interfaces.
@@ -68,6 +69,9 @@ table bridge {table} {{
 	set private {{
 		type ifname
 	}}
+	set routed {{
+		type ifname
+	}}
 	set links {{
 		typeof iifname . @th,192,64
 	}}
@@ -99,8 +103,15 @@ table bridge {table} {{
 		iifname @private drop
 		iifname "{ports}*" ether daddr & ff:ff:ff:ff:ff:f0 == 01:80:c2:00:00:00 drop
 	}}
+	chain between {{
+		type filter hook forward priority 0; policy accept;
+		iifname @routed drop
+		oifname @routed drop
+	}}
 	chain to-guests {{
 		type filter hook postrouting priority 300; policy accept;
+		oifname @routed icmp type redirect drop
+		oifname @routed icmpv6 type nd-redirect drop
 		oifname "{ports}*" ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 oifname . ether daddr != @{PORTS} drop
 	}}
 }}
@@ -109,18 +120,24 @@ table bridge {table} {{
 
 def build_confinement(table: str) -> str:
     """Return the commands that make the second table, on a node whose kernel has IPv6; again is no error."""
+    inside = build_inside(table)
     return f"""\
 add table ip6 {table}
 flush table ip6 {table}
 table ip6 {table} {{
 	chain through {{
 		type filter hook forward priority 0; policy accept;
-		iifname "{table}" oifname "{table}" accept
-		iifname "{table}" drop
-		oifname "{table}" drop
+		iifname {inside} oifname {inside} accept
+		iifname {inside} drop
+		oifname {inside} drop
 	}}
 }}
 """
+
+
+def build_inside(table: str) -> str:
+    """Return the bridges between which the node forwards a home's packets, as nft takes them, there or not."""
+    return f'{{ "{table}", "{table}.r" }}'
 
 
 def build_admission(table: str, card: Nic) -> str:
@@ -146,6 +163,8 @@ def elements(card: Nic) -> list[Element]:
     found = [(PORTS, port), *(("cards", f"{port} . {one}") for one in bare if ":" not in one)]
     if card.is_private:
         found.append(("private", interface))
+    if card.is_routed:
+        found.append(("routed", interface))
     if card.has_ipv6:
         for one in (addresses.link_local(card.mac), *(one for one in bare if ":" in one)):
             found.append(("cards6", f"{port} . {one}"))

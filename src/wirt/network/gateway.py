@@ -4,12 +4,13 @@ Forwarding is switched on by interface: for the bridge, and for those that the n
 them at once would change more than that: other interfaces, and whether the node listens to redirects.
 """
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network
 
 from wirt.errors import Conflict
 from wirt.host import links, nft, sockets
 from wirt.model.forward import Forward
-from wirt.model.names import BRIDGES, bridge_name
+from wirt.model.names import BRIDGES, bridge_name, routed_bridge_name
 from wirt.model.presence import Presence
 from wirt.network import addresses, nat, uplinks
 from wirt.network.base import Reach
@@ -22,6 +23,7 @@ class NftGateway:
         """Describe what leads out of the bridge of the home ``tag``; nothing is made yet."""
         self._tag = tag
         self._bridge = bridge_name(tag)
+        self._routed = routed_bridge_name(tag)
         self._subnet = subnet
 
     def look(self) -> Reach:
@@ -38,22 +40,38 @@ class NftGateway:
         """Ask the kernel whether anything leads out or in; partial if somebody flushed its rules."""
         if nft.has_table(nat.FAMILY, self._bridge):
             return Presence.PRESENT
-        left = links.is_forwarding(self._bridge) or uplinks.switched(self._tag)
+        is_routed = links.is_up(self._routed)
+        left = (links.is_forwarding(self._bridge) and not is_routed) or uplinks.switched(self._tag)
         return Presence.PARTIAL if left else Presence.ABSENT
 
-    def open(self, forwards: nat.Forwards, *, outbound: bool) -> None:
+    def open(self, forwards: nat.Forwards, *, outbound: bool, proxied: Sequence[str] = ()) -> None:
         """Lead ports to guests, and let all guests out or none; without a bridge there is nothing to do.
 
-        The bridge forwards last: a crash before leaves guests closed in.
+        The bridges forward last: a crash before leaves guests closed in.
         """
         if not links.is_up(self._bridge):
             return
-        switched = uplinks.switch_on(self._tag)
-        table = nat.build_table(self._bridge, self._subnet, outbound=outbound, switched=switched)
-        nft.apply(table + nat.build_opening(self._bridge, forwards))
-        links.set_forwarding(self._bridge, on=True)
+        if outbound or proxied or any(forwards.values()):
+            uplinks.switch_on(self._tag)
+        self._write(forwards, outbound=outbound, proxied=proxied)
 
-    def withdraw(self, forwards: nat.Forwards, *, outbound: bool) -> None:
+    def _write(
+        self, forwards: nat.Forwards, *, outbound: bool = False, proxied: Sequence[str] = ()
+    ) -> None:
+        table = nat.build_table(
+            self._bridge,
+            self._subnet,
+            outbound=outbound,
+            switched=uplinks.switched(self._tag),
+            proxied=proxied,
+        )
+        nft.apply(table + nat.build_opening(self._bridge, forwards))
+        for bridge in (self._bridge, self._routed):
+            links.set_forwarding(bridge, on=True)
+
+    def withdraw(
+        self, forwards: nat.Forwards, *, outbound: bool, proxied: Sequence[str] = ()
+    ) -> None:
         """Lead these ports nowhere, and close altogether if nothing else is to be led in or out."""
         if not nft.has_table(nat.FAMILY, self._bridge):
             left = False
@@ -62,12 +80,17 @@ class NftGateway:
                 nft.apply(nat.build_withdrawal(self._bridge, forwards))
             held = nft.find_elements(nat.FAMILY)
             left = any(held.get((self._bridge, name)) for name in (nat.OF_ALL, nat.OF_ONE))
-        if not outbound and not left:
+        if not outbound and not left and not proxied:
             self.close()
 
-    def close(self) -> None:
+    def close(self, *, for_good: bool = False) -> None:
         """Let nothing out or in and switch off the forwarding that was switched on; no error if it is closed."""
-        links.set_forwarding(self._bridge, on=False)
+        if links.is_up(self._routed) and not for_good:
+            uplinks.switch_off(self._tag)
+            self._write({})
+            return
+        for bridge in (self._bridge, self._routed):
+            links.set_forwarding(bridge, on=False)
         uplinks.switch_off(self._tag)
         if nft.has_table(nat.FAMILY, self._bridge):
             nft.apply(nat.build_removal(self._bridge))

@@ -1,12 +1,14 @@
 """What leads out of a home's bridge and into it, made from values alone: one nft table of the ip family for one bridge.
 
-The table is there only while guests may reach outside or a port is forwarded to one. Without it the node forwards nothing
-that comes from the bridge: its ``forwarding`` is off.
+The table is there only while guests may reach outside or a port is forwarded to one, or while cards are routed. Without it the
+node forwards nothing that comes from the bridge: its ``forwarding`` is off.
 
 - Out: with ``outbound``, guests send to everywhere but to other homes' guests, under the node's address. Else nothing of
   theirs leaves the bridge but answers.
 - In: what two maps lead to a guest, and answers. From a neighbour on the bridge such a packet comes back to the bridge; then it
   gets the node's address, because an answer that goes straight to the neighbour would be nobody's.
+- Between a home's bridge and that of its routed cards: everything.
+- Routed cards that the node answers for (``proxied``) are met outside under their own addresses, and meet everybody there.
 - Interfaces of the node on which forwarding had to be switched on (``switched``) forward for guests alone: before that, they
   forwarded nothing.
 
@@ -18,10 +20,13 @@ from ipaddress import IPv4Network
 
 from wirt.model.forward import Forward
 from wirt.model.names import BRIDGES
+from wirt.network.filter import build_inside
 
 FAMILY = "ip"
 SWITCHED = "switched"
 """The set of the interfaces on which forwarding was off."""
+PROXIED = "proxied"
+"""The set of the addresses of guests that are met outside under them."""
 OF_ALL = "forwards"
 """The map of the ports of every address of the node."""
 OF_ONE = "forwards-of-one"
@@ -31,7 +36,14 @@ Forwards = Mapping[str, Sequence[Forward]]
 """A guest's address -> what leads there."""
 
 
-def build_table(table: str, subnet: IPv4Network, *, outbound: bool, switched: Iterable[str]) -> str:
+def build_table(
+    table: str,
+    subnet: IPv4Network,
+    *,
+    outbound: bool,
+    switched: Iterable[str],
+    proxied: Iterable[str] = (),
+) -> str:
     """Return the commands that make the table, or give it other rules; what its maps hold stays.
 
     Args:
@@ -39,11 +51,18 @@ def build_table(table: str, subnet: IPv4Network, *, outbound: bool, switched: It
         subnet: where the guests' addresses are from.
         outbound: whether guests reach outside.
         switched: interfaces whose forwarding was off.
+        proxied: addresses of guests that are reached from outside under them, and reach it.
     """
+    inside, routed = build_inside(table), f"{table}.r"
     lead = f"""\
 dnat ip to ip daddr . meta l4proto . th dport map @{OF_ONE}
 		fib daddr type local dnat ip to meta l4proto . th dport map @{OF_ALL}"""
-    masquerade = f'ip saddr {subnet} oifname != "{table}" masquerade\n\t\t' if outbound else ""
+    masquerade = ""
+    if outbound:
+        masquerade = (
+            f"ip saddr {subnet} ip saddr != @{PROXIED} oifname != {inside} masquerade\n\t\t"
+            f'iifname "{routed}" ip saddr != @{PROXIED} oifname != {inside} masquerade\n\t\t'
+        )
     kept_in = f' oifname "{BRIDGES}*"' if outbound else ""
     return f"""\
 add table ip {table}
@@ -57,6 +76,9 @@ table ip {table} {{
 	}}
 	map {OF_ONE} {{
 		type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service
+	}}
+	set {PROXIED} {{
+		type ipv4_addr
 	}}
 	chain arriving {{
 		type nat hook prerouting priority -100; policy accept;
@@ -74,14 +96,24 @@ table ip {table} {{
 	chain through {{
 		type filter hook forward priority 0; policy accept;
 		iifname @{SWITCHED} oifname != "{BRIDGES}*" drop
-		iifname "{table}" oifname "{table}" accept
+		iifname {inside} oifname {inside} accept
+		iifname "{routed}" oifname != "{BRIDGES}*" ip saddr @{PROXIED} accept
+		oifname "{routed}" ip daddr @{PROXIED} accept
 		ct state established,related accept
 		ct status dnat accept
-		oifname "{table}" drop
-		iifname "{table}"{kept_in} drop
+		oifname {inside} drop
+		iifname {inside}{kept_in} drop
 	}}
 }}
-""" + "".join(f'add element ip {table} {SWITCHED} {{ "{name}" }}\n' for name in switched)
+flush set ip {table} {SWITCHED}
+flush set ip {table} {PROXIED}
+""" + "".join(
+        f"add element ip {table} {name} {{ {element} }}\n"
+        for name, element in (
+            *((SWITCHED, f'"{one}"') for one in switched),
+            *((PROXIED, one) for one in proxied),
+        )
+    )
 
 
 def build_opening(table: str, forwards: Forwards) -> str:

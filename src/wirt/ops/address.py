@@ -6,6 +6,7 @@ from wirt.errors import WrongState
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.ops import guests
+from wirt.ops.bridges import network_of
 from wirt.ops.context import Context
 
 
@@ -20,7 +21,7 @@ def set_address(context: Context, name: str, address: str | None) -> Guest:
     with guests.held(context, name) as guest:
         next_state(guest.state, "set", guest.name)
         taken = context.store.addresses() - {guest.address}
-        chosen = context.network.choose_address(address, taken, guest.id)
+        chosen = network_of(context, guest.card).choose_address(address, taken, guest.id)
         if chosen == guest.address:
             return guest
         if guest.state.is_up:

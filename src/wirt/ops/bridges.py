@@ -1,10 +1,12 @@
-"""Which network a card is on: the home's bridge, or a private network by its name."""
+"""Which network a card is on: the home's bridge, that of routed cards, or a private network by its name."""
 
 import msgspec
 
 from wirt.errors import NotFound
-from wirt.model.card import Card, PrivateNetwork
+from wirt.host import links
+from wirt.model.card import Card, CardKind, PrivateNetwork
 from wirt.model.guest import Guest
+from wirt.model.names import routed_bridge_name
 from wirt.network.base import Network
 from wirt.ops.context import Context
 
@@ -45,13 +47,22 @@ def network_of(context: Context, card: Card) -> Network:
     Raises:
         NotFound: it is on a private one that is not there.
     """
+    if card.kind is CardKind.ROUTED:
+        return context.routed()
     if card.network is None:
         return context.network
     return context.private(find_network(context, card.network))
 
 
+def has_routed(context: Context) -> bool:
+    """Return whether there is the bridge of routed cards, without loading what it takes to make one."""
+    return links.exists(routed_bridge_name(context.home.tag))
+
+
 def remove_bridges(context: Context) -> None:
-    """Take the bridges of all private networks away; no error if they are gone."""
+    """Take all bridges but the home's own away; no error if they are gone."""
+    if has_routed(context):
+        context.routed().remove()
     for one in list_networks(context):
         context.private(one).remove()
 

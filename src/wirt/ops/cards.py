@@ -44,12 +44,13 @@ def changed(context: Context, guest: Guest, request: CardRequest) -> Guest:
     Raises:
         InvalidInput, NotFound, Conflict, Unsupported: it cannot be.
     """
+    network = network_of(context, guest.card)
     left = list(guest.addresses)
     for text in request.remove:
         if text == ALL:
             left = []
             continue
-        address = context.network.check_further(text)
+        address = network.check_further(text)
         if address not in left:
             raise NotFound(
                 f"guest {guest.name} has no address {address} beside its first",
@@ -57,7 +58,7 @@ def changed(context: Context, guest: Guest, request: CardRequest) -> Guest:
             )
         left.remove(address)
     for text in request.add:
-        address = context.network.check_further(text)
+        address = network.check_further(text)
         if ":" in address and not context.approach(guest.approach).needs.ipv6:
             raise Unsupported(
                 f"guest {guest.name} cannot have the address {address}: the kernel of approach "
@@ -189,7 +190,7 @@ def _planned_device(
     if device.startswith((BRIDGES, f"w{context.home.tag}")):
         raise InvalidInput(f"{device} is Wirt's own", hint="name another interface of the node")
     for other in context.store.guests():
-        if any(card.kind is CardKind.DEVICE and card.name == device for card in other.cards):
+        if any(card.is_device and card.name == device for card in other.cards):
             raise Conflict(
                 f"guest {other.name} has the interface {device}",
                 hint=f"take it back first: wirt card remove {other.name} {device}",
@@ -223,7 +224,7 @@ def copied_cards(context: Context, source: Guest, guest: Guest) -> tuple[Card, .
     taken = {*context.store.addresses(), guest.address}
     copied: list[Card] = []
     for card in source.cards:
-        if card.kind is CardKind.DEVICE:
+        if card.is_device:
             continue
         network = network_of(context, card)
         address = network.choose_address(None, taken, guest.id)

@@ -11,7 +11,7 @@ from wirt.model.card import Card, CardKind
 from wirt.model.guest import Guest, Handle
 from wirt.model.presence import Presence, present_if
 from wirt.model.resources import Nic, NicKind
-from wirt.network.base import Network
+from wirt.network.base import Network, Watch
 from wirt.ops import reach
 from wirt.ops.bridges import network_of
 from wirt.ops.context import Context
@@ -34,23 +34,21 @@ class CardSteps:
 
     def further(self) -> tuple[Nic, ...]:
         """Return the others, but for devices of the node."""
-        return tuple(self.nic_of(card) for card in self._bridged()[1:])
+        return tuple(self.nic_of(card) for card in self._joined()[1:])
 
     def to_attach(self) -> list[Step]:
         """Return the steps that make what the cards need on the node, before the guest starts."""
-        return [self._attaching(card) for card in self._bridged()]
+        return [self._attaching(card) for card in self._joined()]
 
     def to_hand_over(self) -> list[Step]:
         """Return the steps that give devices of the node to the guest, once it runs, and fetch them before it ends."""
-        return [
-            self._handing_over(card) for card in self._guest.cards if card.kind is CardKind.DEVICE
-        ]
+        return [self._handing_over(card) for card in self._guest.cards if card.is_device]
 
     @contextmanager
     def closing(self) -> Iterator[None]:
         """Stop letting the cards through while the block ends the guest."""
         with ExitStack() as stack:
-            for card in self._bridged():
+            for card in self._joined():
                 stack.enter_context(self._network_of(card).closing(self.nic_of(card)))
             yield
 
@@ -60,13 +58,21 @@ class CardSteps:
         Raises:
             Failed: one of them is not there.
         """
-        for card in self._bridged():
+        for card in self._joined():
             self._network_of(card).cut(self.nic_of(card))
 
     def join(self) -> None:
         """Undo ``cut``; no error if they are gone, or were not cut off."""
-        for card in self._bridged():
+        for card in self._joined():
             self._network_of(card).join(self.nic_of(card))
+
+    def announce(self) -> None:
+        """Tell the neighbours of the first card where it is now."""
+        self._network_of(self._guest.card).announce(self.nic())
+
+    def watch(self) -> Watch | None:
+        """Begin to watch the first card; None: nobody can."""
+        return self._network_of(self._guest.card).watch(self.nic())
 
     @contextmanager
     def keeping_devices(self) -> Iterator[None]:
@@ -74,7 +80,7 @@ class CardSteps:
 
         If we die meanwhile, the kernel gives back those that are real, and others end with the guest's network.
         """
-        cards = [card for card in self._guest.cards if card.kind is CardKind.DEVICE]
+        cards = [card for card in self._guest.cards if card.is_device]
         if not cards or not isinstance(self._approach, TakesDevices):
             yield
             return
@@ -130,7 +136,7 @@ class CardSteps:
     def _plug(self, card: Card, handle: Handle | None) -> None:
         assert isinstance(self._approach, HasCards)
         assert handle is not None
-        if card.kind is CardKind.BRIDGED:
+        if not card.is_device:
             self._attach(card)
         self._approach.plug(self._place, handle, self.nic_of(card))
 
@@ -138,13 +144,15 @@ class CardSteps:
         assert isinstance(self._approach, HasCards)
         assert handle is not None
         self._approach.unplug(self._place, handle, self.nic_of(card))
-        if card.kind is CardKind.BRIDGED:
+        if not card.is_device:
             self._network_of(card).detach(self.nic_of(card))
 
     def _readdress(self, old: "CardSteps", before: Card, after: Card) -> None:
         had, has = old.nic_of(before), self.nic_of(after)
         with self._context.network_lock():
             self._network_of(after).readdress(had, has)
+            if after.is_proxied:
+                reach.apply(self._context, starting=self._guest)
         if isinstance(self._approach, HasCards):
             self._approach.change_card(self._place, had, has)
 
@@ -154,7 +162,7 @@ class CardSteps:
         return Step(
             name=f"card-{card.name}" if card.number else "network",
             do=lambda: self._attach(card),
-            undo=lambda: network.detach(nic),
+            undo=lambda: self._detach(card),
             probe=lambda: network.probe(nic),
         )
 
@@ -188,20 +196,29 @@ class CardSteps:
         with self._context.network_lock():
             network.ensure_up()
             network.attach(self.nic_of(card), lambda: self._others(card))
-            if card.number == 0 and reach.outbound(self._context).is_wanted:
+            if card.kind is CardKind.ROUTED:
+                reach.apply(self._context, starting=self._guest)
+            elif card.number == 0 and reach.outbound(self._context).is_wanted:
                 reach.apply(self._context)
+
+    def _detach(self, card: Card) -> None:
+        if card.is_proxied:
+            # A command has the guest under way, so it is not among those that run.
+            with self._context.network_lock():
+                reach.apply(self._context)
+        self._network_of(card).detach(self.nic_of(card))
 
     def _others(self, one: Card) -> list[Nic]:
         """Return the cards of the home's guests that run, and of this one those before ``one``."""
-        found = [self.nic_of(card) for card in self._bridged() if card.number < one.number]
+        found = [self.nic_of(card) for card in self._joined() if card.number < one.number]
         for guest in self._context.store.guests():
             if guest.state.is_up and guest.id != self._guest.id:
                 steps = CardSteps(self._context, guest)
                 found += [steps.nic(), *steps.further()]
         return found
 
-    def _bridged(self) -> list[Card]:
-        return [card for card in self._guest.all_cards if card.kind is CardKind.BRIDGED]
+    def _joined(self) -> list[Card]:
+        return [card for card in self._guest.all_cards if not card.is_device]
 
     def _network_of(self, card: Card) -> Network:
         return network_of(self._context, card)
@@ -209,7 +226,7 @@ class CardSteps:
     def nic_of(self, card: Card) -> Nic:
         """Return a card as it is on this node."""
         needs = self._approach.needs
-        if card.kind is CardKind.DEVICE:
+        if card.is_device:
             return Nic(
                 kind=NicKind.DEVICE,
                 name=card.name,

@@ -8,7 +8,6 @@ import msgspec
 from wirt.approaches.base import Approach, Checkpointable, KnowsCheckpoints
 from wirt.errors import Unsupported
 from wirt.host import files
-from wirt.model.card import CardKind
 from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Guest
 from wirt.model.presence import Presence, present_if
@@ -48,7 +47,7 @@ def find_obstacles(context: Context, guest: Guest, approach: Checkpointable) -> 
             hint=f"take it from the guest first: wirt card remove {guest.name} {card.name}",
         )
         for card in guest.cards
-        if card.kind is CardKind.DEVICE
+        if card.is_device
     ]
     cards = [card.name for card in guest.all_cards]
     return devices + approach.find_obstacles(context.home.place(guest.id), cards=cards)

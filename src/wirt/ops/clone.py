@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from wirt.errors import NotPermitted
-from wirt.model.card import CardKind, further_of
+from wirt.model.card import further_of
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.names import check_name, new_guest_id
 from wirt.model.presence import Presence
 from wirt.ops import guests, journal, recovery
+from wirt.ops.bridges import network_of
 from wirt.ops.context import Context
 from wirt.ops.create import take_place
 from wirt.ops.step import Step
@@ -86,9 +87,13 @@ def _plan(context: Context, source: Guest, new: str, address: str | None) -> Gue
         # The node's promises are made to one guest; another asks for its own.
         limits=msgspec.structs.replace(source.limits, cpu_guarantee=0.0, memory_guarantee=0),
         rates=source.rates,
-        address=context.network.choose_address(address, context.store.addresses(), guest_id),
+        address=network_of(context, source.card).choose_address(
+            address, context.store.addresses(), guest_id
+        ),
         mac=context.network.mac(guest_id),
         mtu=source.mtu,
+        is_routed=source.is_routed,
+        is_proxied=source.is_proxied,
         created=time.time(),
         naming=msgspec.structs.replace(source.naming, hostname=None),
         privileges=source.privileges,
@@ -112,7 +117,7 @@ def _differences(source: Guest, made: Guest) -> Iterator[str]:
     for card in made.cards:
         yield f"card {card.name}: {', '.join(card.addresses)}, {card.mac}"
     for card in source.cards:
-        if card.kind is CardKind.DEVICE:
+        if card.is_device:
             yield f"left out: {card.name}, a device of the node that guest {source.name} has"
     further = [one for card in source.all_cards for one in further_of(card)]
     if further:

@@ -29,6 +29,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     network: Network
     private: Callable[[PrivateNetwork], Network]
     """The bridge of a private network."""
+    routed: Callable[[], Network]
+    """The network of cards that meet the node alone."""
     gateway: Callable[[], Gateway]
     shaper: Callable[[], Shaper]
     templates: Templates

@@ -6,7 +6,7 @@ import time
 import msgspec
 
 from wirt.approaches.base import HasScreen, Needs
-from wirt.errors import Conflict, NotPermitted, Unsupported
+from wirt.errors import Conflict, InvalidInput, NotPermitted, Unsupported
 from wirt.model.disk import RAW, DiskImage
 from wirt.model.guest import Guest
 from wirt.model.ids import free_range
@@ -15,6 +15,7 @@ from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
 from wirt.model.macs import check_mac
 from wirt.model.names import check_name, new_guest_id
 from wirt.model.naming import Naming, check_naming
+from wirt.network.base import Network
 from wirt.ops import journal
 from wirt.ops.bootfiles import check_boot
 from wirt.ops.context import Context
@@ -53,6 +54,10 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A disk of its own in the place of a template's root."""
     cdroms: tuple[str, ...] = ()
     """Files and devices of the node that are CDs, in drives of its machine from the start."""
+    is_routed: bool = False
+    """Its card meets the node alone."""
+    is_proxied: bool = False
+    """Of a routed card: the node answers for its addresses on its other networks."""
     force: bool = False
     """Guarantee more than the node has."""
     number: int | None = None
@@ -135,9 +140,11 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         template_sha256=template.sha256 if template else "",
         pool=_pool_for(context, approach.needs.root, request.pool),
         limits=request.limits,
-        address=context.network.choose_address(
+        address=_network_for(context, request, needs).choose_address(
             request.address, context.store.addresses(), guest_id
         ),
+        is_routed=request.is_routed,
+        is_proxied=request.is_proxied,
         mac=_mac_for(context, request, guest_id),
         created=time.time(),
         number=request.number,
@@ -229,6 +236,24 @@ def take_place(context: Context, guest: Guest, verb: str, *, is_asked_for: bool)
             guest = msgspec.structs.replace(guest, address=address)
         else:
             return guest
+
+
+def _network_for(context: Context, request: CreateRequest, needs: Needs) -> Network:
+    """Return the network that the first card is to be on."""
+    if request.is_proxied and not request.is_routed:
+        raise InvalidInput(
+            f"the node cannot answer for guest {request.name}, whose card is on the bridge",
+            hint="pass --routed too",
+        )
+    if not request.is_routed:
+        return context.network
+    if not needs.routed:
+        raise Unsupported(
+            f"guest {request.name} cannot have a routed card: approach {request.approach} does not "
+            "tell it of a gateway that is on none of its networks",
+            hint="use the approach lxc",
+        )
+    return context.routed()
 
 
 def _check_hostname(request: CreateRequest, needs: Needs) -> None:

@@ -19,7 +19,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.ops import reach
-from wirt.ops.bridges import remove_bridges
+from wirt.ops.bridges import has_routed, remove_bridges
 from wirt.ops.context import Context
 from wirt.ops.step import Step
 from wirt.state.base import Intent
@@ -126,8 +126,9 @@ def remove_idle_network(context: Context) -> None:
     if context.store.is_empty():
         with context.network_lock():
             if context.store.is_empty():
-                if reach.outbound(context) is not reach.Outbound.CLOSED:
-                    context.gateway().close()
+                # The bridge goes last: as long as it is there, so may be what leads to it.
+                if reach.outbound(context) is not reach.Outbound.CLOSED or has_routed(context):
+                    context.gateway().close(for_good=True)
                 remove_bridges(context)
                 context.network.remove()
 

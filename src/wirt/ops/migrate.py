@@ -15,7 +15,6 @@ import msgspec
 
 from wirt.errors import Conflict, Corrupt, Error, NotFound, NotPermitted, Unsupported, WrongState
 from wirt.host import files, interrupts, lock, process
-from wirt.model.card import CardKind
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.migration import Migration, Mode
@@ -217,7 +216,7 @@ def _check_movable(context: Context, guest: Guest) -> None:
         raise Conflict(
             f"guest {guest.name} belongs to a command that runs", hint="wait for its end"
         )
-    devices = [card.name for card in guest.cards if card.kind is CardKind.DEVICE]
+    devices = [card.name for card in guest.cards if card.is_device]
     if devices:
         raise Unsupported(
             f"guest {guest.name} has the interface {devices[0]} of this node, which stays here",
@@ -316,7 +315,7 @@ def _send(context: Context, guest: Guest, link: Link, place: str, *, moving: boo
 def _watch(context: Context, guest: Guest) -> Watch | None:
     """Return what watches a running guest until it is seen no more; one that cannot be watched can go all the same."""
     with suppress(Error):
-        return context.network.watch(Ladder(context, guest).nic())
+        return Ladder(context, guest).cards.watch()
     return None
 
 

@@ -36,12 +36,18 @@ def decide(context: Context, decision: Outbound) -> None:
     context.store.change(_SETTING, decision.value)
 
 
-def apply(context: Context) -> None:
-    """Have the kernel do what was decided, beside the forwards of the guests that run."""
+def apply(context: Context, *, starting: Guest | None = None) -> None:
+    """Have the kernel do what was decided, beside the forwards of the guests that run.
+
+    Args:
+        context: the home.
+        starting: a guest whose card is routed, and about to be there.
+    """
     wanted, gateway = outbound(context).is_wanted, context.gateway()
-    if wanted or gateway.probe() is not Presence.ABSENT:
-        gateway.open(_running(context), outbound=wanted)
-        gateway.withdraw({}, outbound=wanted)
+    if starting is not None or wanted or gateway.probe() is not Presence.ABSENT:
+        proxied = _proxied(context, starting)
+        gateway.open(_running(context), outbound=wanted, proxied=proxied)
+        gateway.withdraw({}, outbound=wanted, proxied=proxied)
 
 
 def settle(context: Context) -> None:
@@ -61,13 +67,16 @@ def recover(context: Context) -> None:
 def admit(context: Context, guest: Guest) -> None:
     """Lead ports to a guest, and to all others that run if somebody flushed the node's rules."""
     forwards = {**_running(context), guest.address: guest.forwards}
-    context.gateway().open(forwards, outbound=outbound(context).is_wanted)
+    context.gateway().open(
+        forwards, outbound=outbound(context).is_wanted, proxied=_proxied(context, guest)
+    )
 
 
 def withdraw(context: Context, guest: Guest, forwards: Sequence[Forward]) -> None:
     """Lead these ports of a guest nowhere."""
     wanted = outbound(context).is_wanted
-    context.gateway().withdraw({guest.address: forwards}, outbound=wanted)
+    proxied = _proxied(context, guest)
+    context.gateway().withdraw({guest.address: forwards}, outbound=wanted, proxied=proxied)
 
 
 def _running(context: Context) -> dict[str, tuple[Forward, ...]]:
@@ -78,6 +87,21 @@ def _running(context: Context) -> dict[str, tuple[Forward, ...]]:
         for guest in context.store.guests()
         if guest.forwards and guest.id not in busy and _runs(guest)
     }
+
+
+def _proxied(context: Context, guest: Guest | None) -> list[str]:
+    """Return the IPv4 addresses that the node answers for on its other networks: those of guests that run, and of one more."""
+    busy = {intent.guest.id for intent in context.store.intents()}
+    found = [one for one in context.store.guests() if one.id not in busy and _runs(one)]
+    if guest is not None:
+        found = [*(one for one in found if one.id != guest.id), guest]
+    return [
+        address
+        for one in found
+        if one.is_proxied
+        for address in one.card.addresses
+        if ":" not in address
+    ]
 
 
 def _runs(guest: Guest) -> bool:

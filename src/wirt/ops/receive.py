@@ -226,7 +226,7 @@ class Receiver:
         journal.reached("receive:after-arrival")
         if is_started:
             with suppress(Error):
-                context.network.announce(ladder.nic())
+                ladder.cards.announce()
         return Taken(guest=ours)
 
     def _watching(self, ladder: Ladder) -> Step:
@@ -235,7 +235,7 @@ class Receiver:
         def watch() -> None:
             # A guest that cannot be watched is a guest all the same.
             with suppress(Error):
-                self._watch = self._context.network.watch(ladder.nic())
+                self._watch = ladder.cards.watch()
 
         return Step(name="watch", do=watch, undo=lambda: None, probe=lambda: Presence.ABSENT)
 

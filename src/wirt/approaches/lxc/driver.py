@@ -39,6 +39,7 @@ class Lxc:
         smallest_memory=32 * MIB,
         own_kernel=False,
         init=True,
+        routed=True,
         logins=True,
         takes_privileges=True,
     )

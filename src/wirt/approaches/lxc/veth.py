@@ -32,13 +32,23 @@ def set_up(nic: Nic, act: str) -> list[str]:
 
 def routes(nic: Nic, act: str) -> list[str]:
     """Return what leads to elsewhere through a card, inside."""
+    if nic.is_routed and nic.gateway is not None:
+        # It is on none of the card's networks. LXC leads there in the same way.
+        return [
+            f"route {act} {nic.gateway} dev {nic.name} scope link",
+            f"route {act} default via {nic.gateway} dev {nic.name}",
+            *([f"route {act} default via {nic.gateway6} dev {nic.name}"] if nic.gateway6 else []),
+        ]
     gateways = [gateway for gateway in (nic.gateway, nic.gateway6) if gateway is not None]
     return [f"route {act} default via {gateway}" for gateway in gateways]
 
 
 def address(act: str, address: str, name: str) -> str:
     """Return what does something to an address of a card, inside; nobody else has it, the filter sees to that."""
-    return f"address {act} {address} {'nodad' if ':' in address else 'broadcast +'} dev {name}"
+    how = " nodad" if ":" in address else ""
+    if not how and not address.endswith("/32"):
+        how = " broadcast +"
+    return f"address {act} {address}{how} dev {name}"
 
 
 def _mtu(end: str, nic: Nic) -> list[str]:
