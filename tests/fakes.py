@@ -71,9 +71,16 @@ class OneTemplate:
         raise Conflict(f"there is a template called {name}")
 
     def take_tree(
-        self, tree: str, name: str, *, origin: str, progress: Callable[[str], None]
+        self,
+        root: str | IO[bytes],
+        name: str,
+        *,
+        origin: str,
+        of_machine: bool = False,
+        progress: Callable[[str], None],
     ) -> Template:
-        assert os.path.isdir(tree)
+        assert isinstance(root, str)
+        assert os.path.isdir(root)
         return self.get(name)
 
     def clean_up(self) -> None:

@@ -138,9 +138,11 @@ def test_root_in_an_image_becomes_a_template_without_what_was_its_machines(
     assert (root / "etc/motd").read_text() == "welcome\n"
     assert said == [
         "put right: etc/fstab",
-        "put right: etc/network/interfaces",
         "put right: etc/netplan/50-cloud-init.yaml",
+        "put right: etc/network/interfaces",
         "put right: etc/systemd/network/10-ens18.network",
+        "lacking for uml, qemu and kvm: qemu-guest-agent",
+        "lacking for uml, qemu and kvm: systemd-networkd, which sets the address",
         "put right: the machine id",
         "put right: SSH host keys (1)",
     ]

@@ -88,6 +88,39 @@ def from_image(image: str, name: str, form: str, partition: int | None) -> None:
     )
 
 
+@template.command("from-machine", short_help="Make a template of a machine that runs.")
+@click.argument("machine")
+@click.argument("name")
+@click.option("--ssh-option", "ssh_options", multiple=True, help="An option for ssh, as -p2222.")
+@click.option("--include", multiple=True, help="A directory on a further file system.")
+@click.option("--exclude", multiple=True, help="A path that is left out.")
+def from_machine(
+    machine: str,
+    name: str,
+    ssh_options: tuple[str, ...],
+    include: tuple[str, ...],
+    exclude: tuple[str, ...],
+) -> None:
+    """Make the template NAME of the root of MACHINE, which goes on as it is: / for this one, USER@HOST for another.
+
+    What names its disks and cards is put right, and what is its own, as from-image does; what guests with a kernel of their own need
+    besides is put in. Stop what writes to large files, such as a database, before.
+    """
+    # Loaded here: to reach a machine is little of what this command is for.
+    from wirt.model.machine import parse_machine
+    from wirt.ops.machines import take_machine
+
+    found = parse_machine(machine, ssh_options)
+    with app.open_context() as context:
+        made = take_machine(
+            context, found, name, include=include, exclude=exclude, progress=output.note
+        )
+    output.say(
+        f"template {name} made of {found.place} in {render_seconds(made.build_seconds)}: "
+        f"{render_bytes(made.packed_bytes)} packed, {render_bytes(made.unpacked_bytes)} unpacked"
+    )
+
+
 @template.command("from-guest", short_help="Make a template of a guest.")
 @click.argument("guest")
 @click.argument("name")

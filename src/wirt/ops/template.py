@@ -154,12 +154,12 @@ def take_image(
     os.makedirs(context.home.templates, exist_ok=True)
     with (
         interrupts.allowed(),
-        opened_root(context.home.templates, name, image, partition) as (tree, put_right),
+        opened_root(context.home.templates, name, image, partition) as tree,
     ):
-        for line in put_right:
-            progress(line)
         origin = f"image {os.path.basename(image.path)}"
-        return context.templates.take_tree(tree, name, origin=origin, progress=progress)
+        return context.templates.take_tree(
+            tree, name, origin=origin, of_machine=True, progress=progress
+        )
 
 
 def prepare_forms(context: Context, name: str, *, progress: Callable[[str], None]) -> None:

@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import IO
 
 import msgspec
@@ -22,6 +22,7 @@ from wirt.errors import Failed, InvalidInput
 from wirt.host.files import sync_directory
 from wirt.host.run import Streams, check, exit_status, spawn
 from wirt.model.template import Template
+from wirt.storage.machinethings import Addition, MachineThings
 from wirt.storage.ownthings import OwnThings
 from wirt.storage.tarcheck import MemberCheck, inner_name
 from wirt.storage.tarread import (
@@ -160,16 +161,19 @@ def normalise(source: str, out: str, *, room: int, skip_devices: bool = False) -
     return copier.contents()
 
 
-def pack_anew(tree: str, out: str, *, origin: str, room: int) -> tuple[Contents, list[str]]:
+def pack_anew(
+    root: str | IO[bytes], out: str, *, origin: str, room: int, of_machine: bool = False
+) -> tuple[Contents, list[str]]:
     """Pack a guest's root without what is that one guest's, and return what came of it and was put right.
 
     Its files are the guest's, who may have written anything there: they are checked as those of a foreign tar are.
 
     Args:
-        tree: the root, which nobody changes meanwhile; only read.
+        root: its directory, which nobody changes meanwhile, or the plain tar of it; only read.
         out: becomes the archive (tar.zst).
         origin: what the root is called in messages.
         room: bytes that the unpacked root may take.
+        of_machine: True if it is that of a machine with disks and cards of its own, which are to be forgotten too.
 
     Raises:
         InvalidInput: a file of it cannot be part of a template.
@@ -177,9 +181,10 @@ def pack_anew(tree: str, out: str, *, origin: str, room: int) -> tuple[Contents,
         Failed: the tree could not be read.
     """
     owned = OwnThings()
-    hint = "take it away in the guest and try again"
+    machine = MachineThings() if of_machine else None
+    hint = f"take it away in the {'machine' if of_machine else 'guest'} and try again"
     with (
-        _packing(tree) as raw,
+        _packing(root) if isinstance(root, str) else nullcontext(root) as raw,
         reading(raw, origin, room=room, program=None) as tar,
         writing(out) as fresh,
     ):
@@ -189,11 +194,26 @@ def pack_anew(tree: str, out: str, *, origin: str, room: int) -> tuple[Contents,
             if is_device(member):
                 continue  # of a chroot; it finds the node's own there
             treated = owned.treat(inner_name(member.name), member)
+            if machine is not None and treated is not None:
+                treated = machine.treat(inner_name(member.name), treated)
             if treated is not None:
                 members.check(treated)
                 copier.copy(tar, treated, members.name)
         members.check_is_root()
-    return copier.contents(), owned.said()
+        if machine is not None:
+            for addition in machine.additions():
+                made = _as_member(addition)
+                members.check(made)
+                fresh.addfile(made, io.BytesIO(addition.content.encode()))
+    return copier.contents(), [*(machine.said() if machine else ()), *owned.said()]
+
+
+def _as_member(addition: Addition) -> tarfile.TarInfo:
+    made = tarfile.TarInfo(addition.name)
+    made.mode, made.size = 0o644, len(addition.content.encode())
+    if addition.target is not None:
+        made.type, made.linkname = tarfile.SYMTYPE, addition.target
+    return made
 
 
 def describe(name: str, description: str, contents: Contents) -> Template:

@@ -7,7 +7,7 @@ removing what is gone are no errors.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from typing import IO, Protocol, runtime_checkable
 
 import msgspec
 
@@ -416,14 +416,21 @@ class Templates(Protocol):
         ...
 
     def take_tree(
-        self, tree: str, name: str, *, origin: str, progress: Callable[[str], None]
+        self,
+        root: str | IO[bytes],
+        name: str,
+        *,
+        origin: str,
+        of_machine: bool = False,
+        progress: Callable[[str], None],
     ) -> Template:
-        """Make a template of what a guest's root holds, without what is that one guest's, and return it.
+        """Make a template of a root without what is that one guest's or machine's, and return it.
 
         Args:
-            tree: the root, which nobody changes meanwhile.
+            root: its directory, which nobody changes meanwhile, or the plain tar of it.
             name: what the template is called.
             origin: what the root is called in messages: "guest web-1".
+            of_machine: True if it is that of a machine with disks and cards of its own.
             progress: is told what was put right.
 
         Raises:

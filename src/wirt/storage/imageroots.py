@@ -1,38 +1,25 @@
-"""The root file system in an image of a disk, shown as a tree: of a copy, which is put right as it is another machine's no more.
+"""The root file system in an image of a disk, shown as a tree: of a copy.
 
 The copy is mounted in a mount namespace of this process, so nobody else sees it, and nothing of it is mounted once the process has
 ended, however that happens. Device nodes and set-user-id programs in it have no effect meanwhile.
 """
 
-import errno
 import os
-import re
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from wirt.errors import InvalidInput
-from wirt.host import files, inside, loop, mount
+from wirt.host import loop, mount
 from wirt.model.disk import DiskImage
 from wirt.storage import diskimages, workdir
 from wirt.storage.partitions import HEAD, MARKS, Partition, find_partitions, kind_of_file_system
-
-_EMPTIED = ("etc/fstab", "etc/crypttab", "etc/network/interfaces")
-_REMOVED = {
-    "etc/network/interfaces.d": re.compile(r".+"),
-    "etc/netplan": re.compile(r".+\.yaml"),
-    "etc/systemd/network": re.compile(r".+\.(network|link)"),
-    "etc/NetworkManager/system-connections": re.compile(r".+"),
-    "etc/udev/rules.d": re.compile(r"70-persistent-.+\.rules"),
-}
-"""Directory -> what names the cards and disks of the machine that it was."""
 
 
 @contextmanager
 def opened_root(
     directory: str, name: str, image: DiskImage, partition: int | None
-) -> Iterator[tuple[str, list[str]]]:
-    """Give the tree of the root in an image, and say what was put right in it.
+) -> Iterator[str]:
+    """Give the tree of the root in an image.
 
     Args:
         directory: where the copy is made; a crash leaves a part of it, which whoever makes something there next removes.
@@ -59,7 +46,7 @@ def opened_root(
         with loop.opened(copy) as device, mount.private_namespace():
             mount.mount(device, tree, kind, mount.MS_NOSUID | mount.MS_NODEV)
             try:
-                yield tree, _put_right(tree)
+                yield tree
             finally:
                 mount.unmount(tree)
 
@@ -88,55 +75,3 @@ def _choose(path: str, found: list[Partition], wanted: int | None) -> Partition 
 
 def _where(path: str, partition: Partition | None) -> str:
     return f"partition {partition.number} of {path}" if partition else path
-
-
-def _put_right(tree: str) -> list[str]:
-    """Take out of a root what names the disks and cards of its machine; no link in it is followed."""
-    root = os.open(tree, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with files.translated("put the root right"):
-            emptied = [path for path in _EMPTIED if _empty(root, path)]
-            removed = [
-                f"{place}/{name}"
-                for place, names in _REMOVED.items()
-                for name in _remove(root, place, names)
-            ]
-    finally:
-        os.close(root)
-    return [f"put right: {path}" for path in (*emptied, *removed)]
-
-
-def _empty(root: int, path: str) -> bool:
-    try:
-        file = inside.open_beneath(root, path, os.O_RDWR)
-    except OSError as error:
-        if error.errno in _NOT_THERE:
-            return False
-        raise
-    try:
-        status = os.fstat(file)
-        if not stat.S_ISREG(status.st_mode) or status.st_size == 0:
-            return False
-        os.ftruncate(file, 0)
-        return True
-    finally:
-        os.close(file)
-
-
-def _remove(root: int, place: str, names: re.Pattern[str]) -> list[str]:
-    try:
-        directory = inside.open_beneath(root, place, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        if error.errno in _NOT_THERE:
-            return []
-        raise
-    try:
-        found = [name for name in sorted(os.listdir(directory)) if names.fullmatch(name)]
-        for name in found:
-            os.unlink(name, dir_fd=directory)
-        return found
-    finally:
-        os.close(directory)
-
-
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import IO
 
 import msgspec
 
@@ -200,25 +201,26 @@ class TemplateCache:
                 progress(f"device nodes left out: {contents.devices_left_out}")
             return self._seal(work, describe(name, f"imported from {label}", contents), started)
 
-    def take_tree(self, tree: str, name: str, *, origin: str, progress: Progress) -> Template:
-        """Make a template of what a guest's root holds, without what is that one guest's, and return it.
-
-        Args:
-            tree: the root, which nobody changes meanwhile.
-            name: what the template is called.
-            origin: what the root is called in messages: "guest web-1".
-            progress: is told what was put right.
-
-        Raises:
-            Conflict, Busy, OutOfSpace: as ``build``.
-            InvalidInput: something in it cannot be part of a template.
-        """
+    def take_tree(
+        self,
+        root: str | IO[bytes],
+        name: str,
+        *,
+        origin: str,
+        of_machine: bool = False,
+        progress: Progress,
+    ) -> Template:
+        """Make a template of a root without what is that one guest's or machine's, and return it; as ``Templates`` says."""
         from wirt.storage.archive import describe, pack_anew
 
         started = time.monotonic()
         with self._making(name, f"make template {name}") as work:
             contents, put_right = pack_anew(
-                tree, f"{work.path}/{PACKED}", origin=origin, room=free_bytes(self._directory)
+                root,
+                f"{work.path}/{PACKED}",
+                origin=origin,
+                room=free_bytes(self._directory),
+                of_machine=of_machine,
             )
             for line in put_right:
                 progress(line)

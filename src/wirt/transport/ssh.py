@@ -19,11 +19,15 @@ _CAREFUL = (
 )
 
 
+def careful_shell(options: tuple[str, ...]) -> tuple[str, ...]:
+    """Return ssh as it is begun here; the first value of an option counts, so a person's own come before ours."""
+    return ("ssh", *options, *_CAREFUL)
+
+
 def link(node: Node) -> ProgramLink:
     """Return the way to a node that ssh reaches."""
     assert node.ssh is not None
-    # The first value of an option counts: a person's own come before ours.
-    shell = ("ssh", *node.ssh_options, *_CAREFUL)
+    shell = careful_shell(node.ssh_options)
     places = {"WIRT_HOME": node.home, "WIRT_RUN": node.run}
     there = ["env", *(f"{key}={value}" for key, value in places.items() if value)]
     command = shlex.join([*there, *shlex.split(node.program), "serve-node"])
