@@ -1,8 +1,9 @@
 """Every vz command line that the source prints (sections 2.1.2 to 2.1.5 and 3.2), in its order, on a real guest.
 
 Fedora Core 5 is an alias of the template at hand, as ``vz.conf`` says it. What the source shows of the kernel's file
-``/proc/user_beancounters`` is asked of ``vzubc --proc``. Three lines end as vzctl ends when it cannot: checkpoints and migration
-are not there yet, and the tiny template has no packages (``vzyum`` and ``vzpkgcache`` with a real one: tests/guest/test_vz_source.py).
+``/proc/user_beancounters`` is asked of ``vzubc --proc``. Two lines end as vzctl ends when it cannot: the tiny template has no
+packages (``vzyum`` and ``vzpkgcache`` with a real one: tests/guest/test_vz_source.py). ``vzmigrate --online``, which wants another
+node, is in tests/cli/test_migrate.py.
 """
 
 import os

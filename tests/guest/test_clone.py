@@ -1,4 +1,4 @@
-"""A clone of an emulated guest: what its original holds, and who it is itself."""
+"""A clone of a guest with a kernel of its own: what its original holds, and who it is itself."""
 
 import pytest
 from tests.homes import HomeUnderTest
@@ -7,11 +7,12 @@ IDENTITY = "cat /etc/machine-id; hostname; ssh-keygen -lf /etc/ssh/ssh_host_ed25
 
 
 @pytest.mark.long
-def test_clone_of_a_running_emulated_guest_is_another_with_the_same_files(
-    guest_home: HomeUnderTest,
+@pytest.mark.parametrize("approach", ["qemu", "uml"])
+def test_clone_of_a_running_guest_with_its_own_kernel_is_another_with_the_same_files(
+    guest_home: HomeUnderTest, approach: str
 ) -> None:
     home = guest_home
-    home.wirt("create", "-a", "qemu", "--memory", "512M", "web", status=0)
+    home.wirt("create", "-a", approach, "--memory", "512M", "web", status=0)
     home.wirt("start", "web", status=0)
     home.wirt("exec", "web", "--", "sh", "-c", "echo kept > /root/file; sync", status=0)
     said = home.wirt("clone", "web", "two", status=0).stdout
@@ -22,7 +23,7 @@ def test_clone_of_a_running_emulated_guest_is_another_with_the_same_files(
         for name in ("web", "two")
     ]
 
-    assert said.startswith("guest two cloned from web: qemu, ")
+    assert said.startswith(f"guest two cloned from web: {approach}, ")
     assert kept == "kept\n"
     assert [mine == its for mine, its in zip(first, second, strict=True)] == [False] * 3
     assert (first[1], second[1]) == ("web", "two")

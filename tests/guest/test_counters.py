@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import IO
 import msgspec
 import pytest
 from tests.conftest import TINY
+from tests.documents import REPOSITORY
 from tests.homes import WIRT, HomeUnderTest
 
 from wirt.approaches.base import Countable
@@ -208,6 +210,35 @@ def test_every_counter_says_what_it_rests_on(web: Web) -> None:
         "physpages",
         "numpty",
     }
+
+
+def test_counters_stand_as_the_table_in_the_documents_says(web: Web) -> None:
+    table = re.findall(
+        r"^\| `(\w+)` \| (items|bytes|pages) \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$",
+        (REPOSITORY / "docs" / "commands.md").read_text(),
+        re.MULTILINE,
+    )
+    version = version_of("memory") or 1
+    counters = web.counters()
+
+    def is_kernels(cell: str) -> bool:
+        return cell == "kernel" or cell.startswith(f"kernel in v{version}")
+
+    said = {
+        name: (unit, standings[version - 1].partition(";")[0], is_kernels(failures))
+        for name, unit, *standings, _, failures in table
+    }
+    found = {
+        name: (one.unit.value, one.standing.value, one.failcnt is not None)
+        for name, one in counters.items()
+    }
+    by_kernel = [name for name, *_, most, _ in table if is_kernels(most)]
+
+    assert said == found
+    # A kernel that is older may keep fewer.
+    assert [
+        one.name for one in counters.values() if one.by_kernel and one.name not in by_kernel
+    ] == []
 
 
 def test_limits_that_are_met_raise_failcnt_until_the_guest_is_started_anew(web: Web) -> None:

@@ -22,6 +22,7 @@ from tests.terminal import open_terminal
 
 from wirt import app
 from wirt.host.cgroup import Cgroup
+from wirt.host.cgroupusage import cpu_seconds
 from wirt.model.guest import Guest
 from wirt.model.ids import ALL
 from wirt.ops.copy_in import copy_in
@@ -47,6 +48,13 @@ RESTLESS = (
 
 
 NAMES = ("evil", "good")
+
+FIGHTS = {
+    "bomb": ["/root/attack", "bomb"],
+    "hogs": ["sh", "-c", "while :; do /root/attack hog pages; done"],
+    "files": ["sh", "-c", "while :; do seq 500 | xargs touch; rm -f [0-9]*; done"],
+}
+"""What ``evil`` does over and over while its neighbour works."""
 
 
 class Pair:
@@ -385,6 +393,32 @@ def test_burner_of_processors_leaves_a_neighbour_of_equal_weight_its_half(pair: 
 
     assert evil > 0
     assert 0.4 < good / (good + evil) < 0.6
+
+
+@pytest.mark.parametrize("attack", FIGHTS)
+def test_neighbour_of_an_attacker_keeps_at_least_half_of_its_share(pair: Pair, attack: str) -> None:
+    last = str(max(os.sched_getaffinity(0)))
+    for name in NAMES:
+        pair.home.wirt("set", name, "--cpu-pin", last, status=0)
+    fighting = pair.home.spawn("exec", "evil", "--", *FIGHTS[attack])
+    begin, end = time.monotonic() + 2, time.monotonic() + 4
+    window = [f"{begin:.3f}", f"{end:.3f}"]
+    working = pair.home.spawn("exec", "good", "--", "/root/attack", "burn", "1", *window)
+    wait_for(lambda: time.monotonic() >= begin, "time stands still")
+    before = [cpu_seconds(pair.group(name)) or 0.0 for name in NAMES]
+    wait_for(lambda: time.monotonic() >= end - 0.2, "time stands still")
+    after = [cpu_seconds(pair.group(name)) or 0.0 for name in NAMES]
+    working.communicate(timeout=SECONDS)
+    pair.home.wirt("stop", "--force", "evil", status=0)
+    fighting.communicate(timeout=SECONDS)
+    for name in NAMES:
+        pair.home.wirt("set", name, "--cpu-pin", "all", status=0)
+    pair.home.wirt("start", "evil", status=0)
+    evil, good = (now - then for then, now in zip(before, after, strict=True))
+
+    assert evil > 0
+    # What the kernel does to end and to begin processes is not divided as evenly as what they compute.
+    assert good / (good + evil) > 0.25
 
 
 def test_guest_that_queues_all_signals_leaves_half_of_them_to_root_of_the_node(

@@ -1,12 +1,14 @@
 """Files on disk images: what tells a guest from others is taken out of a layer, and nothing of the image below."""
 
+import os
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from wirt.errors import Failed
-from wirt.storage import imagefiles
+from wirt.errors import Corrupt, Failed
+from wirt.storage import imagefiles, ubdlayer
 
 pytestmark = pytest.mark.usefixtures("root_user")
 
@@ -21,19 +23,25 @@ OWN = {
 KEPT = {"etc/ssh/sshd_config": "Port 22\n", "etc/passwd": "root:x:0:0::/root:/bin/sh\n"}
 
 
-@pytest.fixture
-def layer(tmp_path: Path) -> Path:
-    """Give a qcow2 layer on an image that holds a root with an identity."""
+def make_image(tmp_path: Path) -> Path:
+    """Make an image that holds a root with an identity."""
     root = tmp_path / "root"
     for path, text in {**OWN, **KEPT}.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
     # Nobody who plants a name makes debugfs do something else.
     (root / "etc/ssh" / "ssh_host_x\nrm etc").write_text("")
-    image, made = tmp_path / "root.img", tmp_path / "layer"
+    image = tmp_path / "root.img"
     subprocess.run(
         ["mke2fs", "-q", "-t", "ext4", "-d", root, image, "16M"], check=True, capture_output=True
     )
+    return image
+
+
+@pytest.fixture
+def layer(tmp_path: Path) -> Path:
+    """Give a qcow2 layer on it."""
+    image, made = make_image(tmp_path), tmp_path / "layer"
     create = ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", str(image), str(made)]
     subprocess.run(create, check=True)
     return made
@@ -49,8 +57,8 @@ def contents(image: Path, path: str) -> str | None:
 
 def test_identity_is_forgotten_in_the_layer_alone(layer: Path) -> None:
     before = (layer.parent / "root.img").read_bytes()
-    said = imagefiles.forget_identity(str(layer))
-    again = imagefiles.forget_identity(str(layer))
+    said = imagefiles.forget_identity(str(layer), "qcow2")
+    again = imagefiles.forget_identity(str(layer), "qcow2")
 
     assert said == [
         "put right: the name",
@@ -70,10 +78,49 @@ def test_image_without_a_file_system_is_said_to_be_one(tmp_path: Path) -> None:
     layer = tmp_path / "layer"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", layer, "16M"], check=True)
     with pytest.raises(Failed) as caught:
-        imagefiles.forget_identity(str(layer))
+        imagefiles.forget_identity(str(layer), "qcow2")
 
     assert str(caught.value) == (
         f"the file system in {layer} could not be changed; it may be damaged: start its guest, and see "
         "whether it mounts its root"
     )
     assert not Path(f"{layer}.work").exists()
+
+
+def test_identity_is_forgotten_in_a_layer_of_user_mode_linux_alone(tmp_path: Path) -> None:
+    image, layer = make_image(tmp_path), tmp_path / "ubd"
+    before, size = image.read_bytes(), image.stat().st_size
+    # The header, the map of sectors and none of them, as User-Mode Linux makes one.
+    head = struct.pack("!4sIIQIII", b"OOOM", 3, int(image.stat().st_mtime), size, 512, 4096, 0)
+    layer.write_bytes(head + str(image).encode().ljust(4096, b"\0"))
+    os.truncate(layer, 8192 + 4096 + size)
+    own, changed = tmp_path / "own", tmp_path / "changed"
+    ubdlayer.unpack(str(layer), str(own))
+    untouched = own.read_bytes()
+    own.write_bytes(before[:-1000] + b"x" * 1000)
+    ubdlayer.pack(str(own), str(layer))
+    held = layer.stat().st_blocks * 512
+    ubdlayer.unpack(str(layer), str(changed))
+    said = imagefiles.forget_identity(str(layer), "ubd")
+    after = tmp_path / "after"
+    ubdlayer.unpack(str(layer), str(after))
+
+    assert untouched == before
+    assert changed.read_bytes() == before[:-1000] + b"x" * 1000
+    assert held < 64 * 1024
+    assert said[0] == "put right: the name"
+    assert after.read_bytes()[-1000:] == b"x" * 1000
+    assert contents(after, "etc/machine-id") == ""
+    assert [contents(after, path) for path in OWN if path != "etc/machine-id"] == [None] * 5
+    assert {path: contents(after, path) for path in KEPT} == KEPT
+    assert image.read_bytes() == before
+    assert not Path(f"{layer}.work").exists()
+
+
+def test_what_is_no_layer_of_user_mode_linux_is_said_to_be_none(tmp_path: Path) -> None:
+    layer = tmp_path / "ubd"
+    layer.write_bytes(b"OOOM" + bytes(8000))
+    with pytest.raises(Corrupt) as caught:
+        ubdlayer.unpack(str(layer), str(tmp_path / "raw"))
+
+    assert str(caught.value) == f"{layer} is no layer of User-Mode Linux that is known here"

@@ -89,12 +89,16 @@ def grace_left(guest: Guest) -> float | None:
 
 
 def review_all(context: Context) -> list[Error]:
-    """Look at every guest with a soft limit and return what went wrong; a guest that fails keeps none from being looked at."""
+    """Look at every guest with such a limit and return what went wrong; a guest that fails keeps none from being looked at."""
     failed: list[Error] = []
     for guest in context.store.guests():
         limits = guest.limits
-        is_soft = (limits.disk_soft, limits.disk_inodes_soft) != (UNBOUNDED, UNBOUNDED)
-        if is_soft or (guest.over_soft_since, guest.over_inodes_since) != (None, None):
+        # What a guest deletes that has more inodes than it is to have is taken from it here.
+        bounds = (limits.disk_soft, limits.disk_inodes_soft, limits.disk_inodes)
+        if set(bounds) != {UNBOUNDED} or (guest.over_soft_since, guest.over_inodes_since) != (
+            None,
+            None,
+        ):
             try:
                 review(context, guest.name)
             except Error as error:

@@ -7,24 +7,20 @@ of their own too: see ``loopdisk``.
 """
 
 import os
-import struct
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from wirt.errors import Corrupt, InvalidInput
+from wirt.errors import InvalidInput
 from wirt.host import files, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.disk import DiskImage
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, DiskUsage, Idmap, Root
-from wirt.storage import diskfiles
+from wirt.storage import diskfiles, ubdlayer
 from wirt.storage.base import Disks, Snapshots
 from wirt.storage.guestdirectories import GuestDirectories
 from wirt.storage.loopdisk import LoopDisks
 from wirt.units import render_bytes
-
-_UBD_HEAD = struct.pack("!4sI", b"OOOM", 3)
-_UBD_BACKING, _UBD_PATH = 32, 4096
 
 
 class ImagePool(GuestDirectories):
@@ -93,36 +89,37 @@ class ImagePool(GuestDirectories):
             take_in(image, layer, root, size)
 
     def copy(self, source_id: str, guest_id: str, *, size: int) -> None:
-        """Copy a tree's disk, or a qcow2 layer."""
+        """Copy a tree's disk, or a layer; one of User-Mode Linux is there once its guest has been started."""
         if self._is_tree(source_id):
             self._trees.copy(source_id, guest_id, size=size)
             return
-        source, layer = self._layer(source_id, "qcow2"), self._layer(guest_id, "qcow2")
+        kind = self._kind(source_id)
+        source, layer = self._layer(source_id, kind), self._layer(guest_id, kind)
         self._make_directory(guest_id, layer)
-        files.copy_all(source, f"{layer}.new")
-        os.rename(f"{layer}.new", layer)
+        if os.path.exists(source):
+            files.copy_all(source, f"{layer}.new")
+            os.rename(f"{layer}.new", layer)
 
     def probe_image_copies(self, root: str) -> Capability:
-        """Ask for the programs; only User-Mode Linux itself reads its layers."""
-        if root != "qcow2":
-            return no(self.name, "nobody but User-Mode Linux itself reads its layers")
+        """Ask for the programs."""
         from wirt.storage import imagefiles
 
-        return imagefiles.probe()
+        return imagefiles.probe(root)
 
     def forget_identity(self, guest_id: str) -> list[str]:
         """Work on the file system in the layer."""
         from wirt.storage import imagefiles
 
-        return imagefiles.forget_identity(self._layer(guest_id, "qcow2"))
+        kind = self._kind(guest_id)
+        layer = self._layer(guest_id, kind)
+        # Who has never been started has nothing of its own.
+        return imagefiles.forget_identity(layer, kind) if os.path.exists(layer) else []
 
     def parts(self, guest_id: str) -> tuple[str, ...]:
         """Return a tree's disk, or the layer."""
         if self._is_tree(guest_id):
             return self._trees.parts(guest_id)
-        kind = next(
-            kind for kind in ("qcow2", "ubd") if os.path.isdir(self._layers(guest_id, kind))
-        )
+        kind = self._kind(guest_id)
         disks = os.path.join(self._path(guest_id), diskfiles.DIRECTORY)
         return (f"{kind}/", *([f"{diskfiles.DIRECTORY}/"] if os.path.isdir(disks) else []))
 
@@ -134,7 +131,7 @@ class ImagePool(GuestDirectories):
     def adopt(self, form_path: str, guest_id: str) -> None:
         """Have a layer say where the template's image is here."""
         if os.path.exists(ubd := self._layer(guest_id, "ubd")):
-            _rest_on(ubd, form_path)
+            ubdlayer.rest_on(ubd, form_path)
         layer = self._layer(guest_id, "qcow2")
         if form_path and os.path.exists(layer):
             rebase = ["qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", form_path]
@@ -241,24 +238,14 @@ class ImagePool(GuestDirectories):
         # Only trees have a place to be mounted at, and it is what is made first.
         return os.path.isdir(os.path.join(self._path(guest_id), "layer"))
 
+    def _kind(self, guest_id: str) -> str:
+        """Return the form of the guest's layer."""
+        return next(
+            kind for kind in ("qcow2", "ubd") if os.path.isdir(self._layers(guest_id, kind))
+        )
+
     def _layer(self, guest_id: str, root: str) -> str:
         return os.path.join(self._layers(guest_id, root), "disk")
 
     def _layers(self, guest_id: str, root: str) -> str:
         return os.path.join(self._path(guest_id), root)
-
-
-def _rest_on(layer: str, backing: str) -> None:
-    """Write into a User-Mode Linux layer which file it rests on, and when that was written: else it is refused.
-
-    Source: ``struct cow_header_v3`` of the kernel's ``arch/um/drivers/cow_user.c``.
-
-    Raises:
-        Corrupt: it is no such layer.
-    """
-    with open(layer, "r+b") as file:
-        if file.read(8) != _UBD_HEAD:
-            raise Corrupt(f"{layer} is no layer of User-Mode Linux that is known here")
-        file.write(struct.pack("!I", int(os.stat(backing).st_mtime) & 0xFFFFFFFF))
-        file.seek(_UBD_BACKING)
-        file.write(os.fsencode(backing).ljust(_UBD_PATH, b"\0"))

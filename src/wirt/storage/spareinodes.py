@@ -1,8 +1,7 @@
 """Inodes of a mounted file system that are kept from its guest: empty files beside its layer.
 
-ext4 has as many inodes as it was made with, and no bound below that: quotas would be, but overlayfs writes with the rights of whoever
-mounted it, and root of the node is above every quota. So what a guest is not to have is taken, by files that it cannot reach. Killed on
-the way, some are there; the next call makes that good.
+ext4 has as many inodes as it was made with, and no bound below that but quotas, which many kernels lack. So what a guest is not to
+have is taken, by files that it cannot reach. Killed on the way, some are there; the next call makes that good.
 """
 
 import errno
