@@ -152,12 +152,12 @@ def test_disk_of_a_running_guest_on_an_image_stays_where_the_kernel_forbids_it_t
     assert home.guests()[0].limits.disk == 64 * MIB
 
 
-def test_show_of_a_guest_whose_pool_counts_nothing_says_its_size_alone(
+def test_show_of_a_guest_whose_pool_counts_nothing_says_that_it_is_not_bounded(
     home: HomeUnderTest,
 ) -> None:
     home.wirt("create", "-t", TINY, "--disk", "64M", "web", status=0)
 
-    assert show(home, "web") == ("64 MiB", None)
+    assert show(home, "web") == ("64 MiB, not bounded by its pool", None)
 
 
 @pytest.mark.parametrize("approach", ["lxc", "chroot"])

@@ -1,6 +1,8 @@
 """What pools promise that can keep a root from growing."""
 
+import os
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,39 @@ def test_root_that_is_held_to_inodes_has_no_more_of_them_until_it_may(made: Made
     # It was made with room for four times as many.
     assert made.pool.most_inodes(GUEST) == 4096
     assert few.inodes_limit == 4096
+
+
+@only(["image-tree"])
+def test_holding_to_inodes_that_was_killed_is_made_good_by_the_next(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(made.pool, BoundsInodes)
+    made.pool.clone(made.form_path, GUEST, root="tree", size=64 * MIB)
+    root = Path(made.attach_tree(idmap=SHARED).path)
+    for call, inodes, after in (("mknod", 8000, 300), ("unlink", 12000, 200)):
+        with monkeypatch.context() as dying:
+            dying.setattr(os, call, dying_after(after, getattr(os, call)))
+            with pytest.raises(KeyboardInterrupt):
+                made.pool.hold_inodes(GUEST, inodes)
+        made.pool.hold_inodes(GUEST, inodes)
+    with pytest.raises(OSError, match="No space left"):
+        touch(root, "all", 12000)
+
+    assert isinstance(made.pool, MeasuresRoots)
+    assert (usage := made.pool.measure(GUEST)) is not None
+    assert usage.inodes == 12000
+
+
+def dying_after(number: int, call: Callable[..., None]) -> Callable[..., None]:
+    """Return a call that works so many times, and then ends the process that makes it."""
+    count = iter(range(number))
+
+    def called(*arguments: object, **named: object) -> None:
+        if next(count, None) is None:
+            raise KeyboardInterrupt
+        call(*arguments, **named)
+
+    return called
 
 
 @only(["image-tree"])

@@ -17,6 +17,7 @@ from wirt.ops import inodes
 from wirt.ops.cards import describe_cards
 from wirt.ops.guests import disk_usage, memory_kills, observed, screen_socket
 from wirt.ops.softlimit import grace_left
+from wirt.storage.base import Resizable
 from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate, render_seconds
 
 
@@ -32,6 +33,7 @@ def show(name: str, as_json: bool) -> None:
         kills = memory_kills(context, guest)
         screen = screen_socket(context, guest)
         cards = describe_cards(context, guest)
+        is_bounded = isinstance(context.pool(guest.pool), Resizable)
     if as_json:
         everything = {**msgspec.to_builtins(guest), "disk_usage": usage, "memory_kills": kills}
         everything["all_addresses"] = cards[0][1]
@@ -51,7 +53,7 @@ def show(name: str, as_json: bool) -> None:
         ("memory", _memory(guest.limits, kills)),
         ("processes", str(guest.limits.processes)),
         *([] if guest.limits.files == UNBOUNDED else [("open files", str(guest.limits.files))]),
-        ("disk", _disk(guest.limits, usage)),
+        ("disk", _disk(guest.limits, usage, is_bounded=is_bounded)),
         *(("further disk", _further(disk)) for disk in guest.disks),
         *_soft(guest),
         *([("disk io", _io(guest.limits))] if guest.limits.bounds_io else []),
@@ -165,10 +167,10 @@ def _further(disk: Disk) -> str:
     return f"{disk.name}: {what}{', read-only' if disk.read_only else ''}"
 
 
-def _disk(limits: Limits, usage: DiskUsage | None) -> str:
+def _disk(limits: Limits, usage: DiskUsage | None, *, is_bounded: bool) -> str:
     size = limits.disk
     if usage is None:
-        return render_bytes(size)
+        return render_bytes(size) + ("" if is_bounded else ", not bounded by its pool")
     if usage.bytes_limit is None:
         return f"{render_bytes(size)}, not bounded, {render_bytes(usage.bytes)} used"
     bounds = f"{render_bytes(usage.bytes_limit)}, {render_bytes(usage.bytes)} used"

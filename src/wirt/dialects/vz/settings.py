@@ -101,6 +101,11 @@ REFUSED: Mapping[str, Code] = {
 """Options that no part of Wirt can do, and what vzctl ends with when it cannot do them."""
 
 
+_WHY = {
+    "quotaugidlimit": "the kernel lets root of the node alone set quotas, so a container's users have none",
+}
+"""Why, where more can be said than that."""
+
 _NO_LIMIT = (ubc.UNLIMITED, ubc.UNLIMITED_2006)
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _FRACTION = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -122,7 +127,7 @@ def values_of(option: str, value: str, *, unlimited: int) -> dict[str, str]:
     if option in REFUSED:
         raise Refused(
             REFUSED[option],
-            f"--{option} cannot be done: nothing here holds a container to it",
+            f"--{option} cannot be done: {_WHY.get(option, 'nothing here holds a container to it')}",
             hint="leave it out",
         )
     if option in ubc.PARAMETERS:
