@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from tests.conftest import TINY
 from tests.homes import HomeUnderTest
 
 from wirt.host import loop
+from wirt.ops.journal import KILL_VARIABLE, TRACE_VARIABLE
 from wirt.units import MIB
 
 
@@ -155,12 +157,91 @@ def test_import_without_a_format_is_refused(guest: HomeUnderTest) -> None:
     assert refused.stderr.startswith("wirt: missing option '--format'")
 
 
-def test_layer_of_user_mode_linux_is_not_exported(guest: HomeUnderTest, tmp_path: Path) -> None:
-    refused = guest.wirt("export", "web", str(tmp_path / "disk.raw"), "--format", "raw")
+def test_guest_under_uml_that_never_ran_is_exported_as_its_templates_image(
+    guest: HomeUnderTest, tmp_path: Path
+) -> None:
+    target = tmp_path / "disk.raw"
+    done = guest.wirt("export", "web", str(target), "--format", "raw", status=0)
+    (image,) = Path(guest.home.templates).glob(f"{TINY}*/root.img")
+    compare = ["qemu-img", "compare", "-f", "raw", "-F", "raw", str(target), str(image)]
+    same = subprocess.run(compare, stdout=subprocess.DEVNULL).returncode
+
+    assert done.stdout.startswith(f"guest web exported: {target}, ")
+    assert same == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["disk.raw"]
+
+
+class Kept:
+    """The root and a disk of a guest, written to by nobody but us."""
+
+    def __init__(self, home: HomeUnderTest) -> None:
+        place = Path(home.home.data, "pools/image", home.guests()[0].id)
+        self.root, self.data = place / "ubd/disk", place / "disks/data"
+
+    def write(self, what: str) -> None:
+        self.root.write_text(what)
+        with self.data.open("r+") as disk:
+            disk.write(what)
+
+    def read(self) -> tuple[str, str]:
+        with self.data.open() as disk:
+            return self.root.read_text(), disk.read(3)
+
+
+@pytest.fixture
+def kept(guest: HomeUnderTest) -> Iterator[Kept]:
+    """Give what was kept as "first" with one text on it, and has another now."""
+    guest.wirt("disk", "add", "web", "--size", "1M", "--name", "data", status=0)
+    made = Kept(guest)
+    made.write("one")
+    said = guest.wirt("snapshot", "create", "web", "first", "--disks", status=0).stdout
+    made.write("two")
+    assert said == "snapshot first of guest web created with data\n"
+    yield made
+    guest.wirt("snapshot", "delete", "web", "first", status=0)
+    made.root.unlink()
+
+
+def test_disk_goes_back_with_the_root_and_stays_as_large_as_it_has_become(
+    guest: HomeUnderTest, kept: Kept
+) -> None:
+    guest.wirt("disk", "grow", "web", "data", "2M", status=0)
+    guest.wirt("disk", "add", "web", "--size", "1M", "--name", "later", status=0)
+    later = kept.data.with_name("later")
+    later.write_text("later")
+    guest.wirt("snapshot", "restore", "web", "first", status=0)
+    back, size = kept.read(), kept.data.stat().st_size
+    guest.wirt("disk", "remove", "web", "data", status=0)
+    guest.wirt("snapshot", "restore", "web", "first", status=0)
+    listed = json.loads(guest.wirt("snapshot", "list", "web", "--json", status=0).stdout)
+
+    assert back == ("one", "one")
+    assert size == 2 * MIB
+    assert later.read_text() == "later"
+    assert sorted(path.name for path in later.parent.iterdir()) == ["later"]
+    assert listed[0]["disks"] == ["data"]
+
+
+def test_restore_killed_anywhere_leaves_root_and_disk_of_one_time(
+    guest: HomeUnderTest, kept: Kept, tmp_path: Path
+) -> None:
+    points = tmp_path / "points"
+    restore = ("snapshot", "restore", "web", "first")
+    guest.wirt(*restore, environment={TRACE_VARIABLE: str(points)}, status=0)
+    found = set()
+    for point in points.read_text().split():
+        kept.write("two")
+        guest.wirt(*restore, environment={KILL_VARIABLE: point})
+        guest.wirt("list", status=0)
+        found.add(kept.read())
+
+    assert found == {("one", "one"), ("two", "two")}
+
+
+def test_snapshot_of_disks_that_there_are_not_is_refused(guest: HomeUnderTest) -> None:
+    refused = guest.wirt("snapshot", "create", "web", "--disks")
 
     assert (refused.returncode, refused.stderr) == (
-        6,
-        "wirt: guest web cannot be exported: under uml its disk is a layer that only User-Mode Linux reads; copy "
-        "its files out while it runs: wirt copy\n",
+        2,
+        "wirt: guest web has no further disks in its pool; leave --disks out; see wirt disk list web\n",
     )
-    assert list(tmp_path.iterdir()) == []

@@ -1,19 +1,24 @@
 """The template that is shipped, built once by ``make test`` and only read here."""
 
 import os
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests import homes
-from tests.homes import HomeUnderTest
+from tests.homes import BUSYBOX, HomeUnderTest
 
 from wirt.app import find_home
 from wirt.errors import NotFound
 from wirt.ops.create import DEFAULT_TEMPLATE
 from wirt.storage.forms import KERNEL, RAMDISK
 from wirt.storage.templates import TemplateCache
+
+MakeTiny = Callable[[str, str], None]
+"""Makes the guest "web" under an approach, which boots a program alone."""
 
 
 class ShippedTemplate(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,3 +65,25 @@ def guest_home(template: ShippedTemplate) -> Iterator[HomeUnderTest]:
     """Give a home of this test's own with the shipped template."""
     with homes.open_home(Path(template.directory)) as fresh:
         yield fresh
+
+
+@pytest.fixture
+def make_tiny(guest_home: HomeUnderTest, template: ShippedTemplate) -> MakeTiny:
+    """Give what makes the guest "web" that boots a ramdisk of one program, of which there is no agent."""
+
+    def create(approach: str, init: str) -> None:
+        tree = guest_home.base / "ramdisk.d"
+        for name in ("bin", "dev"):
+            (tree / name).mkdir(parents=True)
+        shutil.copy(BUSYBOX, tree / "bin/busybox")
+        (tree / "init").write_text(init)
+        (tree / "init").chmod(0o755)
+        ramdisk = guest_home.base / "ramdisk"
+        pack = "find . | cpio --quiet -o -H newc"
+        with ramdisk.open("wb") as out:
+            subprocess.run(["sh", "-c", pack], cwd=tree, stdout=out, check=True)
+        kernel = template.kernel if approach == "qemu" else shutil.which("linux.uml")
+        given = ["--kernel", str(kernel), "--ramdisk", str(ramdisk)]
+        guest_home.wirt("create", "web", "-a", approach, "--memory", "128M", *given, status=0)
+
+    return create

@@ -27,7 +27,7 @@ from tests.contract.approach_contract import (
 from wirt.approaches import enginegroup
 from wirt.approaches.base import Adjustable, HasConsole, HasFiles, TakesDisks
 from wirt.approaches.registry import load_approach
-from wirt.host import links
+from wirt.host import links, loop
 from wirt.host.cgroup import Cgroup
 from wirt.model.card import Card
 from wirt.model.home import Home
@@ -288,6 +288,24 @@ class OwnKernelContract(ApproachContract):
         assert seen == [Presence.ABSENT, Presence.PRESENT, Presence.ABSENT]
         assert (written[0], read[1]) == (0, "written\nread-only\n")
         assert image.read_bytes().startswith(b"written\n")
+
+    def test_block_device_of_the_node_is_written_to_and_read(
+        self, started: Started, tmp_path: Path
+    ) -> None:
+        approach, place = started.prepared.approach, started.prepared.launch.place
+        assert isinstance(approach, TakesDisks)
+        image = tmp_path / "image"
+        image.touch()
+        os.truncate(image, MIB)
+        with loop.opened(str(image)) as device:
+            drive = Drive(name="block", unit=4, path=device, format="raw", is_device=True)
+            approach.attach_disk(place, drive)
+            written = started.exec("sh", "-c", _WRITE, "sh", approach.device_of(drive))
+            approach.detach_disk(place, drive)
+            begins = Path(device).read_bytes()[:8]
+
+        assert written[0] == 0
+        assert begins == b"written\n"
 
     def test_disk_that_begins_as_a_layer_on_a_file_of_the_node_does_not_lead_there(
         self, started: Started, tmp_path: Path

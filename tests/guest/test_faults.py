@@ -5,16 +5,15 @@ Most of them boot a ramdisk of one program, which takes two seconds.
 
 import dataclasses
 import os
-import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.guest.conftest import ShippedTemplate
-from tests.homes import BUSYBOX, HomeUnderTest
+from tests.guest.conftest import MakeTiny
+from tests.homes import HomeUnderTest
 from tests.leaks import World
 
 from wirt.host import mount, process
@@ -28,29 +27,6 @@ ENDS = "#!/bin/busybox sh\nexit 3\n"
 SECONDS = 60.0
 SMALL = 24
 """Mebibytes of a pool that a guest fills."""
-Make = Callable[[str, str], None]
-
-
-@pytest.fixture
-def make(guest_home: HomeUnderTest, template: ShippedTemplate) -> Make:
-    """Give what makes the guest "web" that boots a ramdisk of one program, of which there is no agent."""
-
-    def create(approach: str, init: str) -> None:
-        tree = guest_home.base / "ramdisk.d"
-        for name in ("bin", "dev"):
-            (tree / name).mkdir(parents=True)
-        shutil.copy(BUSYBOX, tree / "bin/busybox")
-        (tree / "init").write_text(init)
-        (tree / "init").chmod(0o755)
-        ramdisk = guest_home.base / "ramdisk"
-        pack = "find . | cpio --quiet -o -H newc"
-        with ramdisk.open("wb") as out:
-            subprocess.run(["sh", "-c", pack], cwd=tree, stdout=out, check=True)
-        kernel = template.kernel if approach == "qemu" else shutil.which("linux.uml")
-        given = ["--kernel", str(kernel), "--ramdisk", str(ramdisk)]
-        guest_home.wirt("create", "web", "-a", approach, "--memory", "128M", *given, status=0)
-
-    return create
 
 
 def log_of(home: HomeUnderTest) -> str:
@@ -86,11 +62,11 @@ def start_standing(home: HomeUnderTest) -> None:
     until_said(home, "it stands", begin)
 
 
-@pytest.mark.parametrize("approach", MACHINES)
+@pytest.mark.parametrize("approach", ["qemu", pytest.param("uml", marks=pytest.mark.long)])
 def test_guest_whose_agent_never_answers_can_be_stopped_and_destroyed(
-    guest_home: HomeUnderTest, make: Make, approach: str
+    guest_home: HomeUnderTest, make_tiny: MakeTiny, approach: str
 ) -> None:
-    make(approach, STANDS)
+    make_tiny(approach, STANDS)
     started = guest_home.wirt("start", "web", "--timeout", "1s")
     log, state = log_of(guest_home), state_of(guest_home)
     stopped = guest_home.wirt("stop", "web", "--timeout", "1s")
@@ -105,11 +81,11 @@ def test_guest_whose_agent_never_answers_can_be_stopped_and_destroyed(
     assert kernel_objects(guest_home).difference(World.empty()) == []
 
 
-@pytest.mark.parametrize("approach", MACHINES)
+@pytest.mark.parametrize("approach", [pytest.param("qemu", marks=pytest.mark.long), "uml"])
 def test_guest_whose_kernel_panics_is_stopped_and_says_why(
-    guest_home: HomeUnderTest, make: Make, approach: str
+    guest_home: HomeUnderTest, make_tiny: MakeTiny, approach: str
 ) -> None:
-    make(approach, ENDS)
+    make_tiny(approach, ENDS)
     started = guest_home.wirt("start", "web")
 
     assert started.stderr == (
@@ -122,9 +98,9 @@ def test_guest_whose_kernel_panics_is_stopped_and_says_why(
 
 @pytest.mark.parametrize("approach", MACHINES)
 def test_guest_whose_engine_is_killed_is_stopped_and_leaves_nothing(
-    guest_home: HomeUnderTest, make: Make, approach: str
+    guest_home: HomeUnderTest, make_tiny: MakeTiny, approach: str
 ) -> None:
-    make(approach, STANDS)
+    make_tiny(approach, STANDS)
     guest_home.wirt("start", "web", "--no-wait", status=0)
     guest_home.wirt("stop", "--force", "web", status=0)
     stopped = kernel_objects(guest_home)
@@ -162,9 +138,9 @@ def test_guest_whose_engine_is_killed_is_stopped_and_leaves_nothing(
     ids=lambda command: command[0],
 )
 def test_command_whose_guests_engine_is_killed_leaves_a_stopped_guest(
-    guest_home: HomeUnderTest, make: Make, approach: str, command: tuple[str, ...]
+    guest_home: HomeUnderTest, make_tiny: MakeTiny, approach: str, command: tuple[str, ...]
 ) -> None:
-    make(approach, STANDS)
+    make_tiny(approach, STANDS)
     start_standing(guest_home)
     guest_home.wirt("stop", "--force", "web", status=0)
     stopped = kernel_objects(guest_home)

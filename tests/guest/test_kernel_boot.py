@@ -5,10 +5,18 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.guest.conftest import ShippedTemplate
+from tests.guest.conftest import MakeTiny, ShippedTemplate
 from tests.homes import HomeUnderTest
 
 SECONDS = 120.0
+PLACE = 4096 * 1000
+WRITES = """#!/bin/busybox sh
+/bin/busybox mount -t devtmpfs dev /dev
+echo written | /bin/busybox dd of=/dev/ubda bs=4096 seek=1000 conv=notrunc
+/bin/busybox sync
+echo it has written >/dev/console
+while :; do /bin/busybox sleep 1000; done
+"""
 
 
 @pytest.mark.parametrize("approach", ["uml", "qemu"])
@@ -39,3 +47,25 @@ def test_options_of_a_kernel_without_one_are_refused(guest_home: HomeUnderTest) 
     done = guest_home.wirt("create", "web", "-a", "uml", "--append", "quiet", status=2)
 
     assert done.stderr == "wirt: --append goes with --kernel; name the kernel too\n"
+
+
+def test_what_a_user_mode_guest_has_written_is_exported(
+    guest_home: HomeUnderTest, template: ShippedTemplate, make_tiny: MakeTiny
+) -> None:
+    make_tiny("uml", WRITES)
+    guest_home.wirt("start", "web", "--no-wait", status=0)
+    log = Path(guest_home.home.place(guest_home.guests()[0].id).log)
+    deadline = time.monotonic() + SECONDS
+    while "it has written" not in log.read_text(errors="replace"):
+        assert time.monotonic() < deadline, "it did not write"
+        time.sleep(0.02)
+    guest_home.wirt("stop", "--force", "web", status=0)
+    target = guest_home.base / "disk.raw"
+    guest_home.wirt("export", "web", str(target), "--format", "raw", status=0)
+    with target.open("rb") as exported, open(template.image, "rb") as below:
+        parts = [(file.read(PLACE), file.read(8), file.read(PLACE)) for file in (exported, below)]
+        sizes = [file.seek(0, 2) for file in (exported, below)]
+
+    assert parts[0] == (parts[1][0], b"written\n", parts[1][2])
+    assert parts[1][1] != b"written\n"
+    assert sizes[0] == sizes[1]

@@ -19,14 +19,16 @@ def snapshot() -> None:
 @snapshot.command()
 @click.argument("guest")
 @click.argument("name", required=False)
-def create(guest: str, name: str | None) -> None:
+@click.option("--disks", is_flag=True, help="Keep its further disks in the pool too.")
+def create(guest: str, name: str | None, disks: bool) -> None:
     """Keep what the root of GUEST is now, as the snapshot NAME.
 
     Left out, NAME is the date and time in UTC. A running guest goes on, held still for the instant where its pool needs it.
     """
     with app.open_context() as context:
-        made = verbs.create_snapshot(context, guest, name)
-    output.say(f"snapshot {made.name} of guest {guest} created")
+        made = verbs.create_snapshot(context, guest, name, with_disks=disks)
+    kept = f" with {', '.join(made.disks)}" if made.disks else ""
+    output.say(f"snapshot {made.name} of guest {guest} created{kept}")
     if made.is_torn:
         output.note("its disk is as after a power cut: the guest's agent did not hold it still")
 

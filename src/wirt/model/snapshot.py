@@ -17,6 +17,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Of a guest that ran and did not write out what it held back: it is as after a power cut."""
     memory: int | None = None
     """Bytes of what the guest's memory held, kept with it to go on from: a checkpoint. None: the root alone."""
+    disks: tuple[str, ...] = ()
+    """Names of the further disks of the guest's pool that were kept with the root."""
 
 
 class SnapshotReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,3 +33,5 @@ class SnapshotReport(msgspec.Struct, frozen=True, kw_only=True):
     """Where it can be looked at, None if nowhere."""
     memory: int | None = None
     """Bytes of memory kept with it: the guest can go on from it. None: it is of the root alone."""
+    disks: tuple[str, ...] = ()
+    """Names of the further disks kept with it."""

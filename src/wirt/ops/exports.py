@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from wirt.errors import Conflict, Unsupported
+from wirt.errors import Conflict
 from wirt.host import files, interrupts
 from wirt.model.disk import OVA
 from wirt.model.guest import Guest
@@ -13,7 +13,7 @@ from wirt.model.resources import BlockImage
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
 from wirt.ops.steps import Ladder
-from wirt.storage import diskimages, ova
+from wirt.storage import diskimages, ova, ubdlayer
 from wirt.storage.rootimage import build_image
 
 
@@ -42,11 +42,8 @@ def export_guest(context: Context, name: str, path: str, form: str, *, force: bo
         fresh = os.path.join(directory, f".{file}.wirt-new")
         try:
             with files.translated(f"write {path}"), interrupts.allowed():
-                if context.approach(guest.approach).needs.root == "tree":
-                    with _tree_as_image(context, guest, f"{fresh}.raw") as image:
-                        _write(guest, image, fresh, form)
-                else:
-                    _write(guest, _disk_of(context, guest), fresh, form)
+                with _disk_of(context, guest, f"{fresh}.raw") as disk:
+                    _write(guest, disk, fresh, form)
                 files.sync_file(fresh)
                 os.rename(fresh, path)
                 files.sync_directory(directory)
@@ -76,32 +73,37 @@ def _write(guest: Guest, disk: BlockImage | str, target: str, form: str) -> None
     os.unlink(vmdk)
 
 
-def _disk_of(context: Context, guest: Guest) -> BlockImage:
-    root = Ladder(context, guest).root.attached()
-    assert isinstance(root, BlockImage)
-    if root.format not in diskimages.DRIVERS:
-        raise Unsupported(
-            f"guest {guest.name} cannot be exported: under {guest.approach} its disk is a layer that only "
-            "User-Mode Linux reads",
-            hint="copy its files out while it runs: wirt copy",
-        )
-    return root
-
-
 @contextmanager
-def _tree_as_image(context: Context, guest: Guest, image: str) -> Iterator[str]:
-    """Give a raw image of a guest's tree, which is shown for as long as it takes to make it."""
+def _disk_of(context: Context, guest: Guest, image: str) -> Iterator[BlockImage | str]:
+    """Give a guest's disk, or the path of a raw image of it that is made at ``image`` and goes with the block."""
+    try:
+        if context.approach(guest.approach).needs.root == "tree":
+            _build_of_tree(context, guest, image)
+            yield image
+            return
+        root = Ladder(context, guest).root.attached()
+        assert isinstance(root, BlockImage)
+        if root.format != "ubd" or root.backing is None:
+            yield root
+            return
+        if os.path.exists(root.path):
+            ubdlayer.unpack(root.path, image, below=root.backing)
+        else:  # it has never been started: there is no layer yet
+            files.copy_all(root.backing, image)
+        yield image
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(image)
+
+
+def _build_of_tree(context: Context, guest: Guest, image: str) -> None:
+    """Make a raw image of a guest's tree, which is shown for as long as that takes."""
     journal.begin(context, guest, "export")
     ladder = Ladder(context, guest)
     steps = ladder.to_look()
     journal.build(context, "export", guest, steps, otherwise=guest)
     try:
-        try:
-            build_image(ladder.root.view, image, guest.limits.disk)
-        finally:
-            journal.dismantle("export", steps)
-            journal.settle(context, "export", guest, guest)
-        yield image
+        build_image(ladder.root.view, image, guest.limits.disk)
     finally:
-        with suppress(FileNotFoundError):
-            os.unlink(image)
+        journal.dismantle("export", steps)
+        journal.settle(context, "export", guest, guest)

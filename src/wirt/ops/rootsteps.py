@@ -210,13 +210,29 @@ class RootSteps:
             )
         return self._pool.snapshots()
 
-    def to_forget(self, name: str) -> list[Step]:
-        """Return the step whose undoing leaves nothing of a snapshot's root."""
+    def to_forget(self, name: str, *, with_disks: bool = False) -> list[Step]:
+        """Return the step whose undoing leaves nothing of a snapshot's root, nor of the disks that were kept with it.
+
+        Raises:
+            Unsupported: disks are to be, and the pool keeps roots alone.
+        """
         keeper = self.snapshots()
+        take = keeper.take
+        if with_disks:
+            # Loaded here: few guests have any.
+            from wirt.storage.powers import KeepsDisks
+
+            if not isinstance(keeper, KeepsDisks):
+                raise Unsupported(
+                    f"the disks of guest {self._guest.name} cannot be kept: snapshots of pool "
+                    f"{self._guest.pool} are of roots alone",
+                    hint="leave --disks out",
+                )
+            take = keeper.take_with_disks
         return [
             Step(
                 name="snapshot",
-                do=lambda: keeper.take(self._guest.id, name),
+                do=lambda: take(self._guest.id, name),
                 undo=lambda: keeper.delete(self._guest.id, name),
                 probe=lambda: keeper.probe(self._guest.id, name),
             )

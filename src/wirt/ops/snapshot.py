@@ -4,7 +4,7 @@ import time
 
 import msgspec
 
-from wirt.errors import Conflict, NotFound, WrongState
+from wirt.errors import Conflict, InvalidInput, NotFound, WrongState
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.names import check_name
@@ -15,7 +15,9 @@ from wirt.ops.context import Context
 from wirt.ops.steps import Ladder
 
 
-def create_snapshot(context: Context, name: str, snapshot: str | None = None) -> Snapshot:
+def create_snapshot(
+    context: Context, name: str, snapshot: str | None = None, *, with_disks: bool = False
+) -> Snapshot:
     """Keep what a guest's root is now and return it.
 
     A running guest is held still meanwhile where the pool cannot do it in an instant.
@@ -24,6 +26,7 @@ def create_snapshot(context: Context, name: str, snapshot: str | None = None) ->
         context: the home.
         name: the guest.
         snapshot: what to call it; None for the date and time in UTC.
+        with_disks: True to keep its further disks in the pool too.
 
     Raises:
         InvalidInput, NotFound, WrongState, Conflict, Unsupported, Busy: nothing was changed.
@@ -32,11 +35,16 @@ def create_snapshot(context: Context, name: str, snapshot: str | None = None) ->
     if snapshot is not None:
         check_name(snapshot, "snapshot")
     with guests.held(context, name) as guest:
-        return keep_root(context, guest, snapshot).snapshots[-1]
+        return keep_root(context, guest, snapshot, with_disks=with_disks).snapshots[-1]
 
 
 def keep_root(
-    context: Context, guest: Guest, snapshot: str | None = None, *, before_change: bool = False
+    context: Context,
+    guest: Guest,
+    snapshot: str | None = None,
+    *,
+    with_disks: bool = False,
+    before_change: bool = False,
 ) -> Guest:
     """Make a snapshot of a guest whose lock is held, and return the guest with it.
 
@@ -44,20 +52,28 @@ def keep_root(
         context: the home.
         guest: as it is held.
         snapshot: what to call it; None for the date and time in UTC.
+        with_disks: True to keep its further disks in the pool too.
         before_change: True to keep the guest's limits with it, for ``undo``.
 
     Raises:
         WrongState, Conflict, Unsupported, OutOfSpace, Failed: as ``create_snapshot``.
     """
     next_state(guest.state, "snapshot", guest.name)
+    disks = tuple(disk.name for disk in guest.disks if disk.source is None) if with_disks else ()
+    if with_disks and not disks:
+        raise InvalidInput(
+            f"guest {guest.name} has no further disks in its pool",
+            hint=f"leave --disks out; see wirt disk list {guest.name}",
+        )
     now = time.time()
     made = Snapshot(
         name=snapshot or time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)),
         created=now,
         limits=guest.limits if before_change else None,
+        disks=disks,
     )
     ladder = Ladder(context, guest)
-    steps = ladder.to_snapshot(made.name)
+    steps = ladder.to_snapshot(made.name, with_disks=with_disks)
     if any(one.name == made.name for one in guest.snapshots):
         raise Conflict(
             f"guest {guest.name} has a snapshot {made.name} already",
@@ -89,6 +105,7 @@ def list_snapshots(context: Context, name: str) -> list[SnapshotReport]:
             bytes=keeper.measure(guest.id, one.name),
             mounted=keeper.find_attached(guest.id, one.name),
             memory=one.memory,
+            disks=one.disks,
         )
         for one in guest.snapshots
     ]
@@ -96,6 +113,8 @@ def list_snapshots(context: Context, name: str) -> list[SnapshotReport]:
 
 def restore_snapshot(context: Context, name: str, snapshot: str, *, force: bool = False) -> Guest:
     """Make a guest's root what it was at a snapshot, and return the guest, stopped. The snapshot stays.
+
+    Further disks that were kept with it are gone back to too; one that was grown meanwhile stays as large.
 
     Args:
         context: the home.

@@ -182,13 +182,13 @@ class Ladder:
         with self._context.network_lock():
             reach.withdraw(self._context, self._guest, forwards)
 
-    def to_snapshot(self, name: str) -> list[Step]:
-        """Return the steps that keep the root as it is; all but ``freeze`` stay done.
+    def to_snapshot(self, name: str, *, with_disks: bool = False) -> list[Step]:
+        """Return the steps that keep the root as it is, and the pool's further disks; all but ``freeze`` stay done.
 
         Raises:
-            Unsupported: the guest runs, and its root cannot be of one instant.
+            Unsupported: the guest runs, and its root cannot be of one instant; or the pool cannot keep the disks.
         """
-        copy = self.root.to_forget(name)
+        copy = self.root.to_forget(name, with_disks=with_disks)
         return [*self.to_hold(self.root.snapshots().instant, "snapshots"), *copy]
 
     def to_hold(self, is_instant: bool, what: str) -> list[Step]:

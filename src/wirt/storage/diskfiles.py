@@ -1,7 +1,7 @@
 """Further disks of guests in a pool of files: a sparse raw image each, in a directory of its guest's.
 
-What a guest has on them is for nobody else on the node. They go with the guest's directory when its root is removed, and
-they are no part of its root's snapshots.
+What a guest has on them is for nobody else on the node. They go with the guest's directory when its root is removed. A snapshot of
+its root has copies of them if a person wants it.
 """
 
 import os
@@ -13,6 +13,25 @@ from wirt.model.presence import Presence, present_if
 
 DIRECTORY = "disks"
 """In the guest's own."""
+
+
+def put_back(came: str, directory: str) -> None:
+    """Put copies of disks in the places of those of their names; it can be done again after a crash.
+
+    A disk that was grown meanwhile stays as large; what the guest has no more goes.
+    """
+    for name in os.listdir(came):
+        fresh, path = os.path.join(came, name), os.path.join(directory, name)
+        if not os.path.exists(path):
+            os.unlink(fresh)
+            continue
+        size = os.stat(path).st_size
+        if os.stat(fresh).st_size < size:
+            os.truncate(fresh, size)
+        os.rename(fresh, path)
+    if os.path.isdir(directory):
+        files.sync_directory(directory)
+    os.rmdir(came)
 
 
 class DiskFiles:

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from wirt.errors import OutOfSpace, Unsupported
 from wirt.host import files, loop, mount
-from wirt.storage import loopdisk
+from wirt.storage import diskfiles, loopdisk
 from wirt.storage.snapshots import LayerSnapshots, does_not_fit
 
 
@@ -13,6 +13,17 @@ class ImageSnapshots(LayerSnapshots):
     """Copies of disks: of the file that holds a tree's file system, or of the layer above a template's image."""
 
     instant = False
+
+    def take_with_disks(self, guest_id: str, name: str) -> None:
+        """Copy a layer, and the further disks beside it."""
+        self._take(guest_id, name, os.path.join(self._directory, guest_id, diskfiles.DIRECTORY))
+
+    def finish_restore(self, guest_id: str) -> None:
+        """Rename the layers, and put disks that came with the restored one in their places."""
+        super().finish_restore(guest_id)
+        came = os.path.join(self._live(guest_id), diskfiles.DIRECTORY)
+        if os.path.isdir(came):
+            diskfiles.put_back(came, os.path.join(self._directory, guest_id, diskfiles.DIRECTORY))
 
     def measure(self, guest_id: str, name: str) -> int:
         """Return the bytes of the copy."""

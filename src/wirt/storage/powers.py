@@ -3,7 +3,7 @@
 from typing import Protocol, runtime_checkable
 
 from wirt.model.capability import Capability
-from wirt.storage.base import Copying
+from wirt.storage.base import Copying, Snapshots
 
 
 @runtime_checkable
@@ -53,6 +53,15 @@ class BoundsInodes(Protocol):
         Raises:
             Failed: it could not be.
         """
+        ...
+
+
+@runtime_checkable
+class KeepsDisks(Snapshots, Protocol):
+    """A power of keepers of snapshots that can keep a guest's further disks in the pool with its root, and go back to all of it."""
+
+    def take_with_disks(self, guest_id: str, name: str) -> None:
+        """Keep root and disks as they are now; as ``take``."""
         ...
 
 

@@ -58,6 +58,10 @@ class LayerSnapshots(ABC):
 
     def take(self, guest_id: str, name: str) -> None:
         """Copy the layer, then give the copy its name."""
+        self._take(guest_id, name)
+
+    def _take(self, guest_id: str, name: str, *others: str) -> None:
+        """Copy the layer, and other directories into the copy."""
         path = self._snapshot(guest_id, name)
         if os.path.exists(path):
             return
@@ -65,6 +69,8 @@ class LayerSnapshots(ABC):
         self._erase(path + NEW)
         with self._standing_still(guest_id):
             self._copy(self._live(guest_id), path + NEW, read_only=True)
+            for other in others:
+                files.copy_all(other, os.path.join(path + NEW, os.path.basename(other)))
         # Once it has its name the state says that it is there, which must not be truer than the disk.
         run.check(["sync", "-f", path + NEW])
         os.rename(path + NEW, path)

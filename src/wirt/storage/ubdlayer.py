@@ -48,16 +48,23 @@ def rest_on(layer: str, backing: str) -> None:
         file.write(os.fsencode(backing).ljust(_PATH, b"\0"))
 
 
-def unpack(layer: str, raw: str) -> None:
+def unpack(layer: str, raw: str, *, below: str | None = None) -> None:
     """Write what a layer shows, with the image that it rests on, to a file of its own.
 
+    Args:
+        layer: the layer.
+        raw: the file.
+        below: the image, if it is known; else the layer's own word is taken for it.
+
     Raises:
-        Corrupt: it is no such layer.
+        Corrupt: it is no such layer, or not of that image, or damaged.
         OutOfSpace, Failed: it could not be written.
     """
     head = _read_head(layer)
+    if below is not None and os.stat(below).st_size != head.size:
+        raise Corrupt(f"{layer} is no layer above {below}", hint="restore a snapshot")
     with files.translated(f"read the disk {layer}"):
-        files.copy_all(head.backing, raw)
+        files.copy_all(below or head.backing, raw)
         with open(layer, "rb") as source, open(raw, "r+b") as target:
             source.seek(head.map_at)
             for first, last in _runs(source.read(head.map_length)):
@@ -65,7 +72,10 @@ def unpack(layer: str, raw: str) -> None:
                 target.seek(first * head.sector)
                 for start in range(first, last, _PIECE // head.sector):
                     count = min(last - start, _PIECE // head.sector)
-                    target.write(source.read(count * head.sector))
+                    piece = source.read(count * head.sector)
+                    if len(piece) < count * head.sector:
+                        raise Corrupt(f"{layer} is cut short", hint="restore a snapshot")
+                    target.write(piece)
 
 
 def pack(raw: str, layer: str) -> None:
