@@ -156,7 +156,7 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "approach-unknown": (
         [*CREATE, "--approach", "vmware"],
         2,
-        "there is no approach 'vmware'; choose one of chroot, lxc, uml, qemu, kvm",
+        "there is no approach 'vmware'; choose one of chroot, lxc, uml, qemu, kvm, xen, xen-pvh",
     ),
     "pool-unknown": (
         [*CREATE, "--pool", "zfs"],

@@ -329,7 +329,7 @@ BAD = {
     "approach-unknown": (
         ["compare", "-t", TINY, "-a", "vmware"],
         2,
-        "there is no approach 'vmware'; choose one of chroot, lxc, uml, qemu, kvm",
+        "there is no approach 'vmware'; choose one of chroot, lxc, uml, qemu, kvm, xen, xen-pvh",
     ),
     "template-unknown": (
         ["compare", "-t", "nosuch"],

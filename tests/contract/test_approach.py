@@ -39,7 +39,7 @@ from wirt.storage.directory import DirectoryPool
 from wirt.storage.templates import TemplateCache
 from wirt.units import GIB, MIB
 
-OWN_KERNEL = {"uml", "qemu", "kvm"}
+OWN_KERNEL = {"uml", "qemu", "kvm", "xen", "xen-pvh"}
 """Asked in tests/guest: they boot a whole template."""
 SHARED_KERNEL = [name for name in APPROACHES if name not in OWN_KERNEL]
 

@@ -107,7 +107,7 @@ def test_ramdisk_holds_the_modules_unpacked_and_loads_each_after_what_it_rests_o
     assert names[:4] == ["bin", "dev", "modules", "root"]
     init = (tmp_path / "unpacked" / "init").read_text()
     order = "virtio_ring virtio virtio_pci virtio_blk failover virtio_net"
-    assert f"for module in {order}; do" in init
+    assert f'modules="{order}"' in init
     for name in order.split():
         content = (tmp_path / "unpacked" / "modules" / f"{name}.ko").read_text()
         assert content.startswith(f"module {name}.ko")

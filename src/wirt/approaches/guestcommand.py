@@ -36,8 +36,6 @@ _LOCK_SECONDS = 60.0
 _END_SECONDS = 5.0
 _LOOK_SECONDS = 0.004
 """How often the node looks whether a command has signalled its end."""
-_ASK_SECONDS = 5.0
-"""How often the agent is asked although nothing was signalled."""
 _FIRST_INPUT_SECONDS = 0.2
 """How long to wait for a pipe's first byte: an idle pipe, as services and test runners give, is no input."""
 
@@ -60,6 +58,8 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """The second serial line as the guest sees it."""
     longest_request: int
     """Bytes that may be sent to the agent at once."""
+    ask_seconds: float = 5.0
+    """How often the agent is asked although nothing was signalled."""
 
 
 def run_command(
@@ -139,7 +139,7 @@ def _run(
             pid = _start(agent, argv, token, line=line, environment=environment, stdin=stdin)
         try:
             while True:
-                _await_signal(signals, seen, token, handle)
+                _await_signal(signals, seen, token, handle, seconds=line.ask_seconds)
                 ended = _collect(place, handle, pid)
                 if ended is not None:
                     return ended
@@ -187,9 +187,9 @@ def build_script(argv: list[str], environment: dict[str, str], *, path: str, sig
     return "\n".join(lines) + "\n"
 
 
-def _await_signal(signals: int, start: int, token: str, handle: Handle) -> None:
+def _await_signal(signals: int, start: int, token: str, handle: Handle, *, seconds: float) -> None:
     """Return when the command's wrapper has said that it ends, or after a while, or when the guest has ended."""
-    deadline = time.monotonic() + _ASK_SECONDS
+    deadline = time.monotonic() + seconds
     died = watch(handle)
     try:
         while time.monotonic() < deadline:

@@ -46,7 +46,7 @@ _SHUTDOWN_SECONDS = 5.0
 _CLOCK_SECONDS = 5.0
 _TAIL_LINES = 15
 
-_ENTER = """\
+ENTER = """\
 while [ "$1" != -- ]; do echo $$ >"$1" || exit 1; shift; done
 shift
 exec "$@"
@@ -149,7 +149,7 @@ def start_engine(
     try:
         before = os.fstat(said).st_size
         run.spawn(
-            ["/usr/bin/setsid", "--fork", "/bin/sh", "-c", _ENTER, "sh", *entrances, "--", *argv],
+            ["/usr/bin/setsid", "--fork", "/bin/sh", "-c", ENTER, "sh", *entrances, "--", *argv],
             streams=Streams(stdout=said, stderr=said),
             environment=environment,
             directory=directory,

@@ -11,6 +11,8 @@ APPROACHES = {
     "uml": "wirt.approaches.uml.driver:Uml",
     "qemu": "wirt.approaches.qemu.driver:Qemu",
     "kvm": "wirt.approaches.qemu.driver:Kvm",
+    "xen": "wirt.approaches.xen.driver:Xen",
+    "xen-pvh": "wirt.approaches.xen.driver:XenPvh",
 }
 """In the order of the source's table 1.1: from the least to the most between guest and node."""
 

@@ -159,7 +159,7 @@ def definition(function: Function) -> Function:
                 "--approach",
                 default="lxc",
                 show_default=True,
-                help="How it is run: chroot, lxc, uml, qemu or kvm.",
+                help="How it is run: chroot, lxc, uml, qemu, kvm, xen or xen-pvh.",
             ),
             click.option("--cpus", type=int, default=default.cpus, show_default=True, help="CPUs."),
             click.option("--memory", type=BYTES, default="512M", show_default=True, help="Memory."),

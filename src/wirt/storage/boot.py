@@ -28,7 +28,13 @@ _BUSYBOX = "/bin/busybox"
 _MODULES = ("virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "virtio_net", "virtio_console")
 """What the system on the disk finds loaded; the network card and the agent's port must not wait for udev."""
 
+_XEN_MODULES = ("xen_blkfront", "crc32c_generic", "ext4", "xen_netfront")
+"""The same for a domain of Xen's; a kernel without them cannot be one."""
+
 _NEEDED = frozenset({"virtio_pci", "virtio_blk", "ext4"})
+
+ON_XEN = "wirt_xen"
+"""Kernel argument (with any value) that tells the ramdisk that its machine is a domain of Xen's."""
 
 GROW = "wirt_grow"
 """Kernel argument (with any value) that makes the ramdisk grow the file system to the size of its disk."""
@@ -37,26 +43,50 @@ _INIT = """\
 #!/bin/busybox sh
 # Made by Wirt: load what reaches the disk, then hand over to the system on it.
 /bin/busybox mount -t devtmpfs dev /dev
-for module in {modules}; do
+disk=/dev/vda modules="{modules}"
+if [ -n "${{{xen}:-}}" ]; then
+    disk=/dev/xvda modules="{xen_modules}"
+fi
+for module in $modules; do
     /bin/busybox insmod "/modules/$module.ko"
 done
 # A disk is announced a moment after its driver is loaded. Without one this ends, and the kernel says so and stops.
 tries=0
-while [ ! -b /dev/vda ] && [ "$tries" -lt 1000 ]; do
+while [ ! -b "$disk" ] && [ "$tries" -lt 1000 ]; do
     /bin/busybox usleep 10000
     tries=$((tries + 1))
 done
-/bin/busybox mount -t ext4 -o rw /dev/vda /root || exit 1
+/bin/busybox mount -t ext4 -o rw "$disk" /root || exit 1
 /bin/busybox mount -o move /dev /root/dev
 # The kernel gives what it does not know itself to its first program, as variables.
 if [ -n "${{{grow}:-}}" ]; then
     unset {grow}
     # The system's own program; it looks into proc to see that the file system is mounted, and grows it as it is.
     /bin/busybox mount -t proc proc /root/proc
-    /bin/busybox chroot /root /sbin/resize2fs /dev/vda
+    /bin/busybox chroot /root /sbin/resize2fs "$disk"
     /bin/busybox umount /root/proc
 fi
+if [ -n "${{{xen}:-}}" ]; then
+    unset {xen}
+    # Debian starts the agent for a port of virtio's; here it listens on the domain's second console. systemd keeps a /run that it finds.
+    /bin/busybox mount -t tmpfs -o mode=755,nosuid,nodev tmpfs /root/run
+    /bin/busybox mkdir -p /root/run/systemd/system/multi-user.target.wants
+    /bin/busybox cp /{unit} /root/run/systemd/system/{unit}
+    /bin/busybox ln -s ../{unit} /root/run/systemd/system/multi-user.target.wants/{unit}
+fi
 exec /bin/busybox switch_root /root /sbin/init
+"""
+
+_UNIT = "wirt-xen-agent.service"
+_UNIT_TEXT = """\
+[Unit]
+Description=QEMU guest agent on the second console of a Xen domain
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/usr/sbin/qemu-ga --method=isa-serial --path=/dev/hvc1
+Restart=always
+RestartSec=1
 """
 
 
@@ -119,17 +149,17 @@ def build_ramdisk(tree: str, out: str) -> None:
     version = os.path.basename(find_kernel(tree)).removeprefix("vmlinuz-")
     directory = _modules_directory(tree, version)
     assert directory is not None
-    modules = list(_in_order(tree, directory))
-    names = [_module_name(path) for path in modules]
+    modules = list(_in_order(tree, directory, _MODULES, needed=_NEEDED))
+    for_xen = list(_in_order(tree, directory, _XEN_MODULES, needed=frozenset()))
     entries = [(name, 0o040755, b"") for name in ("bin", "dev", "modules", "root")]
     entries += [
-        ("init", 0o100755, _INIT.format(modules=" ".join(names), grow=GROW).encode()),
+        ("init", 0o100755, _build_init(modules, for_xen).encode()),
+        (_UNIT, 0o100644, _UNIT_TEXT.encode()),
         ("bin/busybox", 0o100755, _read_busybox()),
     ]
-    for name, path in zip(names, modules, strict=True):
-        entries.append(
-            (f"modules/{name}.ko", 0o100644, _read_module(tree, os.path.join(directory, path)))
-        )
+    for path in dict.fromkeys([*modules, *for_xen]):
+        content = _read_module(tree, os.path.join(directory, path))
+        entries.append((f"modules/{_module_name(path)}.ko", 0o100644, content))
     with files.translated(f"write the ramdisk {out}"):
         files.write_atomically(os.path.abspath(out), build_archive(entries), mode=0o600)
 
@@ -152,15 +182,27 @@ def build_archive(entries: list[tuple[str, int, bytes]]) -> bytes:
     return bytes(archive)
 
 
-def _in_order(tree: str, directory: str) -> Iterator[str]:
+def _build_init(modules: list[str], for_xen: list[str]) -> str:
+    return _INIT.format(
+        modules=" ".join(map(_module_name, modules)),
+        xen_modules=" ".join(map(_module_name, for_xen)),
+        xen=ON_XEN,
+        grow=GROW,
+        unit=_UNIT,
+    )
+
+
+def _in_order(
+    tree: str, directory: str, wanted: tuple[str, ...], *, needed: frozenset[str]
+) -> Iterator[str]:
     """Yield the modules to load, each after what it rests on; what is built into the kernel is left out."""
     needs = _read_dependencies(tree, directory)
     built_in = {_module_name(path) for path in _lines(tree, f"{directory}/modules.builtin")}
     by_name = {_module_name(path): path for path in needs}
     seen = set()
-    for name in _MODULES:
+    for name in wanted:
         if name not in by_name:
-            if name in _NEEDED and name not in built_in:
+            if name in needed and name not in built_in:
                 raise Unsupported(
                     f"the template's kernel has no driver {name}",
                     hint="add linux-image-cloud-amd64 to its packages",

@@ -1,0 +1,119 @@
+"""Xen's toolstack: domains started, asked and ended by ``xl``; nothing else in Wirt knows how they leave traces.
+
+``xl create`` leaves a process behind that keeps the domain: it takes it away when it has ended, and ends with it. What a domain says on
+its console comes from a pseudo terminal; a small process of Xen's own (``xenconsole``) passes it on to the log, and ends with the
+domain too. The line to the agent ends in QEMU, which serves the domain's disk, and which holds the pipes of ``ownkernel``.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+
+from wirt.approaches import ownkernel
+from wirt.approaches.xen import store
+from wirt.errors import Failed
+from wirt.host import process, run
+from wirt.host.cgroup import Cgroup
+from wirt.host.run import ENVIRONMENT, Streams
+from wirt.model.launch import Place
+
+CREATE_SECONDS = 120.0
+_ANSWER_SECONDS = 60.0
+_GONE_SECONDS = 30.0
+_LOOK_SECONDS = 0.05
+
+
+def start(config: str, name: str, *, entrances: Sequence[str]) -> int:
+    """Make a domain that stands still, and return the process id of its keeper.
+
+    Raises:
+        Failed: xl could not; the message ends with its reason.
+        TimedOut: it did not say.
+    """
+    run.check(
+        ["/bin/sh", "-c", ownkernel.ENTER, "sh", *entrances, "--", "xl", "create", "-p", config],
+        timeout=CREATE_SECONDS,
+    )
+    keepers = process.find_by_argument(config)
+    if not keepers:
+        raise Failed(f"domain {name} has no process that keeps it", hint="see /var/log/xen")
+    return keepers[0]
+
+
+def join_console(name: str, *, source: int, target: int, entrances: Sequence[str]) -> None:
+    """Start what passes a domain's console on, from a descriptor and to one, for as long as the domain lives.
+
+    Args:
+        name: the domain's.
+        source: what is typed at it comes from there.
+        target: what it says goes there.
+        entrances: of the guest's control group.
+    """
+    argv = ["xl", "console", "-t", "pv", "-n", str(store.CONSOLE_NUMBER), name]
+    enter = ["/bin/sh", "-c", ownkernel.ENTER, "sh", *entrances, "--"]
+    run.spawn(
+        ["/usr/bin/setsid", "--fork", *enter, *argv],
+        streams=Streams(stdin=source, stdout=target, stderr=target),
+        environment=dict(ENVIRONMENT),
+    ).wait()
+
+
+def join_agent(name: str, directory: str) -> None:
+    """Give a domain that stands still a line to its agent, which ends in the pipes of a directory.
+
+    Raises:
+        Failed: Xen's store refused.
+        TimedOut: it did not say.
+    """
+    domain = int(run.check(["xl", "domid", name], timeout=_ANSWER_SECONDS))
+    pipes = os.path.join(directory, ownkernel.TO_AGENT.removesuffix(".in"))
+    for argv in store.build_agent_line(domain, pipes):
+        run.check(argv, timeout=_ANSWER_SECONDS)
+
+
+def is_there(name: str) -> bool:
+    """Ask whether there is a domain of this name, whatever it does."""
+    return run.run(["xl", "domid", name], timeout=_ANSWER_SECONDS).status == 0
+
+
+def state(name: str) -> str:
+    """Return a domain's state as xl writes it, "-b----": running, blocked, paused, shut down, crashed, dying; "" if there is none."""
+    done = run.run(["xl", "list", name], timeout=_ANSWER_SECONDS)
+    return done.stdout.splitlines()[1].split()[4] if done.status == 0 else ""
+
+
+def disk_numbers(name: str) -> set[int]:
+    """Return the numbers of a domain's disks, as Xen counts them; none if there is no such domain."""
+    done = run.run(["xl", "block-list", name], timeout=_ANSWER_SECONDS)
+    # The first line names the columns.
+    return {int(line.split()[0]) for line in done.stdout.splitlines()[1:] if done.status == 0}
+
+
+def tell(*arguments: str) -> None:
+    """Give a command of xl's.
+
+    Raises:
+        Failed: xl refused; the message ends with its reason.
+        TimedOut: it did not say.
+    """
+    run.check(["xl", *arguments], timeout=_ANSWER_SECONDS)
+
+
+def destroy(name: str) -> None:
+    """Take a domain away at once, with whatever serves it; no error if there is none.
+
+    Raises:
+        Failed: it does not go.
+    """
+    deadline = time.monotonic() + _GONE_SECONDS
+    while is_there(name):
+        run.run(["xl", "destroy", name], timeout=_ANSWER_SECONDS)
+        if time.monotonic() > deadline:
+            raise Failed(f"domain {name} does not end", hint="see xl list, and xl dmesg")
+        time.sleep(_LOOK_SECONDS)
+    Cgroup(name).kill()
+
+
+def config_path(place: Place) -> str:
+    """Return the path of a domain's configuration file."""
+    return os.path.join(ownkernel.private_directory(place), f"{place.name}.cfg")

@@ -1,0 +1,106 @@
+"""Guests as domains of a real Xen: the lab host is its first one."""
+
+import json
+import re
+
+import pytest
+from tests.lab.host import PROJECT, LabHost
+
+from wirt.units import MIB
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
+
+APPROACHES = ("xen", "xen-pvh")
+_PAGE = """
+import sys, urllib.request
+print(urllib.request.urlopen(f"http://{sys.argv[1]}/", timeout=60).read().decode(), end="")
+"""
+
+
+def domains(lab: LabHost) -> list[str]:
+    """Return the names of all domains but the first, which is the lab host's system."""
+    return [line.split()[0] for line in lab.check("xl", "list").splitlines()[2:]]
+
+
+def test_doctor_says_yes_to_xen(xen_lab: LabHost) -> None:
+    found = json.loads(xen_lab.wirt_inside("doctor", "--json"))
+    said = {
+        answer["name"]: answer["reason"] for answer in found["approaches"] if answer["available"]
+    }
+
+    assert said["xen"] == "Xen; the guest's kernel is paravirtualized"
+    assert said["xen-pvh"] == "Xen, with the processor's help"
+
+
+@pytest.mark.parametrize("approach", APPROACHES)
+def test_guest_is_a_domain_from_its_creation_to_its_end(xen_lab: LabHost, approach: str) -> None:
+    size = ("--memory", "384M", "--memory-max", "512M")
+    xen_lab.wirt_inside("create", "web", "-a", approach, *size)
+    xen_lab.wirt_inside("start", "web", "--timeout", "500s", seconds=600)
+    shown = json.loads(xen_lab.wirt_inside("show", "web", "--json"))
+    running = domains(xen_lab)
+    status = xen_lab.run(f"{PROJECT}/.venv/bin/wirt", "exec", "web", "--", "sh", "-c", "exit 7")
+    system = xen_lab.wirt_inside("exec", "web", "--", "systemd-detect-virt")
+    page = xen_lab.wirt_inside("exec", "web", "--", "cat", "/var/www/html/index.html")
+    served = xen_lab.check("python3", "-c", _PAGE, shown["address"])
+    before = memory_inside(xen_lab)
+    xen_lab.wirt_inside("set", "web", "--memory", "512M", "--cpu-weight", "200")
+    xen_lab.wirt_inside("exec", "web", "--", "sh", "-c", _UNTIL_IT_HAS.format(kib=440 * 1024))
+    after = memory_inside(xen_lab)
+    weights = xen_lab.check("xl", "sched-credit2", "-d", running[0])
+    xen_lab.wirt_inside("stop", "web")
+    left = domains(xen_lab)
+    xen_lab.wirt_inside("destroy", "web")
+
+    assert len(running) == 1
+    assert status.returncode == 7
+    assert system == "xen\n"
+    assert served == page
+    assert before < 400 * MIB < 440 * MIB <= after
+    assert weights.splitlines()[-1].split()[-2] == "512"
+    assert left == []
+    assert xen_lab.check("find", "/run/wirt/guests", "-mindepth", "1") == ""
+
+
+def test_disks_are_put_in_and_taken_out(xen_lab: LabHost) -> None:
+    def numbers() -> list[str]:
+        listed = xen_lab.check("xl", "block-list", domains(xen_lab)[0])
+        return [line.split()[0] for line in listed.splitlines()[1:]]
+
+    def inside(*argv: str) -> str:
+        return xen_lab.wirt_inside("exec", "web", "--", *argv)
+
+    xen_lab.wirt_inside("create", "web", "-a", "xen", "--memory", "256M")
+    xen_lab.wirt_inside("disk", "add", "web", "--name", "data", "--size", "64M")
+    xen_lab.wirt_inside("start", "web", "--timeout", "500s", seconds=600)
+    at_start = numbers()
+    xen_lab.wirt_inside("disk", "add", "web", "--name", "more", "--size", "32M")
+    with_both = numbers()
+    sizes = inside("lsblk", "-bdno", "SIZE", "/dev/xvdb", "/dev/xvdc").split()
+    inside("dd", "if=/dev/zero", "of=/dev/xvdc", "bs=1M", "count=8", "conv=fsync")
+    xen_lab.wirt_inside("disk", "remove", "web", "more")
+    at_end = numbers()
+    xen_lab.wirt_inside("destroy", "--force", "web")
+
+    # As Xen counts them: xvda, xvdb, xvdc.
+    assert at_start == at_end == ["51712", "51728"]
+    assert with_both == ["51712", "51728", "51744"]
+    assert sizes == [str(64 * MIB), str(32 * MIB)]
+    assert domains(xen_lab) == []
+    assert re.findall(r"console/\d+/1", xen_lab.check("xenstore-ls", "-f")) == []
+
+
+_UNTIL_IT_HAS = """
+for try in $(seq 600); do
+    set -- $(grep MemTotal: /proc/meminfo)
+    [ "$2" -ge {kib} ] && exit 0
+    sleep 0.1
+done
+exit 1
+"""
+
+
+def memory_inside(lab: LabHost) -> int:
+    """Return the bytes of memory that the guest's own kernel says it has."""
+    line = lab.wirt_inside("exec", "web", "--", "grep", "MemTotal:", "/proc/meminfo")
+    return int(line.split()[1]) * 1024

@@ -1,0 +1,355 @@
+"""Domains of Xen's: their configuration, compared with files, and what is asked of ``xl``; the lab host has the real one."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.unit.test_vm_builders import LAUNCH, RAW
+
+from wirt.approaches import enginegroup
+from wirt.approaches.xen import build, control, disks, driver, store
+from wirt.approaches.xen.driver import Xen, XenPvh
+from wirt.errors import Failed, InvalidInput
+from wirt.host import run
+from wirt.host.run import Completed
+from wirt.model.capability import Capability, no, yes
+from wirt.model.launch import Launch, Place
+from wirt.model.limits import Limits
+from wirt.model.presence import Presence
+from wirt.model.resources import BlockImage, Drive
+from wirt.units import GIB, MIB
+
+GOLDEN = Path(__file__).parents[1] / "golden/xen"
+BOOTED = msgspec.structs.replace(LAUNCH, kernel="/boot/vmlinuz", initrd="/boot/initrd.img")
+BOUNDED = Limits(
+    cpus=2,
+    memory=512 * MIB,
+    memory_max=1024 * MIB,
+    disk=8 * GIB,
+    cpu_pin=(0, 2),
+    cpu_weight=300,
+    cpu_limit=0.5,
+)
+
+
+def check_golden(name: str, launch: Launch, *, kind: str, grow: bool = False) -> None:
+    assert isinstance(launch.root, BlockImage)
+    text = build.build_config(launch, launch.root, kind=kind, most_cpus=4, grow=grow)
+    if os.environ.get("WIRT_GOLDEN") == "write":
+        (GOLDEN / name).write_text(text)
+
+    assert text == (GOLDEN / name).read_text()
+
+
+def test_configuration_of_a_paravirtualized_domain_on_an_image() -> None:
+    check_golden("pv.cfg", BOOTED, kind="pv")
+
+
+def test_configuration_of_a_pvh_domain_that_is_bounded_on_a_block_device() -> None:
+    launch = msgspec.structs.replace(BOOTED, root=RAW, limits=BOUNDED, disks=(DATA,))
+    check_golden("pvh-bounded.cfg", launch, kind="pvh", grow=True)
+
+
+def test_configuration_that_xl_could_not_read_is_refused() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_golden("", msgspec.structs.replace(BOOTED, arguments='a="b"'), kind="pv")
+
+    assert str(caught.value).endswith("; leave quotes, backslashes and line breaks out")
+
+
+def test_agents_line_is_written_into_xens_store_the_domains_side_first() -> None:
+    assert store.build_agent_line(4, "/run/agent") == [
+        [
+            "xenstore-write",
+            *("/libxl/4/device/console/1/frontend", "/local/domain/4/device/console/1"),
+            *("/libxl/4/device/console/1/backend", "/local/domain/0/backend/console/4/1"),
+        ],
+        [
+            "xenstore-write",
+            *("/local/domain/4/device/console/1/backend", "/local/domain/0/backend/console/4/1"),
+            *("/local/domain/4/device/console/1/backend-id", "0"),
+            *("/local/domain/4/device/console/1/limit", "1048576"),
+            *("/local/domain/4/device/console/1/type", "ioemu"),
+            *("/local/domain/4/device/console/1/output", "pipe:/run/agent"),
+            *("/local/domain/4/device/console/1/tty", ""),
+            *("/local/domain/4/device/console/1/state", "1"),
+        ],
+        ["xenstore-chmod", "-r", "/local/domain/4/device/console/1", "n4", "r0"],
+        [
+            "xenstore-write",
+            *("/local/domain/0/backend/console/4/1/frontend", "/local/domain/4/device/console/1"),
+            *("/local/domain/0/backend/console/4/1/frontend-id", "4"),
+            *("/local/domain/0/backend/console/4/1/online", "1"),
+            *("/local/domain/0/backend/console/4/1/protocol", "vt100"),
+            *("/local/domain/0/backend/console/4/1/state", "1"),
+        ],
+        ["xenstore-chmod", "-r", "/local/domain/0/backend/console/4/1", "n0", "r4"],
+    ]
+
+
+def test_changes_of_a_running_domain_are_commands() -> None:
+    assert build.build_adjustments("wabcd-1", BOUNDED) == [
+        ["xl", "mem-set", "wabcd-1", "512m"],
+        ["xl", "vcpu-set", "wabcd-1", "2"],
+        ["xl", "vcpu-pin", "wabcd-1", "all", "0,2"],
+        ["xl", "sched-credit2", "-d", "wabcd-1", "-w", "768", "-c", "50"],
+    ]
+    assert build.build_adjustments("wabcd-1", Limits())[2:] == [
+        ["xl", "vcpu-pin", "wabcd-1", "all", "all"],
+        ["xl", "sched-credit2", "-d", "wabcd-1", "-w", "256", "-c", "0"],
+    ]
+
+
+@pytest.mark.parametrize(("weight", "wanted"), [(1, 2), (100, 256), (10_000, 25_600)])
+def test_weight_of_a_domain_is_to_credit2s_as_to_ours(weight: int, wanted: int) -> None:
+    assert build.weight(Limits(cpu_weight=weight)) == wanted
+
+
+class FakeXl:
+    """Xen's toolstack, with a memory: domains are paused, running or gone; takes the place of ``run.run`` and ``run.spawn``."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self.domains: dict[str, str] = {}
+        """Name -> its state."""
+        self.calls: list[list[str]] = []
+        self.disks: list[int] = []
+        """Numbers of the domain's disks."""
+        self.stored: list[list[str]] = []
+        """Commands about Xen's store."""
+        self.failing: str | None = None
+        """The subcommand that fails."""
+        self.can = "pv"
+        patch.setattr(run, "run", self._run)
+        patch.setattr(run, "spawn", self._spawn)
+        # Its keeper's process: this one, which outlives the test.
+        patch.setattr("wirt.host.process.find_by_argument", lambda argument: [os.getpid()])
+        patch.setattr(enginegroup, "make", lambda name, limits: [])
+        patch.setattr(enginegroup, "is_there", lambda name: False)
+        patch.setattr(enginegroup, "remove", lambda name: None)
+
+    def _run(self, argv: Sequence[str], **options: object) -> Completed:
+        if argv[0] != "xl" and "xl" not in argv:
+            self.stored.append(list(argv))
+            return Completed(status=0, stdout="", stderr="")
+        told = list(argv[argv.index("xl") + 1 :])
+        self.calls.append(told)
+        verb = told[0]
+        if verb == "block-list":
+            lines = ["Vdev  BE  handle state", *(f"{number}  0  1  4" for number in self.disks)]
+            return Completed(status=0, stdout="\n".join(lines) + "\n", stderr="")
+        if verb == self.failing:
+            return Completed(status=1, stdout="", stderr=f"libxl: {verb} was told to fail\n")
+        if verb == "info":
+            return Completed(status=0, stdout=f"virt_caps : {self.can}\n", stderr="")
+        name = told[1] if verb != "create" else Path(told[-1]).stem
+        if verb == "create":
+            self.domains[name] = "--p---"
+        elif name not in self.domains:
+            return Completed(status=1, stdout="", stderr=f"{name} is an invalid domain identifier")
+        elif verb == "destroy":
+            del self.domains[name]
+        elif verb in ("pause", "unpause"):
+            self.domains[name] = "--p---" if verb == "pause" else "-b----"
+        if verb == "domid":
+            return Completed(status=0, stdout="1\n", stderr="")
+        state = self.domains.get(name, "")
+        said = f"Name ID Mem VCPUs State Time(s)\n{name} 1 512 1 {state} 0.1\n"
+        return Completed(status=0, stdout=said, stderr="")
+
+    def _spawn(self, argv: Sequence[str], **options: object) -> "FakeXl":
+        self.calls.append(list(argv[argv.index("xl") + 1 :]))
+        return self
+
+    def wait(self) -> int:
+        return 0
+
+
+@pytest.fixture
+def xl(monkeypatch: pytest.MonkeyPatch) -> FakeXl:
+    return FakeXl(monkeypatch)
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Launch:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "root.img").touch()
+    root = msgspec.structs.replace(RAW, backing=f"{tmp_path}/root.img")
+    place = Place(name="wabcd-1", run_dir=f"{tmp_path}/run", log=f"{tmp_path}/console.log")
+    return msgspec.structs.replace(BOOTED, place=place, root=root)
+
+
+def test_domain_stands_still_until_its_consoles_are_joined(xl: FakeXl, launch: Launch) -> None:
+    handle = Xen().start(launch)
+    present = Xen().probe(launch.place)
+    config = control.config_path(launch.place)
+
+    assert handle.pid == os.getpid()
+    assert present is Presence.PRESENT
+    assert os.stat(config).st_mode & 0o777 == 0o600
+    assert xl.calls[1:5] == [
+        ["create", "-p", config],
+        ["console", "-t", "pv", "-n", "0", "wabcd-1"],
+        ["domid", "wabcd-1"],
+        ["unpause", "wabcd-1"],
+    ]
+    assert xl.stored == store.build_agent_line(1, f"{os.path.dirname(config)}/agent")
+
+
+@pytest.mark.parametrize("verb", ["create", "unpause"])
+def test_domain_that_does_not_start_leaves_nothing(
+    xl: FakeXl, launch: Launch, verb: str, tmp_path: Path
+) -> None:
+    xl.failing = verb
+    with pytest.raises(Failed) as caught:
+        Xen().start(launch)
+
+    assert str(caught.value).endswith(f"libxl: {verb} was told to fail")
+    assert (xl.domains, os.listdir(tmp_path / "run")) == ({}, [])
+
+
+def test_second_start_is_refused(xl: FakeXl, launch: Launch) -> None:
+    Xen().start(launch)
+    with pytest.raises(Failed, match="wabcd-1 is started already"):
+        Xen().start(launch)
+
+    assert list(xl.domains) == ["wabcd-1"]
+
+
+def test_domain_is_frozen_once_and_thawed_once(xl: FakeXl, launch: Launch) -> None:
+    xen = Xen()
+    xen.start(launch)
+    seen = [xen.is_frozen(launch.place)]
+    # Xen counts: who pauses twice would have to go on twice.
+    for act in (xen.freeze, xen.freeze, xen.thaw, xen.thaw):
+        act(launch.place)
+        seen.append(xen.is_frozen(launch.place))
+    told = [call[0] for call in xl.calls if call[0] in ("pause", "unpause")]
+
+    assert seen == [False, True, True, False, False]
+    assert told == ["unpause", "pause", "unpause"]
+
+
+def test_domain_is_killed_again_and_again(xl: FakeXl, launch: Launch) -> None:
+    Xen().start(launch)
+    for _ in range(2):
+        Xen().kill(launch.place)
+
+    assert xl.domains == {}
+    assert Xen().probe(launch.place) is Presence.ABSENT
+    assert not Xen().is_frozen(launch.place)
+
+
+DATA = Drive(name="data", unit=2, path="/srv/a,b.qcow2", format="qcow2", read_only=True)
+
+
+def test_disk_is_put_in_once_and_taken_out_once(xl: FakeXl, launch: Launch) -> None:
+    xen = Xen()
+    xen.start(launch)
+    xl.calls.clear()
+    xen.attach_disk(launch.place, DATA)
+    xl.disks = [51712, 51744]
+    xen.attach_disk(launch.place, DATA)
+    seen = [xen.probe_disk(launch.place, DATA)]
+    xen.detach_disk(launch.place, DATA)
+    xl.disks = [51712]
+    xen.detach_disk(launch.place, DATA)
+    seen.append(xen.probe_disk(launch.place, DATA))
+
+    assert xen.device_of(DATA) == "/dev/xvdc"
+    assert seen == [Presence.PRESENT, Presence.ABSENT]
+    assert [call for call in xl.calls if call[0] != "block-list"] == [
+        ["block-attach", "wabcd-1", disks.specification(DATA)],
+        ["block-detach", "wabcd-1", "xvdc"],
+    ]
+
+
+def test_disk_in_use_is_named(xl: FakeXl, launch: Launch) -> None:
+    Xen().start(launch)
+    xl.disks, xl.failing = [51744], "block-detach"
+    with pytest.raises(Failed) as caught:
+        Xen().detach_disk(launch.place, DATA)
+
+    assert str(caught.value) == "the guest uses disk data; unmount in it what is on the disk"
+
+
+def test_running_domain_is_not_told_that_a_disk_has_grown() -> None:
+    with pytest.raises(Failed) as caught:
+        Xen().grow_disk(Place(name="w-1", run_dir="/run", log="/log"), DATA, 1)
+
+    assert str(caught.value) == "xen cannot tell a running guest that disk data has grown"
+    assert Xen().grows_disks() == no(
+        "xen", "a domain reads a disk's size when it gets it", "stop the guest"
+    )
+
+
+def test_adjust_says_what_xl_said(xl: FakeXl, launch: Launch) -> None:
+    Xen().start(launch)
+    xl.failing = "mem-set"
+    with pytest.raises(Failed) as caught:
+        Xen().adjust(launch.place, BOUNDED)
+
+    assert str(caught.value) == "xl failed: libxl: mem-set was told to fail"
+
+
+def answer(
+    xl: FakeXl,
+    patch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    programs: bool = True,
+    domain_0: bool = True,
+    qemu: bool = True,
+    approach: type[Xen] = Xen,
+) -> Capability:
+    (tmp_path / "capabilities").write_text("control_d\n" if domain_0 else "")
+    patch.setattr(driver, "_CAPABILITIES", f"{tmp_path}/capabilities")
+    patch.setattr(run, "find_program", lambda name: f"/sbin/{name}" if programs else None)
+    patch.setattr(driver, "_QEMU", (str(tmp_path),) if qemu else ())
+    return approach().probe_capability()
+
+
+def test_capability_says_what_stands_in_the_way(
+    xl: FakeXl, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def ask(**found: object) -> Capability:
+        return answer(xl, monkeypatch, tmp_path, **found)  # type: ignore[arg-type]
+
+    assert ask(programs=False) == no(
+        "xen", "Xen is not installed", "apt-get install xen-system-amd64 and restart"
+    )
+    assert ask(domain_0=False) == no(
+        "xen",
+        "the node does not run on Xen",
+        "restart it with Xen: it is the first choice of the boot menu once it is installed",
+    )
+    assert ask(qemu=False) == no(
+        "xen",
+        "there is no QEMU for Xen, which serves disks and the line to the agent",
+        "apt-get install qemu-system-xen",
+    )
+    assert ask(approach=XenPvh) == no(
+        "xen-pvh",
+        "Xen has no help of the processor's: neither VT-x nor SVM",
+        "switch it on in the machine's firmware, or use xen",
+    )
+    assert ask() == yes("xen", "Xen; the guest's kernel is paravirtualized")
+    xl.can = "hvm hap"
+    assert ask(approach=XenPvh) == yes("xen-pvh", "Xen, with the processor's help")
+    assert ask() == no("xen", "this hypervisor has no paravirtualized domains", "use xen-pvh")
+
+
+def test_limits_are_held_by_the_hypervisors_scheduler() -> None:
+    found = Xen().probe_limits()
+
+    assert [name for name, one in found.items() if one.available] == [
+        "cpu_weight",
+        "cpu_pin",
+        "cpu_limit",
+    ]
+    assert found["swap"] == no(
+        "swap",
+        "a domain of Xen's is held to CPUs, memory and disk alone",
+        "containers (approach lxc) are held to more",
+    )
