@@ -202,7 +202,7 @@ def _ensure_template(lab: LabHost, template: str, stamp: Path) -> None:
 def _put_project(lab: LabHost) -> None:
     checkout = Path(__file__).parents[2]
     with tempfile.TemporaryDirectory(prefix="wirt-lab-") as staging:
-        for name in ("src", "tests", "pyproject.toml"):
+        for name in ("src", "tests", "docs", "pyproject.toml"):
             _copy(checkout / name, Path(staging, name))
         for name in PACKAGES:
             place = _place_of(name)

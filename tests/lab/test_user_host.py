@@ -37,6 +37,11 @@ def test_disk_in_use_grows(lab: LabHost) -> None:
 
 
 @pytest.mark.long
+def test_swap_of_containers_is_counted_and_bounded(lab: LabHost) -> None:
+    lab.pytest("tests/lab/inside_swap.py")
+
+
+@pytest.mark.long
 def test_disks_grow_under_running_guests(lab: LabHost) -> None:
     lab.pytest("tests/lab/inside_growth.py")
 
