@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.cli.bad_network import BAD_NETWORK
+from tests.cli.bad_sizes import BAD_SIZES
 from tests.conftest import TINY
 from tests.homes import WIRT, HomeUnderTest
 
@@ -19,6 +20,7 @@ TEMPLATE_RULE = "use a-z, 0-9 and inner hyphens, dots and underscores, such as d
 CREATE = ["create", "-t", TINY, "new"]
 BAD: dict[str, tuple[list[str], int, str]] = {
     **BAD_NETWORK,
+    **BAD_SIZES,
     "name-taken": (
         ["create", "-t", TINY, "old"],
         4,
@@ -116,21 +118,6 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         2,
         "a guest cannot have the CPU weight 10001; ask for 1 to 10000; a guest has 100 unless it is "
         "set",
-    ),
-    "cpus-none": (
-        [*CREATE, "--cpus", "0"],
-        2,
-        "0 CPUs cannot be given; this node has {cpus}; ask for 1 to {cpus}",
-    ),
-    "cpus-more-than-there-are": (
-        [*CREATE, "--cpus", "9999"],
-        2,
-        "9999 CPUs cannot be given; this node has {cpus}; ask for 1 to {cpus}",
-    ),
-    "disk-too-small": (
-        [*CREATE, "--disk", "1K"],
-        2,
-        "a disk of 1 KiB is too small; give at least 64 MiB",
     ),
     "address-invalid": (
         [*CREATE, "--address", "10.0.0"],

@@ -472,15 +472,19 @@ def test_bad_input_gets_one_line_and_changes_nothing(runs: HomeUnderTest, case: 
     assert runs.world().difference(before) == []
 
 
-def test_compare_of_an_approach_that_cannot_run_here_says_why(runs: HomeUnderTest) -> None:
+@pytest.mark.parametrize("template", [TINY, "nosuch"])
+def test_compare_of_an_approach_that_cannot_run_here_says_why_whatever_else_is_wrong(
+    runs: HomeUnderTest, template: str
+) -> None:
     before = runs.world()
-    done = runs.wirt(
-        "compare", "-t", TINY, "-a", "lxc", "-a", "uml", environment={"WIRT_UML": "/nonexistent"}
-    )
+    wanted = ("-t", template, "-a", "lxc", "-a", "uml")
+    done = runs.wirt("compare", *wanted, environment={"WIRT_UML": "/nonexistent"})
 
     assert done.returncode == 6
-    assert done.stderr.startswith("wirt: approach uml cannot run here: ")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr == (
+        "wirt: approach uml cannot run here: User-Mode Linux is not installed; "
+        "apt-get install user-mode-linux\n"
+    )
     assert runs.world().difference(before) == []
 
 

@@ -21,6 +21,7 @@ from wirt.errors import (
     Unsupported,
     WrongState,
 )
+from wirt.model import template
 from wirt.storage import forms, templates
 from wirt.storage.templates import TemplateCache
 from wirt.storage.workdir import claimed
@@ -138,7 +139,7 @@ def test_tree_keeps_modes_and_is_made_once(
 def test_image_is_made_from_the_tree(
     cache: TemplateCache, archive: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(forms, "IMAGE_BYTES", 16 * MIB)
+    monkeypatch.setattr(template, "SMALLEST_IMAGE", 16 * MIB)
     cache.import_root(archive, "tiny")
     image = cache.path_of_form("tiny", "image")
     listed = subprocess.run(

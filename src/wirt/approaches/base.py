@@ -46,6 +46,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """A command in the guest can have the terminal of whoever runs it."""
     takes_privileges: bool = False
     """Its root can be given rights and devices of the node, or be refused them."""
+    most_cpus: int | None = None
+    """Processors that the guest's kernel knows at most; None: as many as the node has."""
     ipv6: bool = True
     """The guest's kernel has IPv6, if the node's has."""
     routed: bool = False

@@ -159,9 +159,13 @@ def _header(context: Context, request: CompareRequest, bundle: str, set_up_times
     )
     for name in request.approaches:
         context.approach(name)  # raises for a name that there is not, before anything is probed
+    wanted = {name: context.approach(name).probe_capability() for name in request.approaches}
+    _check_available(wanted)
     manifest = load_manifest(Path(bundle))
     template = context.templates.get(request.template)
-    capabilities = {name: context.approach(name).probe_capability() for name in APPROACHES}
+    capabilities = {
+        name: wanted.get(name) or context.approach(name).probe_capability() for name in APPROACHES
+    }
     usable = {
         name: one
         if not one.available
@@ -203,13 +207,18 @@ def _choose_approaches(wanted: Sequence[str], found: dict[str, Capability]) -> l
     Raises:
         Unsupported: one that is asked for does not work here.
     """
-    for name in wanted:
-        if not found[name].available:
-            raise Unsupported(
-                f"approach {name} cannot run here: {found[name].reason}",
-                hint=found[name].hint or "see wirt doctor for those that can",
-            )
+    _check_available({name: found[name] for name in wanted})
     return list(dict.fromkeys(wanted)) or [name for name, one in found.items() if one.available]
+
+
+def _check_available(found: dict[str, Capability]) -> None:
+    """Raise ``Unsupported`` for the first approach that does not work here."""
+    for name, capability in found.items():
+        if not capability.available:
+            raise Unsupported(
+                f"approach {name} cannot run here: {capability.reason}",
+                hint=capability.hint or "see wirt doctor for those that can",
+            )
 
 
 def _check_unchanged(context: Context, header: Header, bundle: str) -> None:

@@ -243,11 +243,15 @@ class GuestSubject:
                     destroy(self._context, name, force=True)
 
     def _request(self, name: str) -> CreateRequest:
+        limits = self._definition.limits
+        most_cpus = self._context.approach(self._approach).needs.most_cpus
+        if most_cpus is not None:
+            limits = msgspec.structs.replace(limits, cpus=min(limits.cpus, most_cpus))
         return CreateRequest(
             name=name,
             approach=self._approach,
             template=self._definition.template,
-            limits=self._definition.limits,
+            limits=limits,
             lives_with=LOCK,
         )
 

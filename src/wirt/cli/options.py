@@ -4,10 +4,20 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from wirt.errors import InvalidInput
+from wirt.model.guest import Guest
 from wirt.model.limits import Limits
-from wirt.units import UNBOUNDED, parse_bytes, parse_cpus, parse_rate, parse_seconds
+from wirt.ops.context import Context
+from wirt.units import (
+    UNBOUNDED,
+    parse_bytes,
+    parse_cpus,
+    parse_rate,
+    parse_seconds,
+    render_bytes,
+)
 
 EXEC_FAILED = 125
 """Exit status of ``exec`` and ``run`` when Wirt itself failed: all below belong to the command, as with env(1)."""
@@ -212,6 +222,23 @@ def held(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def note_unbounded_disk(context: Context, guest: Guest) -> None:
+    """Say that nothing holds a guest to its disk, if the person at hand has asked for one and that is so."""
+    source = click.get_current_context().get_parameter_source("disk")
+    if source is not ParameterSource.COMMANDLINE:
+        return
+    # Loaded here: most guests have the usual disk.
+    from wirt.console import output
+    from wirt.ops.steps import Ladder
+
+    bound = Ladder(context, guest).root.probe_bound()
+    if not bound.available:
+        size, hint = render_bytes(guest.limits.disk), f"; {bound.hint}" if bound.hint else ""
+        output.note(
+            f"note: nothing holds guest {guest.name} to a disk of {size}: {bound.reason}{hint}"
+        )
 
 
 def limits_of(cpus: int, memory: int, disk: int, others: Mapping[str, Any]) -> Limits:

@@ -1,6 +1,7 @@
 """``wirt run``."""
 
 import os
+from functools import partial
 from typing import Any
 
 import click
@@ -42,7 +43,8 @@ def run(
     )
     try:
         with app.open_context() as context:
-            return run_in_guest(context, request, list(command))
+            note = partial(options.note_unbounded_disk, context)
+            return run_in_guest(context, request, list(command), made=note)
     except Error as error:
         output.complain(error)
         return options.EXEC_FAILED

@@ -2,6 +2,11 @@
 
 import msgspec
 
+from wirt.units import GIB
+
+SMALLEST_IMAGE = 4 * GIB
+"""Size of an image's file system unless the root needs more; the file is sparse."""
+
 
 class TemplateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The metadata a person writes, one TOML file a template."""
@@ -39,3 +44,8 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
     """It has a first program, ``/sbin/init``; None: nobody looked, as Wirt did not always."""
     has_kernel: bool | None = None
     """It has a kernel with its modules; None as before."""
+
+    @property
+    def image_bytes(self) -> int:
+        """Size of the raw image that disks of guests are layers on."""
+        return max(SMALLEST_IMAGE, 2 * self.unpacked_bytes)

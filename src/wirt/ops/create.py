@@ -7,6 +7,7 @@ import msgspec
 
 from wirt.approaches.base import HasScreen, Needs
 from wirt.errors import Conflict, InvalidInput, NotPermitted, Unsupported
+from wirt.model.capability import no
 from wirt.model.disk import RAW, DiskImage
 from wirt.model.guest import Guest
 from wirt.model.ids import free_range
@@ -20,7 +21,9 @@ from wirt.ops import journal
 from wirt.ops.bootfiles import check_boot
 from wirt.ops.context import Context
 from wirt.ops.fitness import judge_template
+from wirt.ops.sizes import check_cpus, fit_disk
 from wirt.ops.steps import Ladder
+from wirt.storage.base import TakesImages
 from wirt.units import UNBOUNDED
 
 DEFAULT_APPROACH = "lxc"
@@ -93,7 +96,6 @@ def plan(context: Context, request: CreateRequest) -> Guest:
     if os.geteuid() != 0:
         raise NotPermitted("making a guest needs root", hint="run it as root")
     check_name(request.name)
-    template = None if request.disk is not None else context.templates.get(request.template)
     approach = context.approach(request.approach)
     capability = approach.probe_capability()
     if not capability.available:
@@ -101,6 +103,8 @@ def plan(context: Context, request: CreateRequest) -> Guest:
             f"approach {request.approach} cannot run here: {capability.reason}",
             hint=capability.hint or "see wirt doctor for those that can",
         )
+    # Whoever lacks both hears of the approach first: a template can be built in vain.
+    template = None if request.disk is not None else context.templates.get(request.template)
     needs = approach.needs
     if request.kernel_boot is not None:
         check_boot(request.name, request.approach, needs, request.kernel_boot)
@@ -131,6 +135,11 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         most_memory=context.memory if approach.needs.own_kernel else None,
         node_cpus=context.cpus,
     )
+    check_cpus(request.name, request.approach, needs, request.limits.cpus)
+    pool = _pool_for(context, needs.root, request.pool, takes_images=template is None)
+    limits = request.limits
+    if template is not None and needs.root != "tree":
+        limits = fit_disk(request.name, limits, template, context.pool(pool), needs.root)
     guest_id = new_guest_id()
     guest = Guest(
         id=guest_id,
@@ -138,8 +147,8 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         approach=request.approach,
         template=template.name if template else "",
         template_sha256=template.sha256 if template else "",
-        pool=_pool_for(context, approach.needs.root, request.pool),
-        limits=request.limits,
+        pool=pool,
+        limits=limits,
         address=_network_for(context, request, needs).choose_address(
             request.address, context.store.addresses(), guest_id
         ),
@@ -282,11 +291,20 @@ def _mac_for(context: Context, request: CreateRequest, guest_id: str) -> str:
     return mac
 
 
-def _pool_for(context: Context, root: str, wanted: str | None) -> str:
-    """Return the pool that is asked for, or the first that works here and hands over this form of root."""
+def _pool_for(context: Context, root: str, wanted: str | None, *, takes_images: bool) -> str:
+    """Return the pool that is asked for, or the first that works here and hands over this form of root.
+
+    Args:
+        context: the home.
+        root: the form of root.
+        wanted: the pool's name; None: any will do.
+        takes_images: True if the root is to be a disk that rests on no template.
+    """
     for name in [wanted] if wanted else context.pools:
         pool = context.pool(name)
         capability = pool.probe_capability()
+        if takes_images and capability.available and not isinstance(pool, TakesImages):
+            capability = no(name, "it takes no images of disks", "pools of kind image do")
         if root in pool.forms and capability.available:
             return name
         if wanted:
@@ -298,4 +316,5 @@ def _pool_for(context: Context, root: str, wanted: str | None) -> str:
             raise Unsupported(
                 f"pool {wanted} cannot be used: {capability.reason}", hint=capability.hint
             )
-    raise Unsupported(f"no pool of this node has {root} roots", hint="see wirt doctor")
+    what = "takes images of disks" if takes_images else f"has {root} roots"
+    raise Unsupported(f"no pool of this node {what}", hint="see wirt doctor")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import msgspec
 
 from wirt.errors import Unsupported
-from wirt.model.capability import no
+from wirt.model.capability import Capability, no, yes
 from wirt.model.disk import DiskImage
 from wirt.model.guest import Guest
 from wirt.model.ids import idmap_of
@@ -16,7 +16,7 @@ from wirt.ops import inodes
 from wirt.ops.context import Context
 from wirt.ops.step import Step
 from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots, TakesImages
-from wirt.storage.powers import BoundsInodes, CopiesImages
+from wirt.storage.powers import BoundsInodes, BoundsTrees, CopiesImages
 from wirt.units import UNBOUNDED
 
 
@@ -255,18 +255,24 @@ class RootSteps:
         Raises:
             Unsupported: it cannot.
         """
-        pool, guest = self._pool, self._guest
-        if isinstance(pool, Resizable):
-            capability = pool.probe_resize(guest.id, size)
-        else:
-            capability = no(
-                guest.pool, f"pool {guest.pool} does not bound it", "pools image and btrfs do"
-            )
+        pool, name = self._pool, self._guest.pool
+        capability = (
+            pool.probe_resize(self._guest.id, size)
+            if isinstance(pool, Resizable)
+            else _unbounded(name)
+        )
         if not capability.available:
             raise Unsupported(
-                f"the disk of guest {guest.name} cannot be changed: {capability.reason}",
+                f"the disk of guest {self._guest.name} cannot be changed: {capability.reason}",
                 hint=capability.hint,
             )
+
+    def probe_bound(self) -> Capability:
+        """Return whether anything holds the root to its size."""
+        pool, name = self._pool, self._guest.pool
+        if self.is_image:
+            return yes(name, "it is a disk of that size")
+        return pool.probe_bound() if isinstance(pool, BoundsTrees) else _unbounded(name)
 
     def to_resize(self, size: int) -> Step:
         """Return the step that gives the root another size; its undoing gives it back the guest's own."""
@@ -281,3 +287,7 @@ class RootSteps:
     def _resize(self, size: int) -> None:
         assert isinstance(self._pool, Resizable)
         self._pool.resize(self._guest.id, size)
+
+
+def _unbounded(pool: str) -> Capability:
+    return no(pool, f"pool {pool} does not bound it", "pools image and btrfs do")

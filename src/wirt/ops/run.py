@@ -1,11 +1,12 @@
 """``run``: a guest for one command: made, started, used, gone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from wirt.errors import Error
 from wirt.host import interrupts
 from wirt.host.run import STANDARD, Streams
+from wirt.model.guest import Guest
 from wirt.ops import execute, journal
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, claim, plan
@@ -20,10 +21,19 @@ def run(
     *,
     streams: Streams = STANDARD,
     ready_seconds: float = READY_SECONDS,
+    made: Callable[[Guest], None] = lambda guest: None,
 ) -> int:
     """Run a command in a guest made for it and return the command's exit status.
 
     It is one operation in the journal: whatever happens, at its end or at the next command nothing of the guest is left.
+
+    Args:
+        context: the home.
+        request: the guest.
+        argv: the command.
+        streams: where its output goes.
+        ready_seconds: how long the guest may take to come up.
+        made: told of the guest before the command is run.
 
     Raises:
         InvalidInput, NotFound, Conflict, Unsupported: the guest cannot be made.
@@ -38,6 +48,7 @@ def run(
         try:
             with interrupts.allowed():
                 running = as_running(context, guest, ladder)
+                made(running)
                 wait_ready(context, running, ready_seconds)
                 status = execute.execute_in(context, running, argv, streams=streams)
         finally:

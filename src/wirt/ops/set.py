@@ -25,6 +25,7 @@ from wirt.ops.inodes import bound_of
 from wirt.ops.naming import NamesRequest
 from wirt.ops.privileges import PrivilegesRequest
 from wirt.ops.rates import RatesRequest
+from wirt.ops.sizes import check_cpus
 from wirt.ops.snapshot import keep_root
 from wirt.ops.step import Step
 from wirt.ops.steps import Ladder
@@ -194,6 +195,8 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
         else None,
         node_cpus=context.cpus if request.cpus is not None else max(context.cpus, limits.cpus),
     )
+    if request.cpus is not None:
+        check_cpus(guest.name, guest.approach, approach.needs, request.cpus)
     return limits
 
 

@@ -118,8 +118,12 @@ class BtrfsPool(GuestDirectories):
 
     def probe_resize(self, guest_id: str, size: int) -> Capability:
         """Ask whether quotas are on; then at any time, and at once."""
+        return self.probe_bound()
+
+    def probe_bound(self) -> Capability:
+        """Ask whether quotas are on."""
         if btrfs.has_quota(self._directory):
-            return yes(self.name, "its quota group is given another bound")
+            return yes(self.name, "its quota group has a bound, which can be another at once")
         return no(
             self.name, "quotas are off", f"turn them on: btrfs quota enable {self._directory}"
         )

@@ -15,13 +15,9 @@ from wirt.storage.archive import sha256_of, unpack
 from wirt.storage.boot import build_ramdisk, copy_kernel
 from wirt.storage.rootimage import build_image
 from wirt.storage.workdir import remove_leftovers
-from wirt.units import GIB
 
 KERNEL, RAMDISK = "vmlinuz", "initrd.img"
 """The two files of the form "boot"."""
-
-IMAGE_BYTES = 4 * GIB
-"""Size of an image's file system unless the root needs more; the file is sparse."""
 
 
 def make_tree(template: Template, packed: str, fresh: str) -> None:
@@ -53,7 +49,7 @@ def make_subvolume(template: Template, packed: str, fresh: str) -> None:
 
 def make_image(template: Template, tree: str, fresh: str) -> None:
     """Make a raw ext4 image of the unpacked tree."""
-    build_image(tree, fresh, max(IMAGE_BYTES, 2 * template.unpacked_bytes))
+    build_image(tree, fresh, template.image_bytes)
 
 
 def make_boot(tree: str, fresh: str) -> None:

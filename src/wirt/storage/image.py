@@ -49,6 +49,10 @@ class ImagePool(GuestDirectories):
             "own, which bounds bytes and inodes",
         )
 
+    def most_bytes(self, root: str, image: int) -> int | None:
+        """Return the size of the image for a UBD layer, which has no size of its own."""
+        return image if root == "ubd" else None
+
     def clone(self, form_path: str, guest_id: str, *, root: str, size: int) -> None:
         """Make the guest's empty layer, at least as large as the template's image.
 
@@ -177,6 +181,10 @@ class ImagePool(GuestDirectories):
     def probe_attached(self, guest_id: str) -> Presence:
         """Ask the kernel for a tree; an image is used by its engine alone, which has a probe of its own."""
         return self._trees.probe_attached(guest_id) if self._is_tree(guest_id) else Presence.ABSENT
+
+    def probe_bound(self) -> Capability:
+        """Say yes: a tree is a file system of its size."""
+        return yes(self.name, "a tree is a file system of that size")
 
     def probe_resize(self, guest_id: str, size: int) -> Capability:
         """Ask whether it is a tree; one that is mounted can at most grow."""

@@ -154,6 +154,10 @@ class LvmPool(GuestDirectories):
             return Presence.PRESENT
         return Presence.PARTIAL if found else Presence.ABSENT
 
+    def probe_bound(self) -> Capability:
+        """Say yes: a tree is a file system of its size."""
+        return yes(self.name, "a tree is a file system of that size")
+
     def probe_resize(self, guest_id: str, size: int) -> Capability:
         """Ask whether it is a tree; one that is mounted can at most grow."""
         if not os.path.isdir(self._path(guest_id, "root")):

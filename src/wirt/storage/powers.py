@@ -66,6 +66,24 @@ class KeepsDisks(Snapshots, Protocol):
 
 
 @runtime_checkable
+class BoundsTrees(Protocol):
+    """A power of pools that can hold a tree to its size."""
+
+    def probe_bound(self) -> Capability:
+        """Ask whether they do on this node."""
+        ...
+
+
+@runtime_checkable
+class BoundsImages(Protocol):
+    """A power of pools some of whose images cannot be larger than what they are a layer on."""
+
+    def most_bytes(self, root: str, image: int) -> int | None:
+        """Return the most bytes that a root of a form can have above a template's image; None: any number."""
+        ...
+
+
+@runtime_checkable
 class CopiesImages(Copying, Protocol):
     """A power of pools that can copy roots which are images, and reach the files on them."""
 

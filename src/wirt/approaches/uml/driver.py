@@ -8,7 +8,7 @@ Requests to the agent are kept short. Linux 6.1's serial line driver stops readi
 terminal buffer (4 KiB) is full, and never starts again (``line_throttle`` takes the descriptor out of epoll,
 ``line_unthrottle`` does not put it back). Files go in through hostfs instead, confined to one directory of this guest.
 
-A guest has one processor: User-Mode Linux 6.1 knows no more, whatever its limits say.
+A guest has one processor: User-Mode Linux 6.1 knows no more.
 """
 
 import os
@@ -58,6 +58,7 @@ class Uml:
         ipv6=False,
         smallest_memory=64 * MIB,
         own_kernel=True,
+        most_cpus=1,
         init=True,
         terminal=False,
     )
