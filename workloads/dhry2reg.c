@@ -4,17 +4,16 @@
  *
  * One turn does what one turn of Dhrystone 2 does, in about the same amounts: two 30-character
  * strings filled and compared, a record copied and changed through pointers, a vector and a matrix
- * written in a few places, a handful of integer multiplications and divisions, and a dozen calls
- * that are not inlined. "reg" is UnixBench's name for the variant with register variables, a
- * difference compilers no longer make.
+ * written in a few places, a handful of integer multiplications and divisions, and as many calls.
+ * Its procedures are in two files, shared out as Dhrystone's are: the compiler sees one file at a
+ * time, so it may inline within a file and not from one into the other. None but what a file has
+ * for itself is static, as in Dhrystone, because that too decides on what is inlined. "reg" is
+ * UnixBench's name for the variant with register variables, a difference compilers no longer make.
  */
+#include "dhry2reg.h"
 #include "measure.h"
 
 #include <string.h>
-
-#define CALLED __attribute__((noinline, noclone))
-
-enum colour { RED, AMBER, GREEN, BLUE, WHITE };
 
 struct wagon {
 	struct wagon *next;
@@ -35,55 +34,17 @@ struct wagon {
 	} as;
 };
 
-static int total;
+int total;
 static int is_marked;
-static char mark_one, mark_two;
+char mark_one, mark_two;
 static int row[50];
 static int table[50][50];
 static struct wagon engine, tender;
 static struct wagon *train;
 
-/* The sum of both and 2, through a pointer. */
-CALLED static void couple(int a, int b, int *sum)
-{
-	int with_gap = a + 2;
-
-	*sum = b + with_gap;
-}
-
-CALLED static int is_green(enum colour colour)
-{
-	enum colour copy = colour;
-
-	return copy == GREEN;
-}
-
-CALLED static void repaint(enum colour old, enum colour *new)
-{
-	*new = old;
-	if (!is_green(old))
-		*new = BLUE;
-	switch (old) {
-	case RED:
-		*new = RED;
-		break;
-	case AMBER:
-		*new = total > 100 ? RED : BLUE;
-		break;
-	case GREEN:
-		*new = AMBER;
-		break;
-	case BLUE:
-		break;
-	case WHITE:
-		*new = GREEN;
-		break;
-	}
-}
-
 /* Raise a number by what the train's first mark says; one turn of a loop that looks as if it could
  * take more. */
-CALLED static void step(int *number)
+void step(int *number)
 {
 	int next = *number + 10;
 	enum colour seen = WHITE;
@@ -97,14 +58,14 @@ CALLED static void step(int *number)
 	} while (seen != RED);
 }
 
-CALLED static void follow(struct wagon **where)
+void follow(struct wagon **where)
 {
 	if (train)
 		*where = train->next;
 	couple(10, total, &train->as.freight.load);
 }
 
-CALLED static void shunt(struct wagon *wagon)
+void shunt(struct wagon *wagon)
 {
 	struct wagon *next = wagon->next;
 
@@ -123,7 +84,7 @@ CALLED static void shunt(struct wagon *wagon)
 	}
 }
 
-CALLED static void mark_first(void)
+void mark_first(void)
 {
 	int is_a = mark_one == 'A';
 
@@ -131,58 +92,10 @@ CALLED static void mark_first(void)
 	mark_two = 'B';
 }
 
-CALLED static void mark_second(void)
+void mark_second(void)
 {
 	mark_one = 'A';
 	is_marked = 0;
-}
-
-CALLED static void fill(int line[50], int grid[50][50], int at, int value)
-{
-	int place = at + 5;
-
-	line[place] = value;
-	line[place + 1] = line[place];
-	line[place + 30] = place;
-	for (int column = place; column <= place + 1; column++)
-		grid[place][column] = place;
-	grid[place][place - 1] += 1;
-	grid[place + 20][place] = line[place];
-	total = 5;
-}
-
-CALLED static enum colour compare_marks(char left, char right)
-{
-	char copy = left;
-
-	if (copy != right)
-		return RED;
-	mark_one = copy;
-	return AMBER;
-}
-
-/* Whether the left string comes after the right one, once two of their characters have been looked
- * at. */
-CALLED static int comes_after(const char *left, const char *right)
-{
-	int at = 2;
-	char found = 'A';
-
-	while (at <= 2) {
-		if (compare_marks(left[at], right[at + 1]) == RED) {
-			found = 'A';
-			at++;
-		}
-	}
-	if (found >= 'W' && found < 'Z')
-		at = 7;
-	if (found == 'R')
-		return 1;
-	if (strcmp(left, right) > 0) {
-		total = at + 7;
-		return 1;
-	}
-	return 0;
 }
 
 /* Whether everything that outlives a turn is as any number of turns leaves it. */
