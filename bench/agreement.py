@@ -7,8 +7,7 @@ In a guest, the two CPU tests. There the programs need not be equally fast; they
 """
 
 import os
-import shlex
-import subprocess
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,7 +19,9 @@ from rows import Bench, Row, adopting_orphans, guest
 from timing import Pair, run
 from unixbench import UnixBench, parse_result, program_of
 
+from wirt import app
 from wirt.bench.workloads import WORKLOADS, build_argv, load_manifest, parse_line
+from wirt.ops.copy_in import copy_in
 
 BUNDLE = Path(__file__).resolve().parents[1] / "build" / "workloads"
 IN_GUEST = "/root/agreement"
@@ -98,8 +99,7 @@ def in_guest(bench: Bench, *, test: str, approach: str) -> Iterator[Pair]:
         guest(bench, approach) as name,
     ):
         bench.wirt.call("start", name)
-        put(bench, name, BUNDLE / WORKLOADS[test].program, f"{IN_GUEST}/ours")
-        put(bench, name, copy.build(test), f"{IN_GUEST}/theirs")
+        put(bench, name, work, ours=BUNDLE / WORKLOADS[test].program, theirs=copy.build(test))
         our_argv = build_argv(test, GUEST_SECONDS, "", "/tmp")[1:]
 
         def ours_inside() -> float:
@@ -117,18 +117,14 @@ def in_guest(bench: Bench, *, test: str, approach: str) -> Iterator[Pair]:
         )
 
 
-def put(bench: Bench, name: str, source: Path, path: str) -> None:
-    """Copy a program into a guest."""
-    place = shlex.quote(path)
-    script = f"mkdir -p {IN_GUEST} && cat >{place} && chmod 755 {place}"
-    with source.open("rb") as program:
-        subprocess.run(
-            bench.wirt.command("exec", name, "--", "sh", "-c", script),
-            env={**os.environ, **bench.wirt.environment},
-            stdin=program,
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
+def put(bench: Bench, name: str, work: Path, **programs: Path) -> None:
+    """Copy programs into a guest, under the names that are given, the way ``wirt compare`` copies workloads."""
+    directory = work / "programs"
+    directory.mkdir()
+    for called, program in programs.items():
+        shutil.copy(program, directory / called)
+    with app.open_context(bench.wirt.place) as context:
+        copy_in(context, context.store.find(name), str(directory), IN_GUEST)
 
 
 def _host_row(test: str, *, as_shipped: bool = False) -> Row:
@@ -183,7 +179,7 @@ ROWS = (
     *(_host_row(test, as_shipped=True) for test in ("execl", "spawn", "shell1", "shell8")),
     *(
         _guest_row(test, approach)
-        for approach in ("lxc", "qemu")
+        for approach in ("lxc", "uml", "qemu")
         for test in ("dhry2reg", "whetstone")
     ),
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 from timing import run, seconds_of
 
 from wirt.model.guest import Guest
+from wirt.model.home import Home
 from wirt.model.limits import Limits
 from wirt.model.names import bridge_name, home_tag
 from wirt.state.base import Intent
@@ -30,6 +31,15 @@ class Wirt:
             "WIRT_RUN": str(home / "run"),
             "WIRT_ETC": str(home / "etc"),
         }
+
+    @property
+    def place(self) -> Home:
+        """Return the home itself, for what is done to it from here."""
+        return Home(
+            data=self.environment["WIRT_HOME"],
+            run=self.environment["WIRT_RUN"],
+            etc=self.environment["WIRT_ETC"],
+        )
 
     @property
     def tag(self) -> str:

@@ -4,7 +4,8 @@ Run by hand, as root, on a machine that does nothing else:
 
     .venv/bin/python bench/ratios.py --template debian-12-web --output build/ratios.json
 
-The rows beside UnixBench's own programs need a copy of UnixBench 5.1.3, which is not part of Wirt: --unixbench DIR.
+The rows beside UnixBench's own programs need a copy of UnixBench 5.1.3, which is not part of Wirt: --unixbench DIR. Of the
+two budgets that say what a guest makes of a workload, the rows are 'container-*' and 'unixbench-*-lxc' (uml, qemu).
 
 Every pair is saved as it is taken; ``--render FILE`` prints the table of a saved file again. A row whose peer is not
 installed says so. A row that fails says why, and the others go on; the exit status is then 1.
@@ -17,10 +18,12 @@ import shutil
 import sys
 import tempfile
 import time
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from agreement import ROWS as AGREEMENT_ROWS
+from inside import ROWS as INSIDE_ROWS
 from moving import ROWS as MOVING_ROWS
 from ours import Wirt
 from peers import PeerMissingError
@@ -31,8 +34,9 @@ from timing import summarise, take_pairs
 from wirt.bench import compare, results
 from wirt.bench.environment import describe_environment
 from wirt.bench.spending import harness_of
+from wirt.errors import Error
 
-ROWS = (*SPEED_ROWS, *MOVING_ROWS, *AGREEMENT_ROWS)
+ROWS = (*SPEED_ROWS, *MOVING_ROWS, *INSIDE_ROWS, *AGREEMENT_ROWS)
 HEAD = (
     "| what | peer | ours, median | peer, median | ratio | 95 % of the paired ratio | pairs | budget | |",
     "| --- | --- | ---: | ---: | ---: | --- | ---: | ---: | --- |",
@@ -92,7 +96,7 @@ def main() -> int:
             _say(f"building the template {options.template}")
             bench.wirt.call("template", "build", options.template)
         for row in ROWS:
-            if not options.rows or row.key in options.rows:
+            if not options.rows or any(fnmatchcase(row.key, one) for one in options.rows):
                 _take(record, bench, row, options.pairs or row.pairs)
     finally:
         if options.home is None:
@@ -197,9 +201,21 @@ def _take(record: Record, bench: Bench, row: Row, pairs: int) -> None:
     except PeerMissingError as missing:
         record.data["rows"][row.key]["missing"] = True
         record.fail(row, str(missing))
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, Error) as error:
         record.fail(row, f"failed: {error}".replace("\n", " ").replace("|", "/"))
     _say(_line(row, record.data["rows"][row.key]))
+
+
+def _pattern(text: str) -> str:
+    """Return what rows are to be called.
+
+    Raises:
+        argparse.ArgumentTypeError: none is.
+    """
+    if not any(fnmatchcase(row.key, text) for row in ROWS):
+        keys = ", ".join(row.key for row in ROWS)
+        raise argparse.ArgumentTypeError(f"no row is called {text}; there are {keys}")
+    return text
 
 
 def _say(text: str) -> None:
@@ -212,7 +228,14 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--home", type=Path, help="directory that keeps the templates; a temporary one if left out"
     )
-    parser.add_argument("--rows", nargs="*", choices=[row.key for row in ROWS], default=[])
+    parser.add_argument(
+        "--rows",
+        nargs="*",
+        type=_pattern,
+        default=[],
+        metavar="ROW",
+        help="these alone; may have *, as in 'container-*'",
+    )
     parser.add_argument("--pairs", type=int, help="for every row; its own number if left out")
     parser.add_argument(
         "--unixbench",
