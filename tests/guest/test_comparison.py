@@ -145,6 +145,14 @@ def test_comparison_of_every_approach_measures_programs_and_web_servers(
     assert cells(json.loads(done.stdout)) == {
         (test, name, 1) for test in ("pipe", "dhry2reg", "apache") for name in ("host", *APPROACHES)
     }
+    passes = [sample for sample in read(guest_home).samples if sample.suite == "unix"]
+    assert {sample.subject for sample in passes} == {HOST, HOST_AGAIN, *APPROACHES}
+    for sample in passes:
+        # A kernel of its own has a clock of its own, which began when it did; all others read the node's.
+        look = sample.detail["clock"]
+        own = sample.subject in ("uml", "qemu")
+        assert (0 if own else look["host_begin"]) < look["guest_end"]
+        assert look["guest_end"] < (SECONDS if own else look["host_end"])
     steps = {(effort.subject, effort.step) for effort in read(guest_home).efforts}
     assert {(name, "ready") for name in (HOST, HOST_AGAIN, *APPROACHES)} <= steps
     assert guest_home.guests() == []

@@ -170,6 +170,19 @@ def test_clock_that_runs_off_is_named() -> None:
     ]
 
 
+def test_clock_that_was_never_told_is_named() -> None:
+    quick = [
+        sample(name, 1, block=b, host_seconds=None) for name in ("qemu", "uml") for b in range(5)
+    ]
+    served = [web("lxc", 1, [1.0] * 5)[0]]
+
+    (warning,) = [w for w in warnings(run([*CALM[:5], *quick, *served])) if "clock" in w]
+    assert warning == (
+        "The clock of qemu and uml could not be told from the host's to 1 %: its passes are too short against the time "
+        "that the way into it takes; give it longer ones, with --seconds."
+    )
+
+
 def test_steal_is_named() -> None:
     finish = Finish(at=0.0, capped=[], steal_percent=2.5)
 

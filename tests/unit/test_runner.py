@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.unit.world import (
     CPU,
@@ -19,9 +20,13 @@ from tests.unit.world import (
     read,
 )
 
-from wirt.bench.compare import analyse
+from wirt.bench.compare import analyse, block_ratios, series_of
+from wirt.bench.export import render_json
+from wirt.bench.plan import PROFILES, build_cells
+from wirt.bench.report import render_report
 from wirt.bench.sample import HOST, HOST_AGAIN, Planned
 from wirt.bench.spending import commands_of, harness_of, steal_percent_of
+from wirt.bench.stats import half_width
 from wirt.errors import Failed
 
 EVERYONE = (HOST, HOST_AGAIN, "lxc", "uml")
@@ -297,6 +302,67 @@ def test_clock_of_a_guest_that_runs_fast_is_reported(tmp_path: Path) -> None:
     assert clocks["lxc"] < 0.01
     (warning,) = [text for text in analysis.warnings if "clock of" in text]
     assert warning.startswith("The clock of uml is off by up to 3.")
+    assert analysis.warnings == msgspec.json.decode(render_json(analysis))["warnings"]
+    page = render_report(analysis, [], fmt="md").decode()
+    assert warning in page
+    assert "The clock of uml (3.0 %) differs from the host's" in page
+    assert "more than 1 %: doubtful" in page
+
+
+def test_both_clocks_are_read_at_every_pass_and_kept(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, [*PLAN, *WEB])
+    bench.world.clock_rate["uml"] = 1.03
+    passes = [sample for sample in bench.go().samples if sample.suite == "unix"]
+    looks = [(sample.subject, sample.seconds, sample.detail["clock"]) for sample in passes]
+
+    assert len(looks) == len(bench.world.passes)
+    for name, seconds, look in looks:
+        rate = bench.world.clock_rate.get(name, 1.0)
+        assert look["guest_end"] == pytest.approx((look["host_end"] - WAY) * rate)
+        assert look["host_end"] - look["host_begin"] == pytest.approx(seconds / rate + 2 * WAY)
+
+
+def test_standard_profile_stops_where_intervals_are_small_and_says_where_the_cap_was_reached(
+    tmp_path: Path,
+) -> None:
+    cells = build_cells(
+        PROFILES["standard"],
+        suites=("unix",),
+        tests=("dhry2reg", "pipe", "spawn"),
+        cpus=2,
+        guests=1,
+        blocks=None,
+        seconds=None,
+    )
+    bench = Bench(tmp_path, cells, ["lxc"])
+    noise = random.Random(1)
+    bench.world.noises["lxc", "dhry2reg"] = lambda: noise.uniform(0.9, 1.1)
+    bench.world.noises["lxc", "spawn"] = lambda: noise.uniform(0.95, 1.05)
+    run = bench.go()
+    series, page = series_of(run.samples), render_report(analyse(run), [], fmt="md").decode()
+    ratios = {
+        (cell.test, cell.copies): list(block_ratios(series, cell).values())
+        for cell in series
+        if cell.subject == "lxc"
+    }
+
+    assert {len(ratios["pipe", copies]) for copies in (1, 2)} == {5}
+    assert {len(ratios["dhry2reg", copies]) for copies in (1, 2)} == {20}
+    for copies in (1, 2):
+        found = ratios["spawn", copies]
+        width, before = half_width(found), half_width(found[:-1])
+        assert width is not None
+        assert width < 0.03
+        # No block more than it took.
+        assert len(found) == 5 or (before is not None and before >= 0.03)
+    assert run.finish is not None
+    assert run.finish.capped == ["unix/dhry2reg/lxc/1", "unix/dhry2reg/lxc/2"]
+    assert page.count("(cap reached)") == 2
+    assert "2 comparisons reached the cap before the interval was as small as" in page
+    assert (
+        "The cap was reached before the interval was small enough in 2 cells: "
+        "unix/dhry2reg/lxc/1 and unix/dhry2reg/lxc/2." in page
+    )
 
 
 def test_harness_tells_what_was_spent_inside_programs_on_guests_and_in_all(tmp_path: Path) -> None:

@@ -39,6 +39,8 @@ class World:
         """What happens at (subject, "launch", "settle", "serve", "close" or a test); a BaseException."""
         self.clock_rate: dict[str, float] = {}
         self.noise: Callable[[str, int], float] = lambda name, turn: 1.0
+        self.noises: dict[tuple[str, str], Callable[[], float]] = {}
+        """The same for a subject's passes of one test."""
         self.before_pass: Callable[[], None] = lambda: None
         self.path: Path | None = None
         self.on_disk: list[int] = []
@@ -76,7 +78,8 @@ class World:
             self.meet(name, test)
             self.time += WAY
             clock = self.clock_rate.get(name, 1.0)
-            start, value = self.time * clock, RATES[name] * self.noise(name, len(self.passes))
+            noise = self.noises.get((name, test), lambda: self.noise(name, len(self.passes)))
+            start, value = self.time * clock, RATES[name] * noise()
             self.time += seconds + WAY
             said = seconds * clock
             workload = WORKLOADS[test]

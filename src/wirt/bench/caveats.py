@@ -160,6 +160,11 @@ def of_figures(
         for clock in clocks
         if clock.worst > CLOCK_LIMIT and clock.subject not in (HOST, HOST_AGAIN)
     ]
+    if unchecked := _unchecked(run, clocks):
+        found.append(
+            f"The clock of {_listed(unchecked)} could not be told from the host's to 1 %: its passes are too short against "
+            "the time that the way into it takes; give it longer ones, with --seconds."
+        )
     steal = spending.steal_percent_of(run)
     if steal is not None and steal > STEAL_LIMIT:
         found.append(f"The node's own host took away {steal:.1f} % of its CPU time during the run.")
@@ -175,6 +180,13 @@ def of_figures(
             f"same: {_listed(outliers)}."
         )
     return found
+
+
+def _unchecked(run: Run, clocks: Sequence[Clock]) -> list[str]:
+    """Return the guests whose programs were run and whose clock is nowhere held against the host's."""
+    checked = {HOST, HOST_AGAIN, *(clock.subject for clock in clocks)}
+    measured = {sample.subject for sample in run.samples if sample.suite == "unix"}
+    return [] if run.header.is_imported else sorted(measured - checked)
 
 
 def of_pair(a: Header, b: Header) -> list[str]:

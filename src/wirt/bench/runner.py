@@ -271,7 +271,15 @@ class Runner:
             if host_seconds is None
             else host_seconds * mean_seconds / last.seconds,
             at=time.time(),
-            detail={"counts": [one.count for one in found], "timebase": found[0].timebase},
+            detail={
+                "counts": [one.count for one in found],
+                "timebase": found[0].timebase,
+                "clock": {
+                    "guest_end": last.start + last.seconds,
+                    "host_begin": begin,
+                    "host_end": end,
+                },
+            },
         )
 
     def _run_life(self, subject: Subject, planned: Planned) -> None:

@@ -117,7 +117,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True, tag="sample", tag_field=
     at: float
     """Unix time at its end, seconds."""
     detail: dict[str, Any] = {}
-    """The program's other figures: ``counts`` (one a copy), ``timebase``; Siege's fields by their own names, per guest and in sum."""
+    """The program's other figures: ``counts`` (one a copy), ``timebase``, and ``clock``, what the subject's clock and the
+    host's said when it was run; Siege's fields by their own names, per guest and in sum."""
 
 
 class Effort(msgspec.Struct, frozen=True, kw_only=True, tag="effort", tag_field="kind"):
