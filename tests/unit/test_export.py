@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import statistics
 
 import msgspec
 from tests.unit.measured import run, sample, series
@@ -78,11 +79,14 @@ def test_csv_has_a_line_for_each_result_and_leaves_the_unknown_empty() -> None:
 
     assert text.startswith(
         "suite,test,subject,copies,value,unit,n,ratio,ci_low,ci_high,index,verdict,spread,capped,"
-        "host_value\n"
+        "host_value,median\n"
     )
     assert [row["subject"] for row in rows] == ["host", "lxc", "qemu"]
     assert rows[2]["ratio"] == rows[2]["index"] == ""
     assert rows[2]["verdict"] == "cannot tell"
+    assert float(rows[0]["median"]) == statistics.median(
+        one.value for one in MEASURED.samples if one.subject == HOST and one.phase == "measure"
+    )
 
 
 def test_samples_csv_has_every_pass_with_its_detail_as_json() -> None:

@@ -26,6 +26,16 @@ def test_signal_outside_of_everything_comes_at_once() -> None:
         interrupt()
 
 
+def test_closed_terminal_ends_no_command_that_was_begun_with_nohup() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interrupts.install()
+    os.kill(os.getpid(), signal.SIGHUP)
+
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+
+
 def test_signal_held_back_comes_when_the_block_is_done() -> None:
     done = []
 

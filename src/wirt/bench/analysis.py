@@ -42,6 +42,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The cap was reached before the interval was as small as the profile asks."""
     host_value: float | None = None
     """The host's geometric mean over the same blocks, so that ``value / host_value`` is ``ratio``."""
+    median: float | None = None
+    """Median over the same blocks, in ``unit``: far from ``value`` where single blocks are."""
 
 
 class Index(msgspec.Struct, frozen=True, kw_only=True):

@@ -211,6 +211,7 @@ def _result(series: Series, cell: Cell, unit: str, *, capped: bool, seed: int) -
         verdict=verdict,
         spread=stats.spread(values),
         capped=capped,
+        median=statistics.median(values),
     )
 
 

@@ -17,9 +17,13 @@ _waiting = False
 
 
 def install() -> None:
-    """Let each of the signals that end a command come as KeyboardInterrupt, at once or when it is let in."""
+    """Let each of the signals that end a command come as KeyboardInterrupt, at once or when it is let in.
+
+    A command begun with nohup(1) goes on when its terminal is closed: that signal is not waited for.
+    """
     for number in ENDING:
-        signal.signal(number, _arrived)
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _arrived)
 
 
 @contextmanager
