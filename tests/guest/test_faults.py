@@ -23,6 +23,7 @@ MACHINES = ["qemu", "uml"]
 STANDS = (
     "#!/bin/busybox sh\necho it stands >/dev/console\nwhile :; do /bin/busybox sleep 1000; done\n"
 )
+PANICS_LATER = "#!/bin/busybox sh\n/bin/busybox sleep 2\nexit 3\n"
 ENDS = "#!/bin/busybox sh\nexit 3\n"
 SECONDS = 60.0
 SMALL = 24
@@ -94,6 +95,34 @@ def test_guest_whose_kernel_panics_is_stopped_and_says_why(
     )
     assert state_of(guest_home) is State.STOPPED
     assert kernel_objects(guest_home).processes == frozenset()
+
+
+@pytest.mark.parametrize("approach", ["qemu", pytest.param("uml", marks=pytest.mark.long)])
+def test_panic_of_a_guest_that_ran_is_told_until_it_is_started_again(
+    guest_home: HomeUnderTest, make_tiny: MakeTiny, approach: str
+) -> None:
+    make_tiny(approach, PANICS_LATER)
+    guest_home.wirt("start", "web", "--no-wait", status=0)
+    pid = engine_of(guest_home)
+    ended = process.wait_gone(pid, SECONDS)
+    refused = [guest_home.wirt("exec", "web", "true").stderr for _ in range(2)]
+    shown = guest_home.wirt("show", "web", status=0).stdout
+    told = guest_home.guests()[0].ended
+    guest_home.wirt("start", "web", "--no-wait", status=0)
+    after = guest_home.guests()[0].ended
+    guest_home.wirt("stop", "--force", "web", status=0)
+    stopped = guest_home.wirt("exec", "web", "true").stderr
+
+    reason = "Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000300"
+    assert ended
+    assert (
+        refused
+        == [f"wirt: guest web has ended: {reason}; see {log_of(guest_home)}, and start it again\n"]
+        * 2
+    )
+    assert f"ended        {reason}\n" in shown
+    assert (told, after) == (reason, None)
+    assert stopped == "wirt: guest web is not running; start it first\n"
 
 
 @pytest.mark.parametrize("approach", MACHINES)

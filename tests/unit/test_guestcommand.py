@@ -232,6 +232,20 @@ def test_panic_of_an_earlier_start_is_not_why_a_guest_ended(
     assert caught.value.detail == "bye"
 
 
+def test_panic_is_known_as_long_as_it_is_known_where_the_start_began(
+    dumb_guest: tuple[Place, Handle],
+) -> None:
+    place, _ = dumb_guest
+    before = ownkernel.find_panic(place)
+    Path(place.log).write_text("[1.0] Kernel panic - not syncing: no init\n[1.1] more\n")
+    panicked = ownkernel.find_panic(place)
+    Path(ownkernel.private_directory(place), ownkernel.LOG_BEGIN).unlink()
+
+    assert before is None
+    assert panicked == "Kernel panic - not syncing: no init"
+    assert ownkernel.find_panic(place) is None
+
+
 def test_agent_that_does_not_answer_is_told_with_the_log(
     dumb_guest: tuple[Place, Handle],
 ) -> None:

@@ -45,6 +45,7 @@ _LOOKS = 5
 _SHUTDOWN_SECONDS = 5.0
 _CLOCK_SECONDS = 5.0
 _TAIL_LINES = 15
+_PANIC = "Kernel panic"
 
 ENTER = """\
 while [ "$1" != -- ]; do echo $$ >"$1" || exit 1; shift; done
@@ -355,19 +356,33 @@ def watch(handle: Handle) -> int:
         raise GuestGone("the guest ended") from None
 
 
+def find_panic(place: Place) -> str | None:
+    """Return why the kernel of a guest that has ended by itself gave up; None: it did not, or nobody knows."""
+    begin = _log_begin(place)
+    return None if begin is None else _panic_in(read_last_lines(place.log, begin))
+
+
 def read_log(place: Place) -> tuple[str, str]:
     """Return why the guest ended, as its log tells it, and the log's last lines, of what it said since it was started."""
+    lines = read_last_lines(place.log, _log_begin(place) or 0)
+    tail = "\n".join(lines[-_TAIL_LINES:])
+    if (panic := _panic_in(lines)) is not None:
+        return panic, tail
+    return "its log does not say why" if not lines else f"its last words were: {lines[-1]}", tail
+
+
+def _log_begin(place: Place) -> int | None:
+    """Return where the log begins of what the guest has said since it was started; None if nobody knows any more."""
     try:
         with open(os.path.join(private_directory(place), LOG_BEGIN)) as file:
-            begin = int(file.read())
+            return int(file.read())
     except FileNotFoundError:  # somebody has tidied up meanwhile, or an earlier Wirt has started it
-        begin = 0
-    lines = read_last_lines(place.log, begin)
-    tail = "\n".join(lines[-_TAIL_LINES:])
-    for line in lines:
-        if "Kernel panic" in line:
-            return line[line.index("Kernel panic") :], tail
-    return "its log does not say why" if not lines else f"its last words were: {lines[-1]}", tail
+        return None
+
+
+def _panic_in(lines: list[str]) -> str | None:
+    line = next((line for line in lines if _PANIC in line), None)
+    return None if line is None else line[line.index(_PANIC) :]
 
 
 def _size_of(path: str) -> int:

@@ -43,6 +43,7 @@ def show(name: str, as_json: bool) -> None:
         ("name", guest.name),
         ("id", guest.id),
         ("state", guest.state.value),
+        *([("ended", guest.ended)] if guest.ended and not guest.state.is_up else []),
         ("approach", guest.approach),
         ("template", _template(guest)),
         ("pool", guest.pool),

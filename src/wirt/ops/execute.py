@@ -5,9 +5,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from wirt.errors import WrongState
 from wirt.host.run import STANDARD, Streams
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import next_state
+from wirt.model.lifecycle import State, next_state
 from wirt.ops import guests, stalls
 from wirt.ops.context import Context
 
@@ -30,6 +31,11 @@ def execute(
         Failed: the command could not be run.
     """
     guest = guests.observed(context, context.store.find(name))
+    if guest.ended is not None and guest.state is State.STOPPED:
+        raise WrongState(
+            f"guest {guest.name} has ended: {guest.ended}",
+            hint=f"see {context.home.place(guest.id).log}, and start it again",
+        )
     next_state(guest.state, "exec", guest.name)
     return execute_in(context, guest, argv, streams=streams, environment=environment, cpus=cpus)
 

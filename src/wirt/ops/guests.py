@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from wirt.approaches.base import Adjustable, HasScreen
 from wirt.host import process
 from wirt.model.guest import Guest
@@ -49,7 +51,7 @@ def is_running(context: Context, guest: Guest) -> bool:
 
 def observed(context: Context, guest: Guest) -> Guest:
     """Return the guest with the state that it really has; changes nothing."""
-    return journal.stopped(guest) if has_ended(context, guest) else guest
+    return _ended(context, guest) if has_ended(context, guest) else guest
 
 
 def disk_usage(context: Context, guest: Guest) -> DiskUsage | None:
@@ -83,7 +85,18 @@ def has_ended(context: Context, guest: Guest) -> bool:
 
 def _bury(context: Context, guest: Guest) -> Guest:
     """Take away what an ended guest left. A crash here leaves it said to run, and the next command comes here again."""
+    after = _ended(context, guest)
     journal.dismantle("bury", Ladder(context, guest).to_run())
-    after = journal.stopped(guest)
     context.store.settle(guest.id, after)
     return after
+
+
+def _ended(context: Context, guest: Guest) -> Guest:
+    """Return a guest that has ended by itself, stopped, with the reason if there is one to be found."""
+    # Loaded here: few guests end by themselves.
+    from wirt.approaches.faults import KnowsPanics
+
+    approach, reason = context.approach(guest.approach), None
+    if isinstance(approach, KnowsPanics):
+        reason = approach.find_panic(context.home.place(guest.id))
+    return msgspec.structs.replace(journal.stopped(guest), ended=reason)

@@ -30,7 +30,7 @@ def explained(context: Context, guest: Guest) -> Iterator[None]:
 def is_stalled(context: Context, guest: Guest) -> bool:
     """Return whether a guest stands still for that."""
     # Loaded here: only who does not answer is asked.
-    from wirt.approaches.stalling import Stalls
+    from wirt.approaches.faults import Stalls
 
     approach = context.approach(guest.approach)
     return (
@@ -46,7 +46,7 @@ def try_again(context: Context, guest: Guest) -> None:
     Raises:
         Failed: its engine did not take the command.
     """
-    from wirt.approaches.stalling import Stalls
+    from wirt.approaches.faults import Stalls
 
     approach = context.approach(guest.approach)
     assert isinstance(approach, Stalls)

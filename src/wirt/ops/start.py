@@ -52,6 +52,7 @@ def as_running(context: Context, guest: Guest, ladder: Ladder) -> Guest:
         handle=ladder.handle,
         boot=context.boot_id,
         is_adjusted=False,
+        ended=None,
     )
 
 

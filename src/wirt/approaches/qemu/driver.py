@@ -280,6 +280,10 @@ class Qemu:
             ownkernel.private_directory(place)
         )
 
+    def find_panic(self, place: Place) -> str | None:
+        """Look into its log."""
+        return ownkernel.find_panic(place)
+
     def is_stalled(self, place: Place) -> bool:
         """Ask QEMU, if it runs."""
         return self.probe(place) is Presence.PRESENT and control.is_out_of_room(

@@ -235,6 +235,10 @@ class Uml:
         """Open the pipe that the guest's console reads."""
         return ownkernel.open_console(place)
 
+    def find_panic(self, place: Place) -> str | None:
+        """Look into its log."""
+        return ownkernel.find_panic(place)
+
     def freeze(self, place: Place) -> None:
         """Hold the processes that the guest is made of still."""
         enginegroup.freeze(place.name)

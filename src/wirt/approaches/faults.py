@@ -1,8 +1,17 @@
-"""A power of approaches whose machines stand still by themselves when what they write finds no room."""
+"""Powers of approaches that know what went wrong with a guest of theirs; see ``base`` for the port itself."""
 
 from typing import Protocol, runtime_checkable
 
 from wirt.model.launch import Place
+
+
+@runtime_checkable
+class KnowsPanics(Protocol):
+    """A guest has a kernel of its own, whose last words are in the place's log."""
+
+    def find_panic(self, place: Place) -> str | None:
+        """Return why the kernel of a guest that has ended by itself gave up; None: it did not, or nobody knows."""
+        ...
 
 
 @runtime_checkable
