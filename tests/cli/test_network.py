@@ -163,6 +163,71 @@ def test_ranges_addresses_and_datagrams_are_forwarded(
     assert elsewhere != 0
 
 
+NODE6, OUTSIDE6 = "2001:db8:7::1", "2001:db8:7::2"
+
+
+@pytest.fixture
+def outside6(outside: Outside) -> Iterator[Outside]:
+    """Give the uplink IPv6 too."""
+    change = ["ip", "address", "add", f"{NODE6}/64", "dev", "eth0", "nodad"]
+    subprocess.run(change, check=True)
+    outside.run("ip", "address", "add", f"{OUTSIDE6}/64", "dev", "eth0", "nodad")
+    yield outside
+    for switch in ("all/forwarding", "eth0/force_forwarding"):
+        path = Path(f"/proc/sys/net/ipv6/conf/{switch}")
+        assert not path.exists() or path.read_text().strip() == "0"
+    change[2] = "del"
+    subprocess.run(change[:-1], check=True)
+    outside.run("ip", "address", "del", f"{OUTSIDE6}/64", "dev", "eth0")
+
+
+SERVE6 = """
+import socket
+with socket.create_server(("::", 81), family=socket.AF_INET6) as server:
+    print(flush=True)
+    for _ in range({times}):
+        connection, whence = server.accept()
+        connection.sendall(f"{{whence[0]}}\\n".encode())
+        connection.close()
+"""
+
+
+def test_guests_reach_outside_and_are_reached_by_ipv6(
+    home: HomeUnderTest, outside6: Outside
+) -> None:
+    web = start(home, "web")
+    closed = pings(home, "web", OUTSIDE6)
+    home.wirt("network", "nat", "on", status=0)
+    opened = pings(home, "web", OUTSIDE6)
+    home.wirt("network", "nat", "off", status=0)
+    closed_again = pings(home, "web", OUTSIDE6)
+    home.wirt("forward", "add", "web", "8080:81", status=0)
+    home.wirt("forward", "add", "web", f"[{NODE6}]:8081:81", status=0)
+    assert web.handle is not None
+    monitor = web.handle.pid
+    init = Path(f"/proc/{monitor}/task/{monitor}/children").read_text().split()[0]
+    inside = ["nsenter", f"--target={init}", "--net", "python3", "-c", SERVE6.format(times=3)]
+    with subprocess.Popen(inside, stdout=subprocess.PIPE) as serving:
+        assert serving.stdout is not None
+        serving.stdout.readline()
+        told = [outside6.run(*ask(NODE6, port)).stdout for port in (8080, 8081)]
+        told.append(subprocess.check_output(ask(NODE6, 8080), text=True))
+    listed = home.wirt("forward", "list", status=0).stdout
+    home.wirt("forward", "remove", "web", f"[{NODE6}]:8081:81", status=0)
+    left = subprocess.check_output(["nft", "list", "ruleset", "ip6"], text=True)
+    home.wirt("forward", "remove", "web", "8080:81", status=0)
+    after = subprocess.check_output(["nft", "list", "ruleset", "ip6"], text=True)
+
+    assert (closed, opened, closed_again) == (False, True, False)
+    assert told[:2] == [f"{OUTSIDE6}\n"] * 2
+    assert told[2]
+    assert f"[{NODE6}]:8081:81/tcp" in listed
+    assert "8081" not in left
+    assert "8080" in left
+    assert "nat" not in after
+    assert "drop" in after
+
+
 def test_nobody_outside_reaches_a_guest_that_no_port_leads_to(
     home: HomeUnderTest, outside: Outside
 ) -> None:

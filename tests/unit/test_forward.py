@@ -32,12 +32,19 @@ def context(tmp_path: Path) -> Context:
 
 
 def kernel(base: Path) -> list[str]:
-    """Return what leads out and in."""
-    return sorted(
-        path.name.rpartition("-10.")[0] or path.name
+    """Return what leads out and in, by IPv4 and by IPv6 alike."""
+    found = [
+        path.name
         for pattern in ("gateway-*", "forward-*")
         for path in (base / "kernel/net").glob(pattern)
+    ]
+    four, six = (
+        sorted(name.rpartition(mark)[0] for name in found if mark in name)
+        for mark in ("-10.", "-fd")
     )
+
+    assert four == six
+    return sorted([*four, *(name for name in found if name.startswith("gateway-"))])
 
 
 @pytest.mark.parametrize(
@@ -49,6 +56,11 @@ def kernel(base: Path) -> list[str]:
             "192.0.2.2:7000-7009:80-89/tcp",
             Forward(address="192.0.2.2", port=7000, guest_port=80, count=10),
             "192.0.2.2:7000-7009:80-89/tcp",
+        ),
+        (
+            "[2001:DB8::2]:443:8443",
+            Forward(address="2001:db8::2", port=443, guest_port=8443),
+            "[2001:db8::2]:443:8443/tcp",
         ),
         ("0.0.0.0:1:65535", Forward(port=1, guest_port=65535), "1:65535/tcp"),
     ],
@@ -87,7 +99,7 @@ def test_forward_is_read_and_shown(text: str, forward: Forward, shown: str) -> N
         ("80:80/sctp", "'sctp' cannot be forwarded; write tcp or udp"),
         (
             "node:80:80",
-            "'node' is not an IPv4 address; name one of the node's or leave it out",
+            "'node' is not an IP address; name one of the node's or leave it out",
         ),
         (
             "127.0.0.1:80:80",

@@ -15,7 +15,7 @@ def forward() -> None:
     """Lead ports of the node to a guest while it runs.
 
     A FORWARD is [ADDRESS:]PORT:PORT[/tcp|udp], the node's port before the guest's, such as 8080:80; 5000-5009:5000-5009/udp for
-    several; 192.0.2.2:8080:80 for one address of the node.
+    several; 192.0.2.2:8080:80 or [2001:db8::2]:8080:80 for one address of the node.
     """
 
 

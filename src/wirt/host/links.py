@@ -135,33 +135,59 @@ def wait_gone(name: str, timeout: float) -> bool:
 
 def is_forwarding(name: str) -> bool:
     """Return whether the node passes on IPv4 packets that come in by this interface; False if there is none."""
-    try:
-        with open(_forwarding(name)) as switch:
-            return switch.read().strip() == "1"
-    except FileNotFoundError:
-        return False
+    return read_setting(forwarding_of(name)) == "1"
 
 
 def set_forwarding(name: str, *, on: bool) -> None:
     """Have the node pass on IPv4 packets that come in by this interface, or not; no error if it has gone."""
-    with suppress(FileNotFoundError), open(_forwarding(name), "w") as switch:
-        switch.write("1" if on else "0")
+    write_setting(forwarding_of(name), "1" if on else "0")
+
+
+def forwarding_of(name: str, *, ipv6: bool = False) -> str:
+    """Return the path of the switch of what comes in by an interface; of IPv6 "all" may stand for every one."""
+    if not ipv6:
+        return f"/proc/sys/net/ipv4/conf/{name}/forwarding"
+    return f"/proc/sys/net/ipv6/conf/{name}/{'forwarding' if name == 'all' else 'force_forwarding'}"
+
+
+def forwards_ipv6_singly() -> bool:
+    """Return whether this kernel passes on IPv6 packets by single interfaces (Linux 6.17), as it does those of IPv4."""
+    return read_setting(forwarding_of("lo", ipv6=True)) is not None
+
+
+def find_listening_to_routers() -> list[str]:
+    """Return the path of each interface's switch of whether it takes its addresses and routes from routers."""
+    root = "/proc/sys/net/ipv6/conf"
+    with suppress(FileNotFoundError):
+        names = sorted({*os.listdir(root)} - {"all", "default"})
+        return [f"{root}/{name}/accept_ra" for name in names]
+    return []
+
+
+def read_setting(path: str) -> str | None:
+    """Return what a file of the kernel's settings holds; None if there is none."""
+    try:
+        with open(path) as setting:
+            return setting.read().strip()
+    except FileNotFoundError:
+        return None
+
+
+def write_setting(path: str, value: str) -> None:
+    """Change a setting of the kernel; no error if what it was for has gone."""
+    with suppress(FileNotFoundError), open(path, "w") as setting:
+        setting.write(value)
 
 
 def forward_ipv6(name: str) -> None:
-    """Have the node pass on IPv6 packets that come in by this interface, where its kernel does that for single ones (Linux 6.17)."""
-    _switch_on(f"/proc/sys/net/ipv6/conf/{name}/force_forwarding")
+    """Have the node pass on IPv6 packets that come in by this interface, where its kernel does that for single ones."""
+    write_setting(forwarding_of(name, ipv6=True), "1")
 
 
 def answer_for_others(name: str) -> None:
     """Have the node answer neighbour discovery on this interface for the addresses that it has been told of, as routers may."""
     for switch in ("forwarding", "proxy_ndp"):
-        _switch_on(f"/proc/sys/net/ipv6/conf/{name}/{switch}")
-
-
-def _switch_on(path: str) -> None:
-    with suppress(FileNotFoundError), open(path, "w") as switch:
-        switch.write("1")
+        write_setting(f"/proc/sys/net/ipv6/conf/{name}/{switch}", "1")
 
 
 def find_answered() -> list[tuple[str, str]]:
@@ -190,14 +216,21 @@ def is_own(address: str) -> bool:
     return False
 
 
-def _forwarding(name: str) -> str:
-    return f"/proc/sys/net/ipv4/conf/{name}/forwarding"
-
-
 def routed() -> set[str]:
     """Return the names of the interfaces that the node's IPv4 routes lead to."""
     with open("/proc/net/route") as file:
         return {line.split()[0] for line in file.readlines()[1:]} - {"lo"}
+
+
+def routed_ipv6() -> set[str]:
+    """Return the names of the interfaces that the node's IPv6 routes lead to, those of single links and groups left out."""
+    found = set()
+    with suppress(FileNotFoundError), open("/proc/net/ipv6_route") as file:
+        for line in file:
+            target, *_, name = line.split()
+            if not target.startswith(("fe8", "ff")):
+                found.add(name)
+    return found - {"lo"}
 
 
 def routed_networks() -> list[IPv4Network]:

@@ -1,7 +1,7 @@
 """A port forward: ports of the node that lead to a guest."""
 
 import re
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import ip_address
 from typing import Literal
 
 import msgspec
@@ -12,6 +12,8 @@ LAST_PORT = 65535
 MOST_PORTS = 1000
 """Of one forward: each is an element of the kernel's map."""
 
+_BRACKETED = re.compile(r"\[([^]]*)\]:(.*)")
+"""An IPv6 address, and what is behind it."""
 _PORTS = re.compile(r"([0-9]{1,5})(?:-([0-9]{1,5}))?")
 
 
@@ -30,6 +32,8 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True):
     def __str__(self) -> str:
         """Render it as ``parse_forward`` reads it."""
         address = f"{self.address}:" if self.address else ""
+        if self.address and ":" in self.address:
+            address = f"[{self.address}]:"
         ports = (_ports(first, self.count) for first in (self.port, self.guest_port))
         return f"{address}{':'.join(ports)}/{self.protocol}"
 
@@ -44,16 +48,17 @@ class Forward(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_forward(text: str) -> Forward:
-    """Return what ``[ADDRESS:]PORTS[:PORTS][/PROTOCOL]`` says, as 8080:80 or 192.0.2.2:5000-5009:5000-5009/udp.
+    """Return what ``[ADDRESS:]PORTS[:PORTS][/PROTOCOL]`` says, as 8080:80, 192.0.2.2:5000-5009:5000-5009/udp or [2001:db8::2]:8080:80.
 
     Raises:
         InvalidInput: it cannot be read, or names ports or an address that cannot be forwarded.
     """
     rest, _, protocol = text.partition("/")
-    parts = rest.split(":")
+    bracketed = _BRACKETED.fullmatch(rest)
+    parts = [bracketed[1], *bracketed[2].split(":")] if bracketed else rest.split(":")
     if protocol not in ("", "tcp", "udp"):
         raise InvalidInput(f"{protocol!r} cannot be forwarded", hint="write tcp or udp")
-    if len(parts) > 3 or ("/" in text and not protocol):
+    if len(parts) > 3 or (bracketed and len(parts) != 3) or ("/" in text and not protocol):
         raise _unreadable(text)
     address = _check_address(parts.pop(0)) if len(parts) == 3 else None
     ranges = [_parse_ports(part, text) for part in parts]
@@ -92,19 +97,24 @@ def _parse_ports(text: str, whole: str) -> tuple[int, int]:
 
 def _check_address(text: str) -> str | None:
     try:
-        address = IPv4Address(text)
-    except AddressValueError:
+        address = ip_address(text)
+    except ValueError:
         raise InvalidInput(
-            f"{text!r} is not an IPv4 address", hint="name one of the node's or leave it out"
+            f"{text!r} is not an IP address", hint="name one of the node's or leave it out"
         ) from None
     if address.is_unspecified:
         return None
-    if address.is_loopback or address.is_multicast or text == "255.255.255.255":
+    if (
+        address.is_loopback
+        or address.is_multicast
+        or address.is_link_local
+        or text == "255.255.255.255"
+    ):
         raise InvalidInput(
             f"ports of {text} cannot be forwarded: nobody outside reaches it",
             hint="name another address of the node's or leave it out",
         )
-    return text
+    return str(address)
 
 
 def _unreadable(text: str) -> InvalidInput:

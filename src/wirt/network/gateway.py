@@ -14,6 +14,7 @@ from wirt.model.names import BRIDGES, bridge_name, routed_bridge_name
 from wirt.model.presence import Presence
 from wirt.network import addresses, nat, uplinks
 from wirt.network.base import Reach
+from wirt.network.filter import build_confinement
 
 
 class NftGateway:
@@ -25,23 +26,24 @@ class NftGateway:
         self._bridge = bridge_name(tag)
         self._routed = routed_bridge_name(tag)
         self._subnet = subnet
+        self._range6 = addresses.range_of(subnet)
 
     def look(self) -> Reach:
         """Return how things stand."""
         return Reach(
             bridge=self._bridge,
             subnet=str(self._subnet),
-            range6=str(addresses.range_of(self._subnet)) if links.has_ipv6() else None,
+            range6=str(self._range6) if links.has_ipv6() else None,
             is_up=links.is_up(self._bridge),
-            switched=uplinks.switched(self._tag),
+            switched=self._switched(),
         )
 
     def probe(self) -> Presence:
         """Ask the kernel whether anything leads out or in; partial if somebody flushed its rules."""
-        if nft.has_table(nat.FAMILY, self._bridge):
+        if self._has_tables():
             return Presence.PRESENT
         is_routed = links.is_up(self._routed)
-        left = (links.is_forwarding(self._bridge) and not is_routed) or uplinks.switched(self._tag)
+        left = (links.is_forwarding(self._bridge) and not is_routed) or self._switched()
         return Presence.PARTIAL if left else Presence.ABSENT
 
     def open(self, forwards: nat.Forwards, *, outbound: bool, proxied: Sequence[str] = ()) -> None:
@@ -58,28 +60,37 @@ class NftGateway:
     def _write(
         self, forwards: nat.Forwards, *, outbound: bool = False, proxied: Sequence[str] = ()
     ) -> None:
-        table = nat.build_table(
-            self._bridge,
-            self._subnet,
-            outbound=outbound,
-            switched=uplinks.switched(self._tag),
-            proxied=proxied,
-        )
-        nft.apply(table + nat.build_opening(self._bridge, forwards))
+        """Make the tables, all at once, and have the bridges forward."""
+        tables = [
+            nat.build_table(
+                family,
+                self._bridge,
+                self._range6 if family == "ip6" else self._subnet,
+                outbound=outbound,
+                switched=uplinks.switched(self._tag, ipv6=family == "ip6"),
+                proxied=proxied,
+            )
+            for family in self._families()
+        ]
+        nft.apply("".join(tables) + nat.build_opening(self._bridge, self._known(forwards)))
         for bridge in (self._bridge, self._routed):
             links.set_forwarding(bridge, on=True)
+            links.forward_ipv6(bridge)
 
     def withdraw(
         self, forwards: nat.Forwards, *, outbound: bool, proxied: Sequence[str] = ()
     ) -> None:
         """Lead these ports nowhere, and close altogether if nothing else is to be led in or out."""
-        if not nft.has_table(nat.FAMILY, self._bridge):
+        if not self._has_tables():
             left = False
         else:
             if any(forwards.values()):
-                nft.apply(nat.build_withdrawal(self._bridge, forwards))
-            held = nft.find_elements(nat.FAMILY)
-            left = any(held.get((self._bridge, name)) for name in (nat.OF_ALL, nat.OF_ONE))
+                nft.apply(nat.build_withdrawal(self._bridge, self._known(forwards)))
+            left = any(
+                nft.find_elements(family).get((self._bridge, name))
+                for family in self._families()
+                for name in (nat.OF_ALL, nat.OF_ONE)
+            )
         if not outbound and not left and not proxied:
             self.close()
 
@@ -92,8 +103,29 @@ class NftGateway:
         for bridge in (self._bridge, self._routed):
             links.set_forwarding(bridge, on=False)
         uplinks.switch_off(self._tag)
-        if nft.has_table(nat.FAMILY, self._bridge):
-            nft.apply(nat.build_removal(self._bridge))
+        if self._has_tables():
+            closed = nat.build_removal(self._bridge)
+            if "ip6" in self._families():
+                # Without the old table, its chains would have the node track connections.
+                closed += nat.build_removal(self._bridge, "ip6") + build_confinement(self._bridge)
+            nft.apply(closed)
+
+    def _families(self) -> Sequence[str]:
+        return nat.FAMILIES if links.knows_ipv6() else ("ip",)
+
+    def _known(self, forwards: nat.Forwards) -> nat.Forwards:
+        """Return what leads to guests, without addresses of a kind that the node's kernel has not."""
+        if links.knows_ipv6():
+            return forwards
+        return {guest: its for guest, its in forwards.items() if ":" not in guest}
+
+    def _has_tables(self) -> bool:
+        """Return whether anything leads out or in: that of IPv4 comes and goes together with that of IPv6."""
+        return nft.has_table("ip", self._bridge)
+
+    def _switched(self) -> list[str]:
+        both = (uplinks.switched(self._tag, ipv6=ipv6) for ipv6 in (False, True))
+        return sorted({name for names in both for name in names})
 
     def check_free(self, forward: Forward) -> None:
         """Check that nobody on the node has these ports: a program that listens, or a guest of another home.
@@ -108,7 +140,8 @@ class NftGateway:
                     f"({forward.protocol})",
                     hint="choose another",
                 )
-        for (table, name), elements in nft.find_elements(nat.FAMILY).items():
+        family = "ip6" if forward.address and ":" in forward.address else "ip"
+        for (table, name), elements in nft.find_elements(family).items():
             if not table.startswith(BRIDGES) or table == self._bridge:
                 continue
             for element in elements if name in (nat.OF_ALL, nat.OF_ONE) else []:

@@ -1,67 +1,132 @@
-"""The node's interfaces whose forwarding Wirt has switched on, remembered so that it is switched off again.
+"""What Wirt has switched on of the node's interfaces so that guests get out, remembered so that it is switched off again.
 
-A file for each interface and home, below /run: gone with a reboot as the switch is. It is there before the switch is
-turned and until it is turned back, so a crash leaves none on that nobody remembers. An interface that another home needs
-too stays on. Only interfaces whose forwarding was off are remembered, and others are never touched.
+A file for each interface and home, below /run: gone with a reboot as the switches are. It is there before a switch is
+turned and until it is turned back, so a crash leaves none on that nobody remembers. It says what was there before. An interface that
+another home needs too stays as it is. Only what was off is remembered, and the rest is never touched.
+
+IPv4 is forwarded by single interfaces. IPv6 is too, from Linux 6.17 on. Before, there is one switch for all of them, and with it the node
+would listen to routers no more where it does so because it is none: there it is told to do so all the same (``accept_ra``).
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from wirt.host import files, interrupts, links, lock
 from wirt.model.names import BRIDGES
 
+ALL = "all"
+"""In the place of an interface: the node forwards IPv6 that comes in by any."""
 _DIRECTORY = "/run"
 _MEMORY = "wirt-forwarding."
+_SIX = "6:"
+"""What the keys of switches of IPv6 begin with."""
 _LOCK_SECONDS = 10.0
 
 
-def switch_on(tag: str) -> list[str]:
-    """Have the interfaces that the node's routes lead to forward, and return those that had to be switched on.
+class _Switch(msgspec.Struct, frozen=True, kw_only=True):
+    """What has to be switched on for one interface."""
+
+    key: str
+    """Tells it from others: the interface's name, of IPv6 behind ``_SIX``."""
+    settings: tuple[tuple[str, str], ...]
+    """Files of the kernel and what is written there, in that order."""
+
+    @property
+    def is_on(self) -> bool:
+        """Return whether that is so already."""
+        return all(links.read_setting(path) in (value, None) for path, value in self.settings)
+
+
+def switch_on(tag: str) -> None:
+    """Have the interfaces that the node's routes lead to forward.
 
     Args:
         tag: the home's.
     """
     with _held():
-        before = _remembered()
-        for name in links.routed():
-            if name.startswith(BRIDGES):
+        for switch in _find_switches():
+            kept = _remembered()
+            others = [owner for owner, key in kept if key == switch.key]
+            if switch.is_on and not others:
                 continue
-            if not links.is_forwarding(name) or any(kept == name for _, kept in before):
-                files.write(_path(tag, name), "")
-                links.set_forwarding(name, on=True)
-        return switched(tag)
+            if tag not in others:
+                files.write(_path(tag, switch.key), _before(switch, others))
+            for path, value in switch.settings:
+                links.write_setting(path, value)
 
 
 def switch_off(tag: str) -> None:
     """Switch off what was switched on for a home and nobody else needs."""
     with _held():
         kept = _remembered()
-        for name in (name for owner, name in kept if owner == tag):
-            if all(owner == tag for owner, other in kept if other == name):
-                links.set_forwarding(name, on=False)
-            os.unlink(_path(tag, name))
+        for key in (key for owner, key in kept if owner == tag):
+            if all(owner == tag for owner, other in kept if other == key):
+                with open(_path(tag, key)) as memory:
+                    settings = [line.split() for line in memory]
+                for path, value in reversed(settings):
+                    links.write_setting(path, value)
+            os.unlink(_path(tag, key))
 
 
-def switched(tag: str) -> list[str]:
-    """Return the interfaces that were switched on for a home."""
-    return sorted(name for owner, name in _remembered() if owner == tag)
+def switched(tag: str, *, ipv6: bool = False) -> list[str]:
+    """Return the interfaces that were switched on for a home, of one family."""
+    keys = sorted(key for owner, key in _remembered() if owner == tag)
+    if ipv6:
+        return [key.removeprefix(_SIX) for key in keys if key.startswith(_SIX)]
+    return [key for key in keys if not key.startswith(_SIX)]
 
 
-def _remembered() -> list[tuple[str, str]]:
-    """Return the home and the interface of each that is remembered."""
-    found = []
-    for entry in os.listdir(_DIRECTORY):
-        if entry.startswith(_MEMORY):
-            tag, _, name = entry.removeprefix(_MEMORY).partition(".")
-            if name:
-                found.append((tag, name))
+def _find_switches() -> list[_Switch]:
+    found = [
+        _Switch(key=name, settings=((links.forwarding_of(name), "1"),))
+        for name in sorted(links.routed())
+        if not name.startswith(BRIDGES)
+    ]
+    uplinks = [name for name in sorted(links.routed_ipv6()) if not name.startswith(BRIDGES)]
+    if links.forwards_ipv6_singly():
+        found += [
+            _Switch(key=f"{_SIX}{name}", settings=((links.forwarding_of(name, ipv6=True), "1"),))
+            for name in uplinks
+        ]
+    elif uplinks:
+        listening = [
+            (path, "2")
+            for path in links.find_listening_to_routers()
+            if links.read_setting(path) == "1"
+        ]
+        everything = (links.forwarding_of(ALL, ipv6=True), "1")
+        found.append(_Switch(key=f"{_SIX}{ALL}", settings=(*listening, everything)))
     return found
 
 
-def _path(tag: str, name: str) -> str:
-    return os.path.join(_DIRECTORY, f"{_MEMORY}{tag}.{name}")
+def _before(switch: _Switch, others: list[str]) -> str:
+    """Return what is kept of a switch: as it is now, or as another home found it."""
+    for owner in others:
+        with open(_path(owner, switch.key)) as memory:
+            return memory.read()
+    return "".join(
+        f"{path} {before}\n"
+        for path, _ in switch.settings
+        if (before := links.read_setting(path)) is not None
+    )
+
+
+def _remembered() -> list[tuple[str, str]]:
+    """Return the home and the key of each that is remembered."""
+    found = []
+    for entry in os.listdir(_DIRECTORY):
+        if entry.startswith(_MEMORY):
+            tag, _, key = entry.removeprefix(_MEMORY).partition(".")
+            if key:
+                found.append((tag, key))
+    return found
+
+
+def _path(tag: str, key: str) -> str:
+    return os.path.join(_DIRECTORY, f"{_MEMORY}{tag}.{key}")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from wirt.errors import Conflict, NotFound
+from wirt.errors import Conflict, NotFound, Unsupported
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
@@ -20,6 +20,16 @@ def add_forward(context: Context, name: str, forward: Forward) -> Guest:
     """
     with guests.held(context, name) as guest:
         next_state(guest.state, "set", guest.name)
+        if (
+            forward.address
+            and ":" in forward.address
+            and not context.approach(guest.approach).needs.ipv6
+        ):
+            raise Unsupported(
+                f"ports of {forward.address} cannot lead to guest {guest.name}: the kernel of approach "
+                f"{guest.approach} has no IPv6",
+                hint="name an IPv4 address of the node's or leave it out",
+            )
         after = msgspec.structs.replace(guest, forwards=(*guest.forwards, forward))
         # Two commands for two guests may want the same port: the intent of the first is there before the second looks.
         with context.network_lock():

@@ -7,6 +7,7 @@ from wirt.host import process
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest
 from wirt.model.presence import Presence
+from wirt.ops.bridges import network_of
 from wirt.ops.context import Context
 
 _SETTING = "outbound"
@@ -66,7 +67,7 @@ def recover(context: Context) -> None:
 
 def admit(context: Context, guest: Guest) -> None:
     """Lead ports to a guest, and to all others that run if somebody flushed the node's rules."""
-    forwards = {**_running(context), guest.address: guest.forwards}
+    forwards = {**_running(context), **_leading(context, guest, guest.forwards)}
     context.gateway().open(
         forwards, outbound=outbound(context).is_wanted, proxied=_proxied(context, guest)
     )
@@ -76,32 +77,38 @@ def withdraw(context: Context, guest: Guest, forwards: Sequence[Forward]) -> Non
     """Lead these ports of a guest nowhere."""
     wanted = outbound(context).is_wanted
     proxied = _proxied(context, guest)
-    context.gateway().withdraw({guest.address: forwards}, outbound=wanted, proxied=proxied)
+    leading = _leading(context, guest, forwards)
+    context.gateway().withdraw(leading, outbound=wanted, proxied=proxied)
 
 
-def _running(context: Context) -> dict[str, tuple[Forward, ...]]:
+def _running(context: Context) -> dict[str, Sequence[Forward]]:
     """Return what leads to the guests that run. Where a command is at it, that looks after the guest's own."""
     busy = {intent.guest.id for intent in context.store.intents()}
     return {
-        guest.address: guest.forwards
+        address: forwards
         for guest in context.store.guests()
         if guest.forwards and guest.id not in busy and _runs(guest)
+        for address, forwards in _leading(context, guest, guest.forwards).items()
     }
 
 
+def _leading(
+    context: Context, guest: Guest, forwards: Sequence[Forward]
+) -> dict[str, Sequence[Forward]]:
+    """Return what leads to a guest, by its IPv4 address and by the IPv6 address that follows from it, if it has that."""
+    needs = context.approach(guest.approach).needs
+    nic = network_of(context, guest.card).nic(guest.id, guest.card, needs.nic, ipv6=needs.ipv6)
+    six = next((one.partition("/")[0] for one in nic.addresses if ":" in one), None)
+    return {guest.address: forwards, **({six: forwards} if six else {})}
+
+
 def _proxied(context: Context, guest: Guest | None) -> list[str]:
-    """Return the IPv4 addresses that the node answers for on its other networks: those of guests that run, and of one more."""
+    """Return the addresses that the node answers for on its other networks: those of guests that run, and of one more."""
     busy = {intent.guest.id for intent in context.store.intents()}
     found = [one for one in context.store.guests() if one.id not in busy and _runs(one)]
     if guest is not None:
         found = [*(one for one in found if one.id != guest.id), guest]
-    return [
-        address
-        for one in found
-        if one.is_proxied
-        for address in one.card.addresses
-        if ":" not in address
-    ]
+    return [address for one in found if one.is_proxied for address in one.card.addresses]
 
 
 def _runs(guest: Guest) -> bool:
