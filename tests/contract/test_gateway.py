@@ -1,6 +1,7 @@
 """What every gateway promises, asked of the fake and of the kernel's, on a node with a network of the test's own."""
 
 import secrets
+import subprocess
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from tests import netns
 
 from wirt.errors import Conflict
+from wirt.host import links
 from wirt.model.forward import parse_forward
 from wirt.model.presence import Presence
 from wirt.network.base import Gateway, Network
@@ -122,3 +124,34 @@ def test_other_homes_port_is_not_free(own_network: None) -> None:
         (text, f"port {port} of this node is forwarded to a guest of another home")
         for text, port in (("8080", 8080), ("80", 80), ("192.0.2.2:80:80", 80))
     ]
+
+
+def test_ipv6_of_a_kernel_with_one_switch_for_all_is_put_back_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(links, "forwards_ipv6_singly", lambda: False)
+    tags = ["".join(secrets.choice("qxz") for _ in range(4)) for _ in range(2)]
+    subprocess.run(["ip", "address", "add", "2001:db8:7::1/64", "dev", "eth0", "nodad"], check=True)
+    root = Path("/proc/sys/net/ipv6/conf")
+    switches = [root / "all/forwarding", root / "eth0/accept_ra"]
+    pairs = [(BridgeNetwork(tag, SUBNET), NftGateway(tag, SUBNET)) for tag in tags]
+    seen = []
+
+    def look() -> None:
+        seen.append([switch.read_text().strip() for switch in switches])
+
+    look()
+    for network, gateway in pairs:
+        network.ensure_up()
+        gateway.open({}, outbound=True)
+        look()
+        network.ensure_up()
+    names = pairs[0][1].look().switched
+    for network, gateway in pairs:
+        gateway.close()
+        look()
+        network.remove()
+    subprocess.run(["ip", "address", "del", "2001:db8:7::1/64", "dev", "eth0"], check=True)
+
+    assert seen == [["0", "1"], ["1", "2"], ["1", "2"], ["1", "2"], ["0", "1"]]
+    assert names == ["all", "eth0"]
