@@ -66,6 +66,37 @@ def test_two_imported_runs_are_compared(home: HomeUnderTest) -> None:
     assert ratios["whetstone"] == pytest.approx(0.893, abs=0.001)
 
 
+def test_runs_with_nothing_in_common_say_what_they_have(home: HomeUnderTest) -> None:
+    web = bring_in(home, "siege.json", "siege")
+    unix = bring_in(home, "unixbench-5.1.3.txt", "unixbench")
+    done = home.wirt("results", "compare", web, unix, status=0)
+
+    assert done.stdout == ""
+    assert done.stderr.startswith(
+        f"note: the runs have nothing in common: {web} has http/apache/host/1; {unix} has unix/"
+    )
+    assert "The runs are of Siege and UnixBench 5.1.3, which need not do or count" in done.stderr
+
+
+def test_index_of_an_imported_report_is_by_its_own_version(home: HomeUnderTest) -> None:
+    run = bring_in(home, "unixbench-5.1.3.txt", "unixbench")
+    page = home.wirt("report", run, "--format", "md", "--output", "-", status=0).stdout
+
+    assert "UnixBench 5.1 and later" in page
+    assert "UnixBench 4.1.0" not in page
+
+
+def test_figure_beyond_all_machines_is_not_imported(home: HomeUnderTest, tmp_path: Path) -> None:
+    file = tmp_path / "siege.json"
+    text = (IMPORTS / "siege.json").read_text()
+    file.write_text(text.replace("1802.87", "1e400"))
+    done = home.wirt("results", "import", str(file), "--from", "siege")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"wirt: {file}: no program can have measured this: ")
+    assert json.loads(home.wirt("results", "list", "--json", status=0).stdout) == []
+
+
 @pytest.mark.parametrize(
     ("fmt", "start"), [("html", b"<!DOCTYPE"), ("md", b"# "), ("pdf", b"%PDF")]
 )

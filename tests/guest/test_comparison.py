@@ -19,6 +19,7 @@ from wirt.bench import results
 from wirt.bench.sample import HOST, HOST_AGAIN, Run
 from wirt.bench.spending import harness_of
 from wirt.bench.subject import HOST_HTTP_PORT
+from wirt.host.process import find_by_argument
 
 TESTS = ["--test", "pipe", "--test", "dhry2reg", "--seconds", "0.2"]
 APPROACHES = ["chroot", "lxc", "uml", "qemu"]
@@ -114,7 +115,9 @@ def test_comparison_keeps_all_figures_of_siege_for_each_server_and_in_sum(
         assert len(servers) == 2
         assert total["transactions"] == sum(one["transactions"] for one in servers)
         assert total["availability"] == 100.0
-        assert sample.value == total["transaction_rate"] > 0
+        longest = max(one["elapsed_time"] for one in servers)
+        assert sample.value == total["transactions"] / longest > 0
+        assert sample.value <= total["transaction_rate"] * 1.01  # Siege rounds its own rates
 
 
 def test_comparison_is_reported_and_leaves_nothing(light_home: HomeUnderTest) -> None:
@@ -180,6 +183,35 @@ def test_comparison_interrupted_while_siege_is_at_work_ends_at_once_and_leaves_n
     assert time.monotonic() - began < 20
     assert guest_home.guests() == []
     assert left_of(guest_home) == []
+
+
+def test_comparison_killed_while_siege_is_at_work_takes_siege_along(
+    guest_home: HomeUnderTest,
+) -> None:
+    before = set(Path("/tmp").glob("wirt-*"))
+    process = guest_home.spawn(
+        "compare", "-a", "lxc", "--suite", "http", "--guests", "1", "--seconds", "100"
+    )
+    try:
+        wait_for_sample(guest_home)
+        wait_for_besiegers(guest_home, wanted=True)
+    finally:
+        process.kill()
+        process.communicate(timeout=SECONDS)
+
+    wait_for_besiegers(guest_home, wanted=False)
+    guest_home.wirt("list", status=0)
+    assert set(Path("/tmp").glob("wirt-*")) == before
+    assert guest_home.guests() == []
+    assert left_of(guest_home) == []
+
+
+def wait_for_besiegers(home: HomeUnderTest, *, wanted: bool) -> None:
+    """Wait until some Siege, or none, runs with the home's configuration."""
+    deadline = time.monotonic() + SECONDS
+    while bool(find_by_argument(f"--rc={home.home.siege}/siegerc")) is not wanted:
+        assert time.monotonic() < deadline, "Siege " + ("never began" if wanted else "goes on")
+        time.sleep(0.05)
 
 
 def test_web_server_of_the_host_whose_port_is_taken_is_a_failure_that_says_so(

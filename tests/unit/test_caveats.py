@@ -96,7 +96,7 @@ def test_environment_that_is_not_known_warns_of_nothing(environment: dict[str, A
 
 def test_interrupted_run_says_how_to_go_on() -> None:
     assert warnings(run(CALM, finished=False)) == [
-        "The run was interrupted and its figures are incomplete; "
+        "The run has not come to its end, so its figures are incomplete; if nobody is measuring it, "
         "wirt compare --resume 20260101-1200 continues it."
     ]
 
@@ -229,6 +229,15 @@ def test_outlier_is_named_and_kept() -> None:
 
 def test_pair_of_runs_alike_warns_of_nothing() -> None:
     assert caveats.of_pair(header(), header(run="b", seed=1)) == []
+
+
+def test_pair_of_runs_by_different_programs_says_so() -> None:
+    a = header(environment={"imported_from": "UnixBench 4.1.0"})
+    b = header(environment={"imported_from": "UnixBench 5.1.3"})
+
+    assert caveats.of_pair(a, b) == [
+        "The runs are of UnixBench 4.1.0 and UnixBench 5.1.3, which need not do or count the same."
+    ]
 
 
 def test_pair_of_runs_unlike_names_every_difference() -> None:

@@ -43,6 +43,53 @@ def test_layers_are_as_the_design_draws_them() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+ABOVE = {"ops", "bench", "cli", "dialects", "console"}
+BELOW = {"approaches", "storage", "network", "state", "transport"}
+PORTS = {
+    "wirt.approaches.base",
+    "wirt.approaches.cardpowers",
+    "wirt.approaches.faults",
+    "wirt.approaches.registry",
+    "wirt.approaches.stalling",
+    "wirt.network.base",
+    "wirt.state.base",
+    "wirt.storage.arriving",
+    "wirt.storage.base",
+    "wirt.storage.diskimages",
+    "wirt.storage.imageroots",
+    "wirt.storage.nodedisks",
+    "wirt.storage.ova",
+    "wirt.storage.ownthings",
+    "wirt.storage.powers",
+    "wirt.storage.rootimage",
+    "wirt.storage.specs",
+    "wirt.storage.tarread",
+    "wirt.storage.ubdlayer",
+    "wirt.transport.base",
+    "wirt.transport.machine",
+    "wirt.transport.wire",
+}
+"""What verbs, measuring and front ends may know of the adapters' floor: ports and their powers, and formats of files."""
+
+
+def test_nobody_above_knows_an_adapter() -> None:
+    """The contract names adapters; this one finds those that it does not name."""
+    graph = grimp.build_graph("wirt", exclude_type_checking_imports=True, cache_dir=None)
+
+    def stands_in(module: str, floors: set[str]) -> bool:
+        return bool(floors.intersection(module.split(".")[1:2]))
+
+    wrong = [
+        (one, found)
+        for one in sorted(graph.modules)
+        if stands_in(one, ABOVE)
+        for found in sorted(graph.find_modules_directly_imported_by(one))
+        if stands_in(found, BELOW) and found not in PORTS
+    ]
+
+    assert wrong == []
+
+
 def test_no_modules_go_round_in_a_circle() -> None:
     """An import within a function counts too: it is there for speed, never to break a circle."""
     graph = grimp.build_graph("wirt", exclude_type_checking_imports=True, cache_dir=None)

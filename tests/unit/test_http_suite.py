@@ -29,6 +29,14 @@ def test_warm_up_of_a_server_that_never_keeps_its_pace_ends() -> None:
     assert len(looks) == 7
 
 
+def test_rate_of_one_server_is_what_siege_says_and_of_several_what_all_answered() -> None:
+    one = measured.siege(transactions=1000, elapsed_time=10.0, transaction_rate=100.1)
+    slow = measured.siege(transactions=1000, elapsed_time=20.0, transaction_rate=50.0)
+
+    assert http.rate_of({"servers": [one]}) == 100.1
+    assert http.rate_of({"servers": [one, slow]}) == 100
+
+
 def test_requests_are_those_that_each_server_manages_in_the_time() -> None:
     servers = [
         measured.siege(transactions=1000, elapsed_time=2.0),

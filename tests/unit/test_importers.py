@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from wirt.bench.importers.siege import (
     import_siege,
     parse_siege_json,
     parse_siege_text,
+    rate_together,
     response_seconds,
     sum_servers,
 )
@@ -170,6 +172,23 @@ def test_parse_siege_text_with_milliseconds_turns_them_into_seconds() -> None:
     assert parse_siege_text(text)["response_time"] == pytest.approx(0.0015)
 
 
+def test_parse_siege_text_of_an_old_siege_turns_bytes_into_its_megabytes() -> None:
+    text = read("siege.txt")
+    old = re.sub(r"(Data transferred:\s+)\S+\s+MB", r"\g<1>4273708 bytes", text)
+
+    assert old != text
+    assert parse_siege_text(old)["data_transferred"] == pytest.approx(4.273708)
+
+
+def test_parse_siege_text_in_a_unit_that_siege_has_not_is_refused() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_siege_text(read("siege.txt").replace(" trans/sec", " furlongs"))
+
+    assert str(caught.value).startswith(
+        "this is not the output of Siege: Transaction rate is in 'furlongs'; it can be in ms, "
+    )
+
+
 def test_parse_siege_text_cut_short_names_what_is_missing() -> None:
     text = read("siege.txt").split("Concurrency")[0]
 
@@ -211,6 +230,25 @@ def test_sum_servers_adds_what_table_3_1_adds() -> None:
     assert total["elapsed_time"] == 10
     assert total["longest_transaction"] == 0.7
     assert total["shortest_transaction"] == 0.01
+
+
+def test_rate_together_is_what_all_answered_until_the_last_was_done() -> None:
+    """Their own rates, 100 and 50 a second, held together for half of the time only."""
+    servers = [
+        siege(transactions=1000, elapsed_time=10.0, transaction_rate=100.0),
+        siege(transactions=1000, elapsed_time=20.0, transaction_rate=50.0),
+    ]
+
+    assert rate_together(servers) == 100
+
+
+def test_rate_together_of_a_time_too_short_for_the_clock_of_siege_is_none() -> None:
+    assert rate_together([siege(elapsed_time=0.0)]) == 0
+
+
+def test_rate_together_of_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="no servers"):
+        rate_together([])
 
 
 def test_sum_servers_of_none_is_refused() -> None:

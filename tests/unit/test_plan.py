@@ -98,7 +98,14 @@ def test_cells_with_tests_blocks_and_seconds_of_their_own_take_these() -> None:
     [
         ({"suites": ("disk",)}, "there is no suite 'disk'; choose one of unix, http, lifecycle"),
         ({"tests": ("pope",)}, f"there is no test 'pope'; choose one of {', '.join(WORKLOADS)}"),
-        ({"seconds": 0.0}, "a pass of 0 s measures nothing; ask for 100ms or more"),
+        (
+            {"seconds": 7200.0},
+            "a pass cannot take 7200 s; ask for 10ms to 1h; 100ms or more say something",
+        ),
+        (
+            {"seconds": 0.0},
+            "a pass cannot take 0 s; ask for 10ms to 1h; 100ms or more say something",
+        ),
     ],
 )
 def test_cells_that_cannot_be_are_refused(wish: dict[str, Any], message: str) -> None:

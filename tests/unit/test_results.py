@@ -452,5 +452,17 @@ def test_list_runs_is_in_order_of_time_with_the_unreadable_ones(home: Path) -> N
     assert second.profile == "quick"
 
 
+def test_list_runs_says_which_is_being_measured_and_resume_passes_it_over(home: Path) -> None:
+    path = home / "20260101-1200" / "run.jsonl"
+    with RunWriter.create(path, header()):
+        (measured,) = results.list_runs(home)
+        with pytest.raises(NotFound):
+            results.find_interrupted(home)
+    (left,) = results.list_runs(home)
+
+    assert (measured.running, left.running) == (True, False)
+    assert results.find_interrupted(home) == "20260101-1200"
+
+
 def test_list_runs_of_a_new_home_is_empty(home: Path) -> None:
     assert results.list_runs(home) == []

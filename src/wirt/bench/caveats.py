@@ -119,7 +119,7 @@ def of_figures(
         )
     elif run.finish is None:
         found.append(
-            "The run was interrupted and its figures are incomplete; "
+            "The run has not come to its end, so its figures are incomplete; if nobody is measuring it, "
             f"wirt compare --resume {run.header.run} continues it."
         )
     found += [
@@ -198,6 +198,11 @@ def of_pair(a: Header, b: Header) -> list[str]:
         found.append(
             f"The runs used different binaries of {_listed(changed)}, so a difference may be the "
             "compiler's."
+        )
+    makers = [h.environment.get("imported_from") or "Wirt" for h in (a, b)]
+    if makers[0] != makers[1]:
+        found.append(
+            f"The runs are of {makers[0]} and {makers[1]}, which need not do or count the same."
         )
     cpus = [(h.environment.get("cpu") or {}).get("model") for h in (a, b)]
     if None not in cpus and cpus[0] != cpus[1]:

@@ -228,8 +228,9 @@ def _indices(run: Run, series: Series) -> list[Index]:
                 _host_index(series, wanted, group, subject, copies, seed=run.header.seed)
                 for subject in subjects
             ]
+    rules = unixbench.rules_for(run.header.environment.get("imported_from"))
     for copies in settings:
-        for rule in unixbench.RULES:
+        for rule in rules:
             found += [_rule_index(run.samples, rule, subject, copies) for subject in subjects]
     return [index for index in found if index is not None]
 

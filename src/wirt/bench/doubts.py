@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from wirt.bench.importers.siege import FIELDS as SIEGE_FIELDS
-from wirt.bench.sample import BlockEnd, Effort, Failure, Finish, Header, Record, Sample
+from wirt.bench.sample import BlockEnd, Effort, Failure, Finish, Header, Record, Run, Sample
+from wirt.errors import InvalidInput
 
 _LARGEST = 1e18
 """No machine does as much in a second, and what figures are multiplied into stays a number."""
@@ -52,6 +53,18 @@ class _Detail(msgspec.Struct, frozen=True, kw_only=True):
 
     counts: list[float] = []
     sum: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+
+
+def check_run(run: Run) -> None:
+    """Refuse a run that could be kept, but not read again.
+
+    Raises:
+        InvalidInput: it has what no run can have.
+    """
+    records: list[Record] = [run.header, *run.samples]
+    for record in records:
+        if wrong := find_wrong(record, run.header):
+            raise InvalidInput(f"no program can have measured this: {wrong}")
 
 
 def find_wrong(record: Record, header: Header) -> str | None:

@@ -15,6 +15,10 @@ SUITES = ("unix", "http", lifecycle.SUITE)
 """All that there are; what a profile takes of itself is the profile's."""
 
 
+SHORTEST_PASS, LONGEST_PASS = 0.01, 3600.0
+"""Seconds that the workloads take for the length of a pass; the shorter is also the tick of Siege's clock."""
+
+
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """How thoroughly to measure."""
 
@@ -126,8 +130,11 @@ def build_cells(
             f"test {tests[0]} is of suite unix, which is not asked for",
             hint="leave --test or --suite out, or add --suite unix",
         )
-    if seconds is not None and seconds <= 0:
-        raise InvalidInput("a pass of 0 s measures nothing", hint="ask for 100ms or more")
+    if seconds is not None and not SHORTEST_PASS <= seconds <= LONGEST_PASS:
+        raise InvalidInput(
+            f"a pass cannot take {seconds:g} s",
+            hint="ask for 10ms to 1h; 100ms or more say something",
+        )
     cells: list[Planned] = []
     if "unix" in suites:
         numbers = (1, cpus) if profile.all_cpus and cpus > 1 else (1,)

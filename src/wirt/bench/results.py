@@ -69,6 +69,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """Measured passes, warm-up not counted."""
     failures: int = 0
     complete: bool = False
+    running: bool = False
+    """True while a command measures it."""
     problem: str | None = None
     """Why the file cannot be read; the other fields are empty then."""
 
@@ -277,7 +279,8 @@ def find_interrupted(results: Path) -> str:
     for path in results.glob(f"*/{FILE_NAME}"):
         with suppress(Error):
             run, _ = _parse(path, _read(path))
-            if run.finish is None and not run.header.is_imported:
+            unfinished = run.finish is None and not run.header.is_imported
+            if unfinished and not _is_being_measured(path):
                 found.append((run.header.started, path.parent.name))
     if not found:
         raise NotFound(
@@ -312,7 +315,23 @@ def _summary(path: Path) -> Summary:
         samples=len(measured),
         failures=len(run.failures),
         complete=run.finish is not None,
+        running=run.finish is None and _is_being_measured(path),
     )
+
+
+def _is_being_measured(path: Path) -> bool:
+    """Say whether some command holds the lock of a run's file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _read(path: Path) -> bytes:

@@ -340,7 +340,7 @@ class Runner:
             block=self._block,
             order=len(self._run.samples),
             phase=phase,
-            value=figures["sum"]["transaction_rate"],
+            value=http.rate_of(figures),
             unit=http.UNIT,
             seconds=figures["sum"]["elapsed_time"],
             host_seconds=None,

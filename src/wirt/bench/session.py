@@ -127,7 +127,7 @@ def _measure(
         writer,
         run,
         make_subject=partial(make_subject, context, definition),
-        load=http.load_with_siege,
+        load=partial(http.load_with_siege, context.home.siege),
         show=show,
     )
     try:

@@ -28,6 +28,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     label: str
+    version: str
+    """How the versions of UnixBench that have it begin."""
     members: tuple[str, ...]
     """Test ids, all of them wanted; with one missing the index is partial."""
     score: Callable[[Sequence[Pass]], float]
@@ -61,12 +63,14 @@ def score_5(passes: Sequence[Pass]) -> float:
 RULES = (
     Rule(
         name="unixbench-4.1",
+        version="4.",
         label="UnixBench 4.1.0 with all 11 items: every pass counts, George = 10",
         members=INDEX_4_1,
         score=score_41,
     ),
     Rule(
         name="unixbench-4.1 (10 items)",
+        version="4.",
         label=(
             "UnixBench 4.1.0 as in most published reports: without context1, every pass counts, "
             "George = 10"
@@ -76,11 +80,25 @@ RULES = (
     ),
     Rule(
         name="unixbench-5",
+        version="5.",
         label="UnixBench 5.1 and later, 12 items: the worst third of passes discarded, George = 10",
         members=INDEX_5,
         score=score_5,
     ),
 )
+
+
+def rules_for(source: str | None) -> tuple[Rule, ...]:
+    """Return the rules that figures from a source can be put through.
+
+    Args:
+        source: the program that took them, such as "UnixBench 5.1.3", whose report has figures to which its own rule
+            has been applied already; None for passes of Wirt's own, which suit every rule.
+    """
+    if source is None:
+        return RULES
+    version = source.rpartition(" ")[2]
+    return tuple(rule for rule in RULES if version.startswith(rule.version))
 
 
 def index_of(test: str, figure: float) -> float:

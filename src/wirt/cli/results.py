@@ -9,7 +9,8 @@ import msgspec
 from wirt import __version__, app
 from wirt.bench import export
 from wirt.bench.analysis import Result, Verdict
-from wirt.bench.compare import analyse, compare_runs
+from wirt.bench.compare import Comparison, analyse, compare_runs
+from wirt.bench.doubts import check_run
 from wirt.bench.importers.imported import Origin
 from wirt.bench.report.wording import count, figure
 from wirt.bench.results import (
@@ -26,6 +27,8 @@ from wirt.console import output
 from wirt.errors import InvalidInput
 from wirt.host import files
 from wirt.model.names import check_name
+
+_SHOWN_CELLS = 4
 
 
 @click.group()
@@ -52,13 +55,14 @@ def list_results(as_json: bool) -> None:
             if one.started is None
             else time.strftime("%Y-%m-%d %H:%M", time.localtime(one.started)),
             str(one.samples),
-            one.problem or _state(one),
+            "unreadable" if one.problem else _state(one),
             " ".join(one.subjects),
         )
         for one in found
     ]
     heads = ("RUN", "PROFILE", "STARTED", "SAMPLES", "STATE", "SUBJECTS")
     output.say(output.columns(heads, rows, right=("SAMPLES",)))
+    _note([f"{one.run}: {one.problem}" for one in found if one.problem])
 
 
 @results.command()
@@ -84,7 +88,10 @@ def compare(run: str, other: str, as_json: bool) -> None:
     if as_json:
         output.say(export.render_comparison_json(comparison))
         return
-    output.say(_table(comparison.results))
+    if comparison.results:
+        output.say(_table(comparison.results))
+    else:
+        _note([_nothing_shared(comparison)])
     _note(comparison.warnings)
 
 
@@ -141,6 +148,7 @@ def import_run(file: str, tool: str, subject: str) -> None:
     origin = Origin(run=run_id, wirt=__version__, at=started, subject=subject)
     try:
         run = import_unixbench(text, origin) if tool == "unixbench" else import_siege(text, origin)
+        check_run(run)
     except InvalidInput as error:
         raise InvalidInput(f"{file}: {error.message}", hint=error.hint) from error
     write_run(run_path(_directory(), run_id), run)
@@ -150,7 +158,22 @@ def import_run(file: str, tool: str, subject: str) -> None:
 def _state(summary: Summary) -> str:
     if summary.complete:
         return "complete"
+    if summary.running:
+        return "running"
     return "cut short" if summary.profile == IMPORTED else "interrupted"
+
+
+def _nothing_shared(comparison: Comparison) -> str:
+    """Return what two runs have that the other has not, so that a person sees what to ask for instead."""
+    of_a, of_b = (
+        ", ".join(cells[:_SHOWN_CELLS]) + (", ..." if len(cells) > _SHOWN_CELLS else "")
+        or "nothing"
+        for cells in (comparison.only_a, comparison.only_b)
+    )
+    return (
+        f"the runs have nothing in common: {comparison.run_a} has {of_a}; {comparison.run_b} has {of_b}. "
+        "What was imported can be given another name: wirt results import --subject NAME"
+    )
 
 
 def _note(warnings: list[str]) -> None:

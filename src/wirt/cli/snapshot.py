@@ -96,7 +96,7 @@ def mount(guest: str, name: str) -> None:
 @click.argument("guest")
 @click.argument("name")
 def unmount(guest: str, name: str) -> None:
-    """Undo ``wirt snapshot mount``."""
+    """Undo what wirt snapshot mount did."""
     with app.open_context() as context:
         verbs.unmount_snapshot(context, guest, name)
     output.say(f"snapshot {name} of guest {guest} unmounted")

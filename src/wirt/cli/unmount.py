@@ -11,7 +11,7 @@ from wirt.ops.mount import unmount as unmount_guest
 @click.argument("name")
 @click.option("-f", "--force", is_flag=True, help="Take it away from processes that use it, too.")
 def unmount(name: str, force: bool) -> None:
-    """Undo ``wirt mount``."""
+    """Undo what wirt mount did."""
     with app.open_context() as context:
         guest = unmount_guest(context, name, force=force)
     output.say(f"guest {guest.name} unmounted")

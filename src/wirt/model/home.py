@@ -65,6 +65,11 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
         """Return the directory of a running guest's sockets and configuration."""
         return f"{self.run}/guests/{guest_id}"
 
+    @property
+    def siege(self) -> str:
+        """Return the directory that Siege takes for a person's home while it measures."""
+        return f"{self.run}/siege"
+
     def lock(self, name: str) -> str:
         """Return the path of a lock."""
         return f"{self.run}/locks/{name}"

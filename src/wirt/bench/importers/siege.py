@@ -31,6 +31,13 @@ HTTP_TEST = "apache"
 
 _OBJECT = re.compile(r"\{[^{}]*\}")
 _LINE = re.compile(r"^\s*([A-Z][a-z]+(?: [a-z]+)?):\s+(\d+(?:\.\d+)?)[ \t]*(\S*)", re.MULTILINE)
+_UNITS = {
+    "ms": 1e-3,
+    "bytes": 1e-6,
+    "bytes/sec": 1e-6,
+    **dict.fromkeys(("", "%", "hits", "sec", "secs", "MB", "MB/sec", "trans/sec"), 1.0),
+}
+"""What a figure in each unit that Siege has printed is to be multiplied by. MB are its 10^6 bytes before 4.1."""
 
 
 def parse_siege_json(text: str) -> dict[str, float]:
@@ -56,7 +63,15 @@ def parse_siege_text(text: str) -> dict[str, float]:
     """
     figures: dict[str, float] = {}
     for name, number, unit in _LINE.findall(text):
-        figures[name.lower().replace(" ", "_")] = float(number) / (1000 if unit == "ms" else 1)
+        field = name.lower().replace(" ", "_")
+        if field not in FIELDS:
+            continue
+        if unit not in _UNITS:
+            raise InvalidInput(
+                f"this is not the output of Siege: {name} is in {unit!r}",
+                hint=f"it can be in {', '.join(filter(None, _UNITS))}",
+            )
+        figures[field] = float(number) * _UNITS[unit]
     missing = [name for name in FIELDS if name not in figures]
     if missing:
         raise InvalidInput(
@@ -99,6 +114,23 @@ def sum_servers(servers: Sequence[dict[str, float]]) -> dict[str, float]:
         "longest_transaction": max(figures["longest_transaction"] for figures in servers),
         "shortest_transaction": min(figures["shortest_transaction"] for figures in servers),
     }
+
+
+def rate_together(servers: Sequence[dict[str, float]]) -> float:
+    """Return the transactions a second of several servers while all of them were loaded, or some still were.
+
+    Table 3.1 adds the servers' own rates. But those that are done early leave the others nearly alone: a sum of rates
+    that did not hold at one time says more than the machine ever did (by 2 to 14 % of three to ten servers).
+
+    Raises:
+        ValueError: there is no server.
+    """
+    if not servers:
+        raise ValueError("no servers")
+    longest = max(figures["elapsed_time"] for figures in servers)
+    if longest <= 0:
+        return 0.0
+    return sum(figures["transactions"] for figures in servers) / longest
 
 
 def import_siege(text: str, origin: Origin) -> Run:
