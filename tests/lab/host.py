@@ -56,7 +56,7 @@ kexec -l /run/xen --command-line="xen $wanted dom0_mem=1536M,max:1536M console=c
 sync
 (sleep 1; exec kexec -e) </dev/null >/dev/null 2>&1 &
 """
-_XEN_SECONDS = 300.0
+_XEN_SECONDS = 600.0
 _XEN_IS_UP = "systemctl -q is-active xen && xl list && modprobe --all overlay btrfs loop"
 
 

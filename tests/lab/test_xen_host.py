@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from tests.lab.host import PROJECT, LabHost
+from tests.lab.host import PROJECT, PYTHON, LabHost
 
 from wirt.units import MIB
 
@@ -14,6 +14,18 @@ APPROACHES = ("xen", "xen-pvh")
 _PAGE = """
 import sys, urllib.request
 print(urllib.request.urlopen(f"http://{sys.argv[1]}/", timeout=60).read().decode(), end="")
+"""
+
+_UNTIL_IT_ANSWERS = (
+    f"for try in $(seq 9); do {PROJECT}/.venv/bin/wirt exec xenu-1 -- true && exit; done; exit 1"
+)
+_XM = "from wirt.dialects.xm.entry import xm; raise SystemExit(xm())"
+
+DOMAIN = """\
+name = "xenU_1"
+memory = 256
+vif = ['mac=00:16:3e:00:00:01, bridge=xenbr0']
+hostname = "xenU_1"
 """
 
 
@@ -42,6 +54,8 @@ def test_guest_is_a_domain_from_its_creation_to_its_end(xen_lab: LabHost, approa
     status = xen_lab.run(f"{PROJECT}/.venv/bin/wirt", "exec", "web", "--", "sh", "-c", "exit 7")
     system = xen_lab.wirt_inside("exec", "web", "--", "systemd-detect-virt")
     page = xen_lab.wirt_inside("exec", "web", "--", "cat", "/var/www/html/index.html")
+    # Its agent answers before all of its services are up.
+    xen_lab.wirt_inside("exec", "web", "--", "sh", "-c", _UNTIL_IT_SERVES)
     served = xen_lab.check("python3", "-c", _PAGE, shown["address"])
     before = memory_inside(xen_lab)
     xen_lab.wirt_inside("set", "web", "--memory", "512M", "--cpu-weight", "200")
@@ -89,6 +103,46 @@ def test_disks_are_put_in_and_taken_out(xen_lab: LabHost) -> None:
     assert domains(xen_lab) == []
     assert re.findall(r"console/\d+/1", xen_lab.check("xenstore-ls", "-f")) == []
 
+
+def test_xm_makes_domains_of_xen(xen_lab: LabHost) -> None:
+    def xm(*arguments: str) -> str:
+        return xen_lab.check(PYTHON, "-c", _XM, *arguments)
+
+    def seen() -> list[str]:
+        """Return what Xen itself says of the domain: memory, processors and state."""
+        return xen_lab.check("xl", "list", domains(xen_lab)[0]).splitlines()[1].split()[2:5]
+
+    xen_lab.check("/bin/sh", "-c", 'printf %s "$1" >/etc/xen/xenU_1', "sh", DOMAIN)
+    made = xm("create", "xenU_1")
+    listed = xm("list", "xenU_1").splitlines()[-1].split()[:4]
+    at_start = seen()[:2]
+    xen_lab.check("/bin/sh", "-c", _UNTIL_IT_ANSWERS, seconds=600)
+    xm("mem-set", "xenU_1", "200")
+    xm("sched-credit", "-d", "xenU_1", "-w", "512", "-c", "50")
+    share = xen_lab.check("xl", "sched-credit2", "-d", domains(xen_lab)[0]).splitlines()[-1]
+    xm("pause", "xenU_1")
+    memory, _, paused = seen()
+    xm("unpause", "xenU_1")
+    ended = xm("shutdown", "-w", "xenU_1")
+    left = domains(xen_lab)
+    xm("delete", "xenU_1")
+
+    assert made == 'Using config file "/etc/xen/xenU_1".\nStarted domain xenU_1\n'
+    assert listed == ["xenU_1", "1", "256", "1"]
+    assert at_start == ["256", "1"]
+    assert share.split()[-2:] == ["512", "50"]
+    assert (memory, paused[2]) == ("200", "p")
+    assert ended == "Domain xenU_1 terminated\n"
+    assert left == []
+
+
+_UNTIL_IT_SERVES = """
+for try in $(seq 600); do
+    systemctl -q is-active apache2 && exit 0
+    sleep 0.1
+done
+exit 1
+"""
 
 _UNTIL_IT_HAS = """
 for try in $(seq 600); do

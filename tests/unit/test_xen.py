@@ -340,6 +340,14 @@ def test_capability_says_what_stands_in_the_way(
     assert ask() == no("xen", "this hypervisor has no paravirtualized domains", "use xen-pvh")
 
 
+def test_domain_has_no_checkpoints() -> None:
+    assert Xen().probe_checkpoints() == no(
+        "xen",
+        "Xen would keep the memory of a domain, but not its line to the agent",
+        "run it under qemu or kvm for that",
+    )
+
+
 def test_limits_are_held_by_the_hypervisors_scheduler() -> None:
     found = Xen().probe_limits()
 

@@ -197,6 +197,14 @@ class Xen:
         """Return None: the guest's own kernel does that."""
         return None
 
+    def probe_checkpoints(self) -> Capability:
+        """Say no, and why."""
+        return no(
+            self.name,
+            "Xen would keep the memory of a domain, but not its line to the agent",
+            "run it under qemu or kvm for that",
+        )
+
     def grows_disks(self) -> Capability:
         """Say no: what serves the disk reads its size when it is put in."""
         return no(self.name, "a domain reads a disk's size when it gets it", "stop the guest")
