@@ -13,7 +13,7 @@ from pathlib import Path
 from wirt.approaches import enginegroup, guestcommand, ownkernel
 from wirt.approaches.base import Needs
 from wirt.approaches.xen import build, control, disks
-from wirt.errors import Error, Failed
+from wirt.errors import Error, Failed, Unsupported
 from wirt.host import files, process, run
 from wirt.host.run import SILENT, Streams
 from wirt.model.capability import Capability, no, yes
@@ -214,12 +214,13 @@ class Xen:
         return disks.path_in_guest(drive)
 
     def attach_disk(self, place: Place, drive: Drive) -> None:
-        """Have xl put it in."""
-        disks.attach(place.name, drive)
+        """Refuse it: on the Xen that this was tried on, the agent of a domain that got one was not heard any more."""
+        raise _disks_stay(drive)
 
     def detach_disk(self, place: Place, drive: Drive) -> None:
-        """Have xl take it out, which asks the guest's kernel."""
-        disks.detach(place.name, drive)
+        """Refuse it, unless it is not in."""
+        if self.probe_disk(place, drive) is not Presence.ABSENT:
+            raise _disks_stay(drive)
 
     def probe_disk(self, place: Place, drive: Drive) -> Presence:
         """Ask Xen's store."""
@@ -291,3 +292,10 @@ def _hypervisor_can() -> list[str]:
         return []
     found = [line.partition(":")[2] for line in said.splitlines() if line.startswith("virt_caps")]
     return found[0].split() if found else []
+
+
+def _disks_stay(drive: Drive) -> Unsupported:
+    return Unsupported(
+        f"disk {drive.name} cannot be put into a running domain of Xen's, or taken out of it",
+        hint="stop the guest first",
+    )
