@@ -217,6 +217,30 @@ def test_stopped_guest_goes_and_comes_back(pair: Pair) -> None:
     pair.here.wirt("start", "web", status=0)
 
 
+@pytest.mark.parametrize("pool", ["directory", "image"])
+def test_checkpoint_goes_along_and_is_gone_on_from_on_the_other_node(pair: Pair, pool: str) -> None:
+    pair.add()
+    pair.here.wirt("create", "web", "-t", TINY, "--pool", pool, "--disk", "64M", status=0)
+    pair.here.wirt("start", "web", status=0)
+    begin = (
+        "echo before >/root/file; setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $! >/root/pid"
+    )
+    pair.here.wirt("exec", "web", "--", "sh", "-c", begin, status=0)
+    pair.here.wirt("checkpoint", "web", "one", status=0)
+    pair.here.wirt("start", "web", status=0)
+    pair.here.wirt("exec", "web", "--", "sh", "-c", "echo after >/root/file", status=0)
+    said = pair.here.wirt("migrate", "web", "b", "--mode", "refresh", "--timeout", "1s", status=0)
+    listed = pair.on_b("snapshot", "list", "web")
+    now = pair.on_b("exec", "web", "--", "cat", "/root/file")
+    pair.on_b("resume", "web", "one", "--force")
+    alive = "cat /root/file; kill -0 $(cat /root/pid) && echo alive"
+
+    assert re.search(r"^send snapshots +\d+\.\d{3} +[1-9]", said.stdout, re.MULTILINE)
+    assert "one" in listed
+    assert now == "after\n"
+    assert pair.on_b("exec", "web", "--", "sh", "-c", alive) == "before\nalive\n"
+
+
 def test_template_that_is_not_there_goes_along(pair: Pair) -> None:
     os.unlink(pair.there.home.templates)
     pair.add()

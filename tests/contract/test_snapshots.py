@@ -15,10 +15,12 @@ from wirt.host import ext4, mount
 from wirt.model.ids import SHARED
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage
-from wirt.storage.base import HasSnapshots, Snapshots
+from wirt.storage.base import HasSnapshots, Portable, Snapshots
 from wirt.storage.fake import FakePool
 from wirt.storage.loopdisk import DISK
 from wirt.storage.lvm import LvmPool
+from wirt.storage.powers import Travelling
+from wirt.transport.program import rsync
 from wirt.units import GIB, MIB
 
 
@@ -133,6 +135,50 @@ def test_remove_of_the_guest_takes_its_snapshots_along_even_if_one_is_shown(
 
     assert os.listdir(made.directory) == []
     assert mount.mounts_below(made.directory) == []
+
+
+@only(WITH_SNAPSHOTS)
+def test_snapshot_that_has_been_sent_is_the_same_under_its_name(
+    made: Made, keeper: Snapshots
+) -> None:
+    if not isinstance(keeper, Travelling):
+        assert not isinstance(made.pool, Portable)
+        return
+    write(made, "etc/mark", "one")
+    keeper.take(GUEST, "one")
+    write(made, "etc/mark", "since")
+    write(made, "etc/more", "since")
+    place = made.pool.place(GUEST)
+    fresh = keeper.await_copy(GUEST, "two")
+    assert keeper.probe(GUEST, "two") is Presence.PARTIAL
+    # Whoever sends sends it again if the first time was cut short.
+    assert keeper.await_copy(GUEST, "two") == fresh
+    rsync(f"{place}/{keeper.part(GUEST, 'one')}", f"{place}/{fresh}", node="here", moving=False)
+    keeper.take_copy(made.form_path, GUEST, "two")
+    keeper.delete(GUEST, "one")
+    assert keeper.probe(GUEST, "two") is Presence.PRESENT
+    restore(made, keeper, "two")
+
+    assert (read(made, "etc/mark"), read(made, "etc/more")) == ("one", None)
+
+
+@only(["image-qcow2"])
+def test_snapshot_of_a_layer_that_has_been_sent_rests_on_this_nodes_image(
+    made: Made, tmp_path: Path
+) -> None:
+    made.clone()
+    assert isinstance(made.pool, HasSnapshots)
+    keeper, other = made.pool.snapshots(), tmp_path / "image"
+    assert isinstance(keeper, Travelling)
+    keeper.take(GUEST, "one")
+    other.write_bytes(Path(made.form_path).read_bytes())
+    place = made.pool.place(GUEST)
+    fresh = keeper.await_copy(GUEST, "two")
+    rsync(f"{place}/{keeper.part(GUEST, 'one')}", f"{place}/{fresh}", node="here", moving=False)
+    keeper.take_copy(str(other), GUEST, "two")
+    info = ["qemu-img", "info", f"{place}/{keeper.part(GUEST, 'two')}disk"]
+
+    assert f"backing file: {other}\n" in subprocess.check_output(info, text=True)
 
 
 @only(WITH_SNAPSHOTS)

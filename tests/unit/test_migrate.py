@@ -38,7 +38,6 @@ from wirt.ops.freeze import freeze
 from wirt.ops.migrate import MigrateRequest, abort, check, is_there
 from wirt.ops.networks import add_network, remove_network
 from wirt.ops.nodes import remove_node
-from wirt.ops.snapshot import create_snapshot
 from wirt.ops.start import start
 from wirt.ops.stop import stop
 from wirt.state.base import Intent
@@ -374,11 +373,6 @@ REFUSALS: dict[str, tuple[Callable[[Nodes], object], type[Error], str]] = {
         Conflict,
         "on node b: guest web cannot be guaranteed 2 CPUs: the node has 1.8 CPUs for guests, and others are "
         "guaranteed 0 CPUs; ask for at most 1.8 CPUs, or pass --force",
-    ),
-    "snapshots": (
-        lambda nodes: create_snapshot(nodes.context(), "web", "one"),
-        Unsupported,
-        "guest web has snapshots, which do not go along; delete them first: wirt snapshot list web",
     ),
     "disk-of-the-node": (
         lambda nodes: change(nodes, disks=(Disk(name="data", unit=1, source="/dev/vg0/data"),)),

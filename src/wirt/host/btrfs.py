@@ -35,6 +35,15 @@ def snapshot(source: str, target: str, *, read_only: bool = False) -> None:
     run.check(["btrfs", "subvolume", "snapshot", *kind, source, target])
 
 
+def make_read_only(volume: str) -> None:
+    """Let nobody write to a subvolume any more.
+
+    Raises:
+        Failed: the program could not.
+    """
+    run.check(["btrfs", "property", "set", "-ts", volume, "ro", "true"])
+
+
 def delete(volume: str) -> None:
     """Delete a subvolume with those inside it; no error if it is gone."""
     # A subvolume is deleted as a directory too (since Linux 4.18), inner ones with it; btrfs only does it faster, and it

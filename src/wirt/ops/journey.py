@@ -8,7 +8,7 @@ import msgspec
 from wirt.host import files
 from wirt.model.guest import Guest
 from wirt.model.migration import Mode, Stage
-from wirt.ops import images, moving
+from wirt.ops import baggage, images, moving
 from wirt.ops.bridges import networks_of
 from wirt.ops.context import Context
 from wirt.ops.protocol import Arrival
@@ -55,7 +55,8 @@ class Journey:
         arrival = Arrival(
             guest=guest,
             node=self.node,
-            bytes=sum(_disk_usage(f"{place}/{part}") for part in pool.parts(guest.id)),
+            bytes=sum(_disk_usage(f"{place}/{part}") for part in pool.parts(guest.id))
+            + baggage.measure(context, guest),
             subnet=context.gateway().look().subnet,
             networks=networks_of(context, guest),
             brings_template=self.brings_template,

@@ -19,7 +19,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.migration import Migration, Mode
 from wirt.network.base import Watch
-from wirt.ops import guests, handover, journal, live, moving
+from wirt.ops import baggage, guests, handover, journal, live, moving
 from wirt.ops.context import Context
 from wirt.ops.journey import Journey
 from wirt.ops.nodes import check_facts, find_node
@@ -80,7 +80,12 @@ def migrate(
                 journal.reached("migrate:after-receive")
                 if journey.machine is None:
                     progress("first copy")
-                    _copy(context, guest, link, room.root, journey)
+                    sent = _first_copy(context, guest, link, room.root, journey)
+                if guest.snapshots:
+                    progress("send snapshots")
+                    journey.note("send snapshots", baggage.send(context, guest, link, session))
+                if journey.machine is None and guest.state is State.RUNNING:
+                    _copy_again(context, guest, link, room.root, journey, sent)
             stopped = guest
             if journey.machine is not None:
                 progress("send")
@@ -200,11 +205,6 @@ def is_there(context: Context, name: str, node: str) -> bool:
 
 
 def _check_movable(context: Context, guest: Guest) -> None:
-    if guest.snapshots:
-        raise Unsupported(
-            f"guest {guest.name} has snapshots, which do not go along",
-            hint=f"delete them first: wirt snapshot list {guest.name}",
-        )
     for disk in guest.disks:
         if disk.source is not None:
             raise Unsupported(
@@ -227,6 +227,7 @@ def _check_movable(context: Context, guest: Guest) -> None:
             f"guest {guest.name} cannot go to another node: pool {guest.pool} gives no roots away",
             hint="pools of kind btrfs, directory and image do",
         )
+    baggage.check(context, guest)
 
 
 def _choose(context: Context, guest: Guest, wanted: Mode | None) -> tuple[Mode, str]:
@@ -288,12 +289,18 @@ def _send_template(
     journey.measure(context)
 
 
-def _copy(context: Context, guest: Guest, link: Link, place: str, journey: Journey) -> None:
-    """Send the root; of a running guest again, until there is little left to send or no end to it."""
-    is_running = guest.state is State.RUNNING
-    sent = _send(context, guest, link, place, moving=is_running)
+def _first_copy(context: Context, guest: Guest, link: Link, place: str, journey: Journey) -> int:
+    """Send the root, and return the bytes that went over."""
+    sent = _send(context, guest, link, place, moving=guest.state is State.RUNNING)
     journey.note("first copy", sent)
-    for _ in range(_MOST_COPIES - 1 if is_running else 0):
+    return sent
+
+
+def _copy_again(
+    context: Context, guest: Guest, link: Link, place: str, journey: Journey, sent: int
+) -> None:
+    """Send the root of a running guest again, until there is little left to send or no end to it."""
+    for _ in range(_MOST_COPIES - 1):
         before, sent = sent, _send(context, guest, link, place, moving=True)
         journey.note("copy again", sent)
         if sent <= _SETTLED_BYTES or sent > before / 2:

@@ -5,7 +5,7 @@ import msgspec
 from wirt.model.card import PrivateNetwork
 from wirt.model.guest import Guest
 
-VERSION = 2
+VERSION = 3
 """Of what follows. Both sides must have the same."""
 
 
@@ -27,7 +27,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     node: str
     """What the node that is asked is called by the one that asks."""
     bytes: int
-    """What its root takes on disk."""
+    """What its root and its snapshots take on disk."""
     subnet: str
     networks: tuple[PrivateNetwork, ...] = ()
     """The private ones that it has cards on."""
@@ -49,7 +49,7 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer to "receive": where what comes is put."""
+    """The answer to "receive", and to "snapshot" (the name of one that comes then): where what comes is put."""
 
     root: str
     memory: str | None

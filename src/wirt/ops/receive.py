@@ -19,7 +19,7 @@ from wirt.model.ids import free_range
 from wirt.model.limits import check_limits
 from wirt.model.presence import Presence
 from wirt.network.base import Watch
-from wirt.ops import images, journal, live, moving
+from wirt.ops import baggage, images, journal, live, moving
 from wirt.ops.admission import check_guarantees
 from wirt.ops.bridges import list_networks
 from wirt.ops.checkpointing import to_resume
@@ -69,6 +69,8 @@ class Receiver:
             "template": lambda question: self._await_template(_read(question, Version)),
             "template-here": lambda question: self._take_template(_read(question, Version)),
             "receive": lambda question: self._receive(_read(question, Arrival)),
+            "snapshot": lambda question: self._await_snapshot(_read(question, str)),
+            "snapshot-here": lambda question: self._take_snapshot(_read(question, str)),
             "await": lambda question: self._await(_read(question, str)),
             "take": lambda question: self._take(is_started=_read(question, Take).is_started),
             "ready": lambda question: self._wait(),
@@ -129,6 +131,7 @@ class Receiver:
         _check_pool(context, arrival, here)
         if arrival.kernel is not None:
             _check_live(context, guest, arrival.kernel, here)
+        baggage.check_ids(context, guest, here)
         if arrival.machine is not None:
             _check_machine(context, guest, arrival.machine, here)
         if arrival.subnet != self._subnet():
@@ -184,11 +187,22 @@ class Receiver:
             os.makedirs(self._memory, mode=0o700)
         return Room(root=self._context.pool(guest.pool).place(guest.id), memory=self._memory)
 
+    def _await_snapshot(self, name: str) -> Room:
+        """Make room for a snapshot of the guest that comes."""
+        return baggage.make_room(self._context, self._must_come(), name)
+
+    def _take_snapshot(self, name: str) -> None:
+        """Let a snapshot that has come have its name."""
+        baggage.take(self._context, self._must_come(), name)
+
+    def _must_come(self) -> Guest:
+        if self._coming is None:
+            raise WrongState("no guest has been received in this session")
+        return self._coming
+
     def _await(self, machine: str) -> dict[str, str]:
         """Have an engine wait for a guest that its own engine sends, and return what comes in where."""
-        guest = self._coming
-        if guest is None:
-            raise WrongState("no guest has been received in this session")
+        guest = self._must_come()
         self._waiting = Ladder(self._context, guest)
         steps = moving.to_await(self._context, guest, self._waiting, machine)
         journal.perform("receive", f"guest {guest.name}", steps)
@@ -196,9 +210,7 @@ class Receiver:
 
     def _take(self, *, is_started: bool) -> Taken:
         """Let a guest whose root has come run, if it is to, and be ours: that is the instant."""
-        guest = self._coming
-        if guest is None:
-            raise WrongState("no guest has been received in this session")
+        guest = self._must_come()
         self._coming = None
         context = self._context
         ladder = self._waiting or Ladder(context, guest)

@@ -20,7 +20,7 @@ from wirt.model.presence import Presence, present_if
 from wirt.model.resources import DiskUsage, Idmap, RootTree
 from wirt.storage.base import Disks
 from wirt.storage.diskfiles import DIRECTORY, DiskFiles
-from wirt.storage.snapshots import LayerSnapshots
+from wirt.storage.snapshots import TravellingSnapshots
 
 FAKE_INODES = 100_000
 """What a root has of them."""
@@ -188,7 +188,7 @@ class FakePool:
         return os.path.join(self._directory, guest_id, part).rstrip("/")
 
 
-class FakeSnapshots(LayerSnapshots):
+class FakeSnapshots(TravellingSnapshots):
     """Snapshots that are plain copies, as the roots are; "mounted" is a link to one.
 
     Args:

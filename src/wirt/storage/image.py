@@ -16,7 +16,7 @@ from wirt.model.capability import Capability, no, yes
 from wirt.model.disk import DiskImage
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, DiskUsage, Idmap, Root
-from wirt.storage import diskfiles, ubdlayer
+from wirt.storage import backing, diskfiles
 from wirt.storage.base import Disks, Snapshots
 from wirt.storage.guestdirectories import GuestDirectories
 from wirt.storage.loopdisk import LoopDisks
@@ -134,12 +134,8 @@ class ImagePool(GuestDirectories):
 
     def adopt(self, form_path: str, guest_id: str) -> None:
         """Have a layer say where the template's image is here."""
-        if os.path.exists(ubd := self._layer(guest_id, "ubd")):
-            ubdlayer.rest_on(ubd, form_path)
-        layer = self._layer(guest_id, "qcow2")
-        if form_path and os.path.exists(layer):
-            rebase = ["qemu-img", "rebase", "-u", "-f", "qcow2", "-F", "raw", "-b", form_path]
-            run.check([*rebase, layer])
+        for kind in ("ubd", "qcow2"):
+            backing.rest_on(self._layers(guest_id, kind), form_path)
 
     def _make_directory(self, guest_id: str, layer: str) -> None:
         """Make the directory of a layer: what is on a guest's disk is for nobody else on the node."""

@@ -5,11 +5,11 @@ from contextlib import AbstractContextManager, nullcontext
 
 from wirt.errors import OutOfSpace, Unsupported
 from wirt.host import files, loop, mount
-from wirt.storage import diskfiles, loopdisk
-from wirt.storage.snapshots import LayerSnapshots, does_not_fit
+from wirt.storage import backing, diskfiles, loopdisk
+from wirt.storage.snapshots import TravellingSnapshots, does_not_fit
 
 
-class ImageSnapshots(LayerSnapshots):
+class ImageSnapshots(TravellingSnapshots):
     """Copies of disks: of the file that holds a tree's file system, or of the layer above a template's image."""
 
     instant = False
@@ -69,6 +69,10 @@ class ImageSnapshots(LayerSnapshots):
 
     def _copy(self, source: str, target: str, *, read_only: bool) -> None:
         files.copy_all(source, target)
+
+    def _settle(self, layer: str, form_path: str) -> None:
+        if os.path.isdir(layer):
+            backing.rest_on(layer, form_path)
 
     def _erase(self, layer: str) -> None:
         if os.path.isfile(layer):

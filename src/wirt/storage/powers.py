@@ -84,6 +84,27 @@ class BoundsImages(Protocol):
 
 
 @runtime_checkable
+class Travelling(Protocol):
+    """A power of keepers whose snapshots can go along to a pool of the same kind on another node."""
+
+    def part(self, guest_id: str, name: str) -> str:
+        """Return what of a snapshot goes along, as a path below the guest's place; a directory ends with "/"."""
+        ...
+
+    def await_copy(self, guest_id: str, name: str) -> str:
+        """Return where, likewise, one is put that comes: a copy of the root is there, which it differs little from.
+
+        Raises:
+            OutOfSpace, Failed: there could be no such copy; what there is of it ``delete`` takes away.
+        """
+        ...
+
+    def take_copy(self, form_path: str, guest_id: str, name: str) -> None:
+        """Let what has been put there be the snapshot, resting on this node's form of the template."""
+        ...
+
+
+@runtime_checkable
 class CopiesImages(Copying, Protocol):
     """A power of pools that can copy roots which are images, and reach the files on them."""
 

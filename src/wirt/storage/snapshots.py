@@ -71,10 +71,7 @@ class LayerSnapshots(ABC):
             self._copy(self._live(guest_id), path + NEW, read_only=True)
             for other in others:
                 files.copy_all(other, os.path.join(path + NEW, os.path.basename(other)))
-        # Once it has its name the state says that it is there, which must not be truer than the disk.
-        run.check(["sync", "-f", path + NEW])
-        os.rename(path + NEW, path)
-        files.sync_directory(os.path.dirname(path))
+        self._name(path)
 
     def delete(self, guest_id: str, name: str) -> None:
         """Delete the copy, whole or not."""
@@ -135,6 +132,13 @@ class LayerSnapshots(ABC):
             files.sync_directory(os.path.dirname(live))
         self._erase(live + _OLD)
 
+    def _name(self, path: str) -> None:
+        """Give a copy that is whole its name."""
+        # Once it has that the state says that it is there, which must not be truer than the disk.
+        run.check(["sync", "-f", path + NEW])
+        os.rename(path + NEW, path)
+        files.sync_directory(os.path.dirname(path))
+
     def _live(self, guest_id: str) -> str:
         return os.path.join(self._directory, guest_id, self.layer)
 
@@ -159,7 +163,36 @@ def _remove_if_empty(directory: str) -> None:
         os.rmdir(directory)
 
 
-class DirectorySnapshots(LayerSnapshots):
+class TravellingSnapshots(LayerSnapshots):
+    """Those of pools that lie in directories of the node: they go to another node as the files that they are."""
+
+    def part(self, guest_id: str, name: str) -> str:
+        """Return the copy."""
+        return self._below(guest_id, self._snapshot(guest_id, name))
+
+    def await_copy(self, guest_id: str, name: str) -> str:
+        """Copy the layer, and let it be written to."""
+        fresh = self._snapshot(guest_id, name) + NEW
+        os.makedirs(os.path.dirname(fresh), mode=0o700, exist_ok=True)
+        self._erase(fresh)
+        self._copy(self._live(guest_id), fresh, read_only=False)
+        return self._below(guest_id, fresh)
+
+    def take_copy(self, form_path: str, guest_id: str, name: str) -> None:
+        """Give the copy its name."""
+        path = self._snapshot(guest_id, name)
+        self._settle(path + NEW, form_path)
+        self._name(path)
+
+    def _settle(self, layer: str, form_path: str) -> None:
+        """Make a copy that has come what one is that was made here."""
+
+    def _below(self, guest_id: str, path: str) -> str:
+        part = os.path.relpath(path, os.path.join(self._directory, guest_id))
+        return f"{part}/" if os.path.isdir(path) else part
+
+
+class DirectorySnapshots(TravellingSnapshots):
     """Copies of an overlay's upper layer: as large as what the guest has changed, or nothing where files can share blocks."""
 
     instant = False
@@ -189,7 +222,7 @@ class DirectorySnapshots(LayerSnapshots):
         mount.overlay_to_read([layer, form_path], target)
 
 
-class BtrfsSnapshots(LayerSnapshots):
+class BtrfsSnapshots(TravellingSnapshots):
     """Read-only subvolumes: made in an instant, and as large as what has been changed since."""
 
     instant = True
@@ -201,6 +234,9 @@ class BtrfsSnapshots(LayerSnapshots):
 
     def _copy(self, source: str, target: str, *, read_only: bool) -> None:
         btrfs.snapshot(source, target, read_only=read_only)
+
+    def _settle(self, layer: str, form_path: str) -> None:
+        btrfs.make_read_only(layer)
 
     def _bound(self, layer: str, size: int) -> None:
         if btrfs.has_quota(layer):
