@@ -10,7 +10,7 @@ import pytest
 
 from tests import homes
 from tests.homes import HomeUnderTest
-from wirt.storage.templates import TemplateCache
+from wirt.storage.templates.store import TemplateCache
 from wirt.units import MIB
 
 TINY = "tiny"

@@ -25,7 +25,7 @@ from wirt.state.base import Store
 from wirt.state.sqlite import SqliteStore
 from wirt.storage.base import Pool
 from wirt.storage.registry import POOLS, load_lvm, load_made, load_pool
-from wirt.storage.templates import TemplateCache
+from wirt.storage.templates.store import TemplateCache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,7 @@ def _open_pool(place: Home, store: Store, name: str) -> Pool:
 
 def open_packages(home: Home) -> "Packages":
     """Return the packages that this node's apt can fetch for guests of a home."""
-    from wirt.storage.packages import PackageCache
+    from wirt.storage.templates.packages import PackageCache
 
     return PackageCache(os.path.join(home.data, "packages"))
 
@@ -147,7 +147,7 @@ def find_specs(home: Home) -> "dict[str, TemplateSpec]":
     Raises:
         InvalidInput: a file cannot be read as a template.
     """
-    from wirt.storage.specs import SHIPPED, load_specs
+    from wirt.storage.templates.specs import SHIPPED, load_specs
 
     return load_specs([SHIPPED, os.path.join(home.etc, "templates.d")])
 

@@ -14,7 +14,7 @@ from wirt.model.pool import StoragePool
 from wirt.storage.base import Pool
 from wirt.storage.lvm import LvmPool
 from wirt.storage.lvmground import LvmGround
-from wirt.storage.templates import TemplateCache
+from wirt.storage.templates.store import TemplateCache
 from wirt.units import GIB
 
 

@@ -36,7 +36,7 @@ from wirt.model.presence import Presence
 from wirt.network import addresses
 from wirt.network.bridge import BridgeNetwork
 from wirt.storage.directory import DirectoryPool
-from wirt.storage.templates import TemplateCache
+from wirt.storage.templates.store import TemplateCache
 from wirt.units import GIB, MIB
 
 OWN_KERNEL = {"uml", "qemu", "kvm", "xen", "xen-pvh"}

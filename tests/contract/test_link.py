@@ -16,7 +16,7 @@ from tests.sshd import Host
 
 from wirt.errors import InvalidInput
 from wirt.model.node import Node
-from wirt.ops.protocol import VERSION, Facts
+from wirt.ops.moving.protocol import VERSION, Facts
 from wirt.transport import local, ssh
 from wirt.transport.base import Link, LinkLost
 

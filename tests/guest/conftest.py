@@ -14,8 +14,8 @@ from tests.homes import BUSYBOX, HomeUnderTest
 from wirt.app import find_home
 from wirt.errors import NotFound
 from wirt.ops.create import DEFAULT_TEMPLATE
-from wirt.storage.forms import KERNEL, RAMDISK
-from wirt.storage.templates import TemplateCache
+from wirt.storage.templates.forms import KERNEL, RAMDISK
+from wirt.storage.templates.store import TemplateCache
 
 MakeTiny = Callable[[str, str], None]
 """Makes the guest "web" under an approach, which boots a program alone."""

@@ -15,7 +15,7 @@ from tests.guest.test_every_approach import page_of
 from tests.homes import WIRT, HomeUnderTest
 
 from wirt import app
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 
 PORT = 7000
 SECONDS = 60.0

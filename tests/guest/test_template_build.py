@@ -12,9 +12,9 @@ import pytest
 from wirt.errors import Failed, OutOfSpace, Unsupported
 from wirt.host.process import list_pids, wait_gone
 from wirt.model.template import Template, TemplateSpec
-from wirt.storage.apt import read_sources
-from wirt.storage.archive import normalise, sha256_of
-from wirt.storage.templates import TemplateCache
+from wirt.storage.templates.apt import read_sources
+from wirt.storage.templates.archive import normalise, sha256_of
+from wirt.storage.templates.store import TemplateCache
 from wirt.units import GIB
 
 SUITE = read_sources()[0]["Suites"].split()[0]
@@ -29,7 +29,7 @@ SPEC = TemplateSpec(
 
 BUILD = """
 import sys
-from wirt.storage.templates import TemplateCache
+from wirt.storage.templates.store import TemplateCache
 from tests.guest.test_template_build import SPEC
 TemplateCache(sys.argv[1]).build(SPEC, progress=lambda text: print(text, flush=True))
 """

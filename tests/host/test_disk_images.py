@@ -23,7 +23,7 @@ from wirt.ops.exports import export_guest
 from wirt.ops.imports import import_guest
 from wirt.ops.journal import KILL_VARIABLE
 from wirt.ops.start import start
-from wirt.storage import diskimages, ova
+from wirt.storage.disks import diskimages, ova
 from wirt.units import MIB
 
 SIZE = 65 * MIB

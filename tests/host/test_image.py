@@ -10,7 +10,7 @@ from wirt.errors import InvalidInput, OutOfSpace
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage
 from wirt.storage.image import ImagePool
-from wirt.storage.rootimage import build_image
+from wirt.storage.templates.rootimage import build_image
 from wirt.units import MIB
 
 SIZE = 16 * MIB

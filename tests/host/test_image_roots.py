@@ -15,7 +15,7 @@ from wirt.model.disk import DiskImage
 from wirt.model.template import Template
 from wirt.ops.context import Context
 from wirt.ops.template import take_image
-from wirt.storage.partitions import (
+from wirt.storage.disks.partitions import (
     HEAD,
     SECTOR,
     Partition,

@@ -22,9 +22,9 @@ from wirt.errors import (
     WrongState,
 )
 from wirt.model import template
-from wirt.storage import forms, templates
-from wirt.storage.templates import TemplateCache
-from wirt.storage.workdir import claimed
+from wirt.storage.templates import forms, store
+from wirt.storage.templates.store import TemplateCache
+from wirt.storage.templates.workdir import claimed
 from wirt.units import MIB
 
 
@@ -264,7 +264,7 @@ def test_import_that_is_killed_leaves_nothing_that_looks_finished(
     step: str,
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(templates, step, die)
+        patch.setattr(store, step, die)
         run_killed(lambda: cache.import_root(archive, "tiny"))
     # The last step comes after the template has got its name: it is there, and whole.
     finished = [template.name for template in cache.list()]

@@ -16,8 +16,8 @@ from wirt.errors import Failed, NotFound, WrongState
 from wirt.model.template import Template, TemplateSpec
 from wirt.ops.context import Context
 from wirt.ops.template import update_template
-from wirt.storage import builder, templates, versions
-from wirt.storage.templates import TemplateCache
+from wirt.storage.templates import builder, store, versions
+from wirt.storage.templates.store import TemplateCache
 
 SPEC = TemplateSpec(name="own", distribution="tiny", suite="one", packages=[])
 CHANGED = msgspec.structs.replace(SPEC, packages=["more"])
@@ -129,8 +129,8 @@ def test_removed_template_leaves_no_version(
 @pytest.mark.parametrize(
     ("module", "step", "expected"),
     [
-        (templates, "write_atomically", "old"),
-        (templates, "sync_directory", "old"),
+        (store, "write_atomically", "old"),
+        (store, "sync_directory", "old"),
         (os, "symlink", "old"),
         (versions, "sync_directory", "new"),
     ],

@@ -22,7 +22,7 @@ from tests.homes import WIRT
 from wirt import app
 from wirt.model.home import Home
 from wirt.ops import copy_in
-from wirt.storage.templates import FORMS
+from wirt.storage.templates.store import FORMS
 
 ETC = Path(__file__).parent
 NAME, XEN_NAME = "lab", "lab-xen"

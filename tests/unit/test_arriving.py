@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import TINY
 
 from wirt.errors import Corrupt
-from wirt.storage.templates import TemplateCache
+from wirt.storage.templates.store import TemplateCache
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from wirt.errors import Unsupported
-from wirt.storage import boot, forms
+from wirt.storage.templates import boot, forms
 
 DEPENDENCIES = """\
 kernel/drivers/virtio/virtio.ko: kernel/drivers/virtio/virtio_ring.ko

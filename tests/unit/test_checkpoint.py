@@ -16,13 +16,13 @@ from wirt.model.capability import no
 from wirt.model.checkpoint import Obstacle
 from wirt.model.lifecycle import State
 from wirt.ops.checkpoint import checkpoint, find_obstacles
-from wirt.ops.checkpointing import checkpointable
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.freeze import freeze
 from wirt.ops.resume import resume
 from wirt.ops.snapshot import create_snapshot, delete_snapshot, list_snapshots, restore_snapshot
 from wirt.ops.start import start
+from wirt.ops.steps.checkpointing import checkpointable
 from wirt.ops.stop import stop
 from wirt.state.memory import MemoryStore
 

@@ -20,7 +20,7 @@ from wirt.ops.disk import DiskRequest, add_disk, grow_disk, list_disks, remove_d
 from wirt.ops.start import start
 from wirt.ops.stop import stop
 from wirt.state.memory import MemoryStore
-from wirt.storage import nodedisks
+from wirt.storage.disks import nodedisks
 from wirt.units import GIB, MIB
 
 

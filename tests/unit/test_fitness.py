@@ -5,7 +5,7 @@ import pytest
 from tests.unit.test_preparation import BUILT
 
 from wirt.approaches.registry import APPROACHES, load_approach
-from wirt.ops.fitness import judge_template
+from wirt.ops.checks.fitness import judge_template
 
 ALL = set(APPROACHES)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests import fakes
 
-from wirt.ops import images
+from wirt.ops.moving import images
 from wirt.state.memory import MemoryStore
 
 SIZE = 1 << 20

@@ -9,9 +9,9 @@ from tests import fakes
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Error, NotFound
 from wirt.model.kernelboot import KernelBoot
-from wirt.ops.bootfiles import find_boot
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
+from wirt.ops.steps.bootfiles import find_boot
 from wirt.state.memory import MemoryStore
 
 

@@ -11,8 +11,8 @@ import pytest
 from tests.layouts import BASE, OCI, PLATFORM, RELEASE, Entry, LayoutBuilder, digest_of
 
 from wirt.errors import InvalidInput, OutOfSpace
-from wirt.storage import oci
-from wirt.storage.archive import Contents
+from wirt.storage.templates import oci
+from wirt.storage.templates.archive import Contents
 from wirt.units import GIB, MIB
 
 AGAIN = "; fetch or copy the image again"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from wirt.storage.ownthings import OwnThings, forget_identity
+from wirt.storage.templates.ownthings import OwnThings, forget_identity
 
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, size: int = 5) -> tarfile.TarInfo:

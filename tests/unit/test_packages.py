@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from wirt.errors import Error
-from wirt.storage.packages import PackageCache, build_configuration, parse_files
+from wirt.storage.templates.packages import PackageCache, build_configuration, parse_files
 
 DEBIAN = b'ID=debian\nVERSION_CODENAME=bookworm\nPRETTY_NAME="Debian 12"\n'
 

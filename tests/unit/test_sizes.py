@@ -10,10 +10,10 @@ from tests import fakes
 from wirt.errors import Unsupported
 from wirt.model.limits import Limits
 from wirt.model.template import SMALLEST_IMAGE
+from wirt.ops.checks.sizes import fit_disk
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, OwnDisk, create
 from wirt.ops.set import SetRequest, set_limits
-from wirt.ops.sizes import fit_disk
 from wirt.state.memory import MemoryStore
 from wirt.storage.fake import FakePool
 from wirt.storage.image import ImagePool

@@ -6,7 +6,7 @@ import pytest
 
 from wirt.errors import Unsupported
 from wirt.model.template import TemplateSpec
-from wirt.storage.apt import (
+from wirt.storage.templates.apt import (
     carried_settings,
     parse_deb822,
     parse_one_line,
@@ -15,7 +15,7 @@ from wirt.storage.apt import (
     render_deb822,
     select_suite,
 )
-from wirt.storage.mmdebstrap import build_argv
+from wirt.storage.templates.mmdebstrap import build_argv
 
 DEB822 = """\
 # the archive

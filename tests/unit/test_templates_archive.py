@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wirt.errors import InvalidInput, OutOfSpace
-from wirt.storage.archive import Contents, normalise
+from wirt.storage.templates.archive import Contents, normalise
 from wirt.units import GIB, MIB
 
 RELEASE = b'ID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n'

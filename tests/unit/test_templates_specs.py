@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from wirt.errors import InvalidInput
-from wirt.storage.specs import SHIPPED, load_specs, sha256_of_spec
+from wirt.storage.templates.specs import SHIPPED, load_specs, sha256_of_spec
 
 GOOD = 'name = "tiny"\ndistribution = "debian"\nsuite = "bookworm"\npackages = []\n'
 HINT = "; mend the file; docs/templates.md describes it"

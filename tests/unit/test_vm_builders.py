@@ -18,7 +18,7 @@ from wirt.errors import Failed, InvalidInput
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.resources import BlockImage, Drive, Nic, NicKind
-from wirt.storage import boot
+from wirt.storage.templates import boot
 from wirt.units import GIB, MIB
 
 GOLDEN = Path(__file__).parents[1] / "golden"

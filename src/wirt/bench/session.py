@@ -25,9 +25,9 @@ from wirt.errors import InvalidInput, Unsupported
 from wirt.host import lock
 from wirt.model.capability import Capability
 from wirt.model.limits import Limits
+from wirt.ops.checks.fitness import judge_template
 from wirt.ops.context import Context
 from wirt.ops.create import DEFAULT_TEMPLATE
-from wirt.ops.fitness import judge_template
 from wirt.units import MIB
 
 MEMORY = 512 * MIB

@@ -32,7 +32,7 @@ from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
 from wirt.ops.resume import resume
 from wirt.ops.start import READY_SECONDS, start, wait_ready
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 from wirt.ops.stop import stop
 
 LOCK = "compare"

@@ -231,7 +231,7 @@ def note_unbounded_disk(context: Context, guest: Guest) -> None:
         return
     # Loaded here: most guests have the usual disk.
     from wirt.console import output
-    from wirt.ops.steps import Ladder
+    from wirt.ops.steps.ladder import Ladder
 
     bound = Ladder(context, guest).root.probe_bound()
     if not bound.available:

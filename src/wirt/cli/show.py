@@ -17,7 +17,7 @@ from wirt.ops import inodes
 from wirt.ops.cards import describe_cards
 from wirt.ops.guests import disk_usage, memory_kills, observed, screen_socket
 from wirt.ops.softlimit import grace_left
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate, render_seconds
 
 

@@ -244,7 +244,7 @@ def _find_spec(home: Home, name: str) -> TemplateSpec:
 
 def _state(built: Template, spec: TemplateSpec | None) -> str:
     """Return "changed" if the metadata is no longer what the template was built from."""
-    from wirt.storage.specs import sha256_of_spec
+    from wirt.storage.templates.specs import sha256_of_spec
 
     if spec is None or built.spec_sha256 in (None, sha256_of_spec(spec)):
         return "built"

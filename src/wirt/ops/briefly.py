@@ -8,7 +8,7 @@ from wirt.model.guest import Guest
 from wirt.ops import journal
 from wirt.ops.context import Context
 from wirt.ops.start import READY_SECONDS, as_running, wait_ready
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 from wirt.ops.stop import ORDERLY_SECONDS, shut_down
 
 

@@ -21,9 +21,9 @@ from wirt.model.names import BRIDGES
 from wirt.model.resources import NicKind
 from wirt.ops import guests, journal
 from wirt.ops.bridges import network_of
-from wirt.ops.cardsteps import CardSteps
 from wirt.ops.context import Context
-from wirt.ops.step import Step
+from wirt.ops.steps.cards import CardSteps
+from wirt.ops.steps.step import Step
 
 ALL = "all"
 """Of its addresses, in the place of one that is to go: all but the first."""

@@ -10,11 +10,12 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.names import check_name
 from wirt.model.snapshot import Snapshot
-from wirt.ops import checkpointing, checkpoints, guests, journal
-from wirt.ops.checkpointing import checkpointable, to_checkpoint
+from wirt.ops import checkpoints, guests, journal
 from wirt.ops.context import Context
-from wirt.ops.step import Step
-from wirt.ops.steps import Ladder
+from wirt.ops.steps import checkpointing
+from wirt.ops.steps.checkpointing import checkpointable, to_checkpoint
+from wirt.ops.steps.ladder import Ladder
+from wirt.ops.steps.step import Step
 
 
 def checkpoint(

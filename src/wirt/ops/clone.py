@@ -16,9 +16,9 @@ from wirt.ops import guests, journal, recovery
 from wirt.ops.bridges import network_of
 from wirt.ops.context import Context
 from wirt.ops.create import take_place
-from wirt.ops.step import Step
-from wirt.ops.steps import Ladder
-from wirt.storage.ownthings import forget_identity
+from wirt.ops.steps.ladder import Ladder
+from wirt.ops.steps.step import Step
+from wirt.storage.templates.ownthings import forget_identity
 
 
 def clone(

@@ -18,11 +18,11 @@ from wirt.model.names import check_name, new_guest_id
 from wirt.model.naming import Naming, check_naming
 from wirt.network.base import Network
 from wirt.ops import journal
-from wirt.ops.bootfiles import check_boot
+from wirt.ops.checks.fitness import judge_template
+from wirt.ops.checks.sizes import check_cpus, fit_disk
 from wirt.ops.context import Context
-from wirt.ops.fitness import judge_template
-from wirt.ops.sizes import check_cpus, fit_disk
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.bootfiles import check_boot
+from wirt.ops.steps.ladder import Ladder
 from wirt.storage.base import TakesImages
 from wirt.units import UNBOUNDED
 
@@ -164,7 +164,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
     )
     if request.cdroms:
         from wirt.ops.disk import DiskRequest, plan_disk
-        from wirt.ops.drives import check_free
+        from wirt.ops.steps.drives import check_free
 
         for path in request.cdroms:
             cd = plan_disk(context, guest, DiskRequest(source=path, format=RAW, is_cdrom=True))
@@ -176,7 +176,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
     ]
     if wanted:
         # Loaded here: most guests ask for nothing of the kind, and would wait for it.
-        from wirt.ops.holdable import check_holdable
+        from wirt.ops.checks.holdable import check_holdable
 
         check_holdable(context, guest, guest.limits, wanted=wanted)
     if guest.limits.disk_inodes != UNBOUNDED:
@@ -184,7 +184,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
 
         check_inodes(context, guest, guest.limits, is_new=True)
     if guest.limits.memory_max:
-        from wirt.ops.holdable import check_maximum
+        from wirt.ops.checks.holdable import check_maximum
 
         check_maximum(approach, guest, guest.limits)
     return guest
@@ -209,7 +209,7 @@ def claim(context: Context, request: CreateRequest, guest: Guest, verb: str) -> 
         if not (guest.limits.cpu_guarantee or guest.limits.memory_guarantee):
             return take_place(context, guest, verb, is_asked_for=is_asked_for)
         # Loaded here, as above.
-        from wirt.ops.admission import admitted
+        from wirt.ops.checks.admission import admitted
 
         # A guest that is going to be made has been guaranteed nothing yet.
         bare = msgspec.structs.replace(guest, limits=Limits())

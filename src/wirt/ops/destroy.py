@@ -3,7 +3,7 @@
 from wirt.model.lifecycle import State, next_state
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 
 
 def destroy(context: Context, name: str, *, force: bool = False) -> None:

@@ -19,9 +19,9 @@ from wirt.model.lifecycle import next_state
 from wirt.model.presence import Presence
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
-from wirt.ops.drives import check_free, check_source, drive_of, keeper_of, takes_disks
-from wirt.ops.step import Step
-from wirt.storage import nodedisks
+from wirt.ops.steps.drives import check_free, check_source, drive_of, keeper_of, takes_disks
+from wirt.ops.steps.step import Step
+from wirt.storage.disks import nodedisks
 from wirt.units import render_bytes
 
 

@@ -12,9 +12,10 @@ from wirt.model.lifecycle import next_state
 from wirt.model.resources import BlockImage
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
-from wirt.ops.steps import Ladder
-from wirt.storage import diskimages, ova, ubdlayer
-from wirt.storage.rootimage import build_image
+from wirt.ops.steps.ladder import Ladder
+from wirt.storage import ubdlayer
+from wirt.storage.disks import diskimages, ova
+from wirt.storage.templates.rootimage import build_image
 
 
 def export_guest(context: Context, name: str, path: str, form: str, *, force: bool = False) -> int:

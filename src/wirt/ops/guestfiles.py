@@ -23,8 +23,8 @@ from wirt.model.lifecycle import State, next_state
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
 from wirt.ops.execute import execute_in, listening
-from wirt.ops.steps import Ladder
-from wirt.storage.tarread import members_of, reading
+from wirt.ops.steps.ladder import Ladder
+from wirt.storage.templates.tarread import members_of, reading
 
 _SAID = 4096
 """Bytes of what a guest's tar has to say that are looked at."""

@@ -13,7 +13,7 @@ from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage
 from wirt.ops import journal
 from wirt.ops.context import LOCK_SECONDS, Context
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 from wirt.storage.base import MeasuresRoots
 
 

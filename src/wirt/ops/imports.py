@@ -10,7 +10,7 @@ from wirt.model.guest import Guest
 from wirt.model.limits import SMALLEST_DISK
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, OwnDisk, create
-from wirt.storage import diskimages, ova
+from wirt.storage.disks import diskimages, ova
 from wirt.units import render_bytes
 
 

@@ -21,7 +21,7 @@ from wirt.model.presence import Presence
 from wirt.ops import reach
 from wirt.ops.bridges import has_routed, remove_bridges
 from wirt.ops.context import Context
-from wirt.ops.step import Step
+from wirt.ops.steps.step import Step
 from wirt.state.base import Intent
 
 KILL_VARIABLE = "WIRT_KILL_AT"

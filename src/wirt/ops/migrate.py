@@ -19,16 +19,17 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.migration import Migration, Mode
 from wirt.network.base import Watch
-from wirt.ops import baggage, guests, handover, journal, live, moving
+from wirt.ops import guests, journal
 from wirt.ops.context import Context
-from wirt.ops.journey import Journey
+from wirt.ops.moving import baggage, engines, handover, live
+from wirt.ops.moving.journey import Journey
+from wirt.ops.moving.protocol import Alive, Facts, Room, Take, Version
 from wirt.ops.nodes import check_facts, find_node
-from wirt.ops.protocol import Alive, Facts, Room, Take, Version
 from wirt.ops.start import as_running
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 from wirt.ops.stop import ORDERLY_SECONDS, shut_down
-from wirt.storage.arriving import parts_in
 from wirt.storage.base import Portable
+from wirt.storage.templates.arriving import parts_in
 from wirt.transport.base import Link, LinkLost, Session
 
 _SETTLED_BYTES = 1 << 20
@@ -374,13 +375,13 @@ def _send_machine(
         # From now on who answers is the guest over there, if the nodes' bridges are joined.
         _close(watch)
 
-    sent = moving.send(
+    sent = engines.send(
         context,
         guest,
         link,
         session,
         journey.machine,
-        downtime=moving.DOWNTIME_SECONDS if downtime is None else downtime,
+        downtime=engines.DOWNTIME_SECONDS if downtime is None else downtime,
         standing_still=standing_still,
     )
     journey.stopping, journey.engine_seconds = sent.stood_still, sent.engine_seconds

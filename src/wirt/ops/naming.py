@@ -7,7 +7,7 @@ from wirt.model.guest import Guest
 from wirt.model.naming import Naming, check_naming
 from wirt.ops import journal
 from wirt.ops.context import Context
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 
 
 class NamesRequest(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import msgspec
 from wirt.errors import InvalidInput
 from wirt.host import facts, files
 from wirt.model.lifecycle import State
-from wirt.ops import admission
+from wirt.ops.checks import admission
 from wirt.ops.context import Context
 from wirt.ops.guests import observed
 

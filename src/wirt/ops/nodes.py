@@ -6,7 +6,7 @@ from wirt.errors import Conflict, Error, NotFound, WrongState
 from wirt.model.names import check_name
 from wirt.model.node import Node, check_node
 from wirt.ops.context import Context
-from wirt.ops.protocol import VERSION, Facts
+from wirt.ops.moving.protocol import VERSION, Facts
 
 _SETTING = "nodes"
 

@@ -16,7 +16,7 @@ from wirt.model.names import check_name
 from wirt.model.pool import Phase, StoragePool
 from wirt.ops import journal
 from wirt.ops.context import Context
-from wirt.ops.step import Step
+from wirt.ops.steps.step import Step
 
 KINDS = ("btrfs", "directory", "image", "lvm")
 

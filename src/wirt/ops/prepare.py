@@ -6,9 +6,9 @@ from wirt.errors import Failed
 from wirt.host.run import Streams
 from wirt.model.lifecycle import next_state
 from wirt.ops import guests
-from wirt.ops.checkpointing import checkpointable, find_obstacles
 from wirt.ops.context import Context
 from wirt.ops.execute import execute_in
+from wirt.ops.steps.checkpointing import checkpointable, find_obstacles
 
 DIRECTORY, DROP_IN = "/etc/systemd/system", "wirt-checkpoint.conf"
 

@@ -12,7 +12,7 @@ from wirt.model.launch import GivenDevice
 from wirt.model.presence import present_if
 from wirt.model.privileges import Device, Privileges, check_devices, with_rights
 from wirt.ops.context import Context
-from wirt.ops.step import Step
+from wirt.ops.steps.step import Step
 
 
 class PrivilegesRequest(msgspec.Struct, frozen=True, kw_only=True):

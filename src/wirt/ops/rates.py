@@ -7,7 +7,7 @@ from wirt.model.guest import Guest
 from wirt.model.rates import Rates, check_rates
 from wirt.ops import journal
 from wirt.ops.context import Context
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 from wirt.units import UNBOUNDED
 
 

@@ -19,17 +19,18 @@ from wirt.model.ids import free_range
 from wirt.model.limits import check_limits
 from wirt.model.presence import Presence
 from wirt.network.base import Watch
-from wirt.ops import baggage, images, journal, live, moving
-from wirt.ops.admission import check_guarantees
+from wirt.ops import journal
 from wirt.ops.bridges import list_networks
-from wirt.ops.checkpointing import to_resume
+from wirt.ops.checks.admission import check_guarantees
 from wirt.ops.context import Context
 from wirt.ops.forward import check_free
+from wirt.ops.moving import baggage, engines, images, live
+from wirt.ops.moving.protocol import VERSION, Alive, Arrival, Facts, Room, Take, Taken, Version
 from wirt.ops.nodes import home_id
-from wirt.ops.protocol import VERSION, Alive, Arrival, Facts, Room, Take, Taken, Version
 from wirt.ops.start import READY_SECONDS, as_running, wait_ready
-from wirt.ops.step import Step
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.checkpointing import to_resume
+from wirt.ops.steps.ladder import Ladder
+from wirt.ops.steps.step import Step
 from wirt.storage.base import Portable
 from wirt.units import render_bytes
 
@@ -204,9 +205,9 @@ class Receiver:
         """Have an engine wait for a guest that its own engine sends, and return what comes in where."""
         guest = self._must_come()
         self._waiting = Ladder(self._context, guest)
-        steps = moving.to_await(self._context, guest, self._waiting, machine)
+        steps = engines.to_await(self._context, guest, self._waiting, machine)
         journal.perform("receive", f"guest {guest.name}", steps)
-        return moving.gates(self._context, guest)
+        return engines.gates(self._context, guest)
 
     def _take(self, *, is_started: bool) -> Taken:
         """Let a guest whose root has come run, if it is to, and be ours: that is the instant."""
@@ -219,7 +220,7 @@ class Receiver:
             # What is there already is only to be undone if this fails.
             there = [*ladder.to_exist(), *ladder.to_run()]
             steps = [msgspec.structs.replace(step, do=lambda: None) for step in there]
-            steps += [self._watching(ladder), moving.to_go_on(context, guest)]
+            steps += [self._watching(ladder), engines.to_go_on(context, guest)]
         elif is_started:
             running = ladder.to_run()
             if self._memory is not None:
@@ -349,7 +350,7 @@ def _check_live(context: Context, guest: Guest, kernel: str, here: str) -> None:
 
 def _check_machine(context: Context, guest: Guest, machine: str, here: str) -> None:
     try:
-        moving.check(context, guest, machine)
+        engines.check(context, guest, machine)
     except Unsupported as error:
         raise Unsupported(
             f"{here} cannot go on with guest {guest.name}: {error.message}", hint=error.hint

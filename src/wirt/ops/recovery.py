@@ -15,8 +15,8 @@ from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
 from wirt.ops import journal
 from wirt.ops.context import Context
-from wirt.ops.step import Step
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
+from wirt.ops.steps.step import Step
 from wirt.state.base import MAKING_VERBS, Intent
 
 _LOOKING = frozenset({"copy", "export", "template"})
@@ -62,11 +62,11 @@ def recover(context: Context, guest: Guest) -> Guest | None:
     if intent.verb == "resize":
         return break_off_resize(context, intent.guest)
     if intent.verb == "handover":
-        from wirt.ops.handover import resolve
+        from wirt.ops.moving.handover import resolve
 
         return resolve(context, intent)
     if intent.verb == "migrate":
-        from wirt.ops import live
+        from wirt.ops.moving import live
 
         return live.recover(context, intent.guest)
     ladder = Ladder(context, intent.guest)
@@ -88,7 +88,7 @@ def recover(context: Context, guest: Guest) -> Guest | None:
 def _recover_snapshot(context: Context, intent: Intent, snapshot: str) -> Guest:
     """Undo the making of a snapshot or of a root from it; finish the rest. A guest that runs goes on."""
     # Loaded here: there is seldom anything of a snapshot to recover.
-    from wirt.ops.checkpointing import to_checkpoint, to_forget
+    from wirt.ops.steps.checkpointing import to_checkpoint, to_forget
 
     guest, ladder = intent.guest, Ladder(context, intent.guest)
     match intent.verb:

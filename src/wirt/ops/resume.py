@@ -7,11 +7,11 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.snapshot import Snapshot
 from wirt.ops import checkpoints, guests, journal
-from wirt.ops.checkpointing import to_resume
 from wirt.ops.context import Context
 from wirt.ops.snapshot import go_back
 from wirt.ops.start import as_running
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.checkpointing import to_resume
+from wirt.ops.steps.ladder import Ladder
 
 
 def resume(

@@ -11,7 +11,7 @@ from wirt.ops import execute, journal
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, claim, plan
 from wirt.ops.start import READY_SECONDS, as_running, wait_ready
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 
 
 def run(

@@ -7,28 +7,19 @@ from wirt.errors import InvalidInput, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
-from wirt.ops import (
-    admission,
-    cards,
-    guests,
-    journal,
-    naming,
-    privileges,
-    rates,
-    recovery,
-    softlimit,
-)
+from wirt.ops import cards, guests, journal, naming, privileges, rates, recovery, softlimit
 from wirt.ops.cards import CardRequest
+from wirt.ops.checks import admission
+from wirt.ops.checks.holdable import check_holdable, check_maximum
+from wirt.ops.checks.sizes import check_cpus
 from wirt.ops.context import Context
-from wirt.ops.holdable import check_holdable, check_maximum
 from wirt.ops.inodes import bound_of
 from wirt.ops.naming import NamesRequest
 from wirt.ops.privileges import PrivilegesRequest
 from wirt.ops.rates import RatesRequest
-from wirt.ops.sizes import check_cpus
 from wirt.ops.snapshot import keep_root
-from wirt.ops.step import Step
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
+from wirt.ops.steps.step import Step
 from wirt.units import UNBOUNDED
 
 _OTHERS = ("card", "names", "privileges", "rates")

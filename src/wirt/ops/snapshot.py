@@ -10,9 +10,9 @@ from wirt.model.lifecycle import State, next_state
 from wirt.model.names import check_name
 from wirt.model.snapshot import Snapshot, SnapshotReport
 from wirt.ops import guests, journal, recovery
-from wirt.ops.checkpointing import to_forget
 from wirt.ops.context import Context
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.checkpointing import to_forget
+from wirt.ops.steps.ladder import Ladder
 
 
 def create_snapshot(

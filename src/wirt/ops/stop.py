@@ -6,7 +6,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 
 ORDERLY_SECONDS = 60.0
 

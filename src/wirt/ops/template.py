@@ -13,9 +13,9 @@ from wirt.model.names import check_template_name
 from wirt.model.template import Template, TemplateSpec
 from wirt.ops import guests, journal, pool
 from wirt.ops.context import Context
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 from wirt.storage.base import Packages, Showing
-from wirt.storage.specs import sha256_of_spec
+from wirt.storage.templates.specs import sha256_of_spec
 
 
 def remove_template(context: Context, name: str) -> None:

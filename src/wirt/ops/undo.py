@@ -5,7 +5,8 @@ import msgspec
 from wirt.errors import NotFound
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
-from wirt.ops import admission, guests, journal
+from wirt.ops import guests, journal
+from wirt.ops.checks import admission
 from wirt.ops.context import Context
 from wirt.ops.snapshot import go_back
 from wirt.ops.start import start

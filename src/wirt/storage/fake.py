@@ -19,7 +19,7 @@ from wirt.model.capability import Capability, yes
 from wirt.model.presence import Presence, present_if
 from wirt.model.resources import DiskUsage, Idmap, RootTree
 from wirt.storage.base import Disks
-from wirt.storage.diskfiles import DIRECTORY, DiskFiles
+from wirt.storage.disks.diskfiles import DIRECTORY, DiskFiles
 from wirt.storage.snapshots import TravellingSnapshots
 
 FAKE_INODES = 100_000

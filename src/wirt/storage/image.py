@@ -16,8 +16,9 @@ from wirt.model.capability import Capability, no, yes
 from wirt.model.disk import DiskImage
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, DiskUsage, Idmap, Root
-from wirt.storage import backing, diskfiles
+from wirt.storage import backing
 from wirt.storage.base import Disks, Snapshots
+from wirt.storage.disks import diskfiles
 from wirt.storage.guestdirectories import GuestDirectories
 from wirt.storage.loopdisk import LoopDisks
 from wirt.units import render_bytes
@@ -85,7 +86,7 @@ class ImagePool(GuestDirectories):
 
     def take_image(self, image: DiskImage | None, guest_id: str, *, root: str, size: int) -> None:
         """Make the guest's layer a whole disk: above nothing."""
-        from wirt.storage.diskimages import take_in
+        from wirt.storage.disks.diskimages import take_in
 
         layer = self._layer(guest_id, root)
         if not os.path.exists(layer):

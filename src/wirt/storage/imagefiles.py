@@ -15,8 +15,8 @@ from wirt.errors import Failed
 from wirt.host import files, run
 from wirt.model.capability import Capability, no, yes
 from wirt.storage import ubdlayer
-from wirt.storage.mmdebstrap import PRIVATE
-from wirt.storage.ownthings import PLACES, Entry, find_identity, is_machine_id, said_of
+from wirt.storage.templates.mmdebstrap import PRIVATE
+from wirt.storage.templates.ownthings import PLACES, Entry, find_identity, is_machine_id, said_of
 
 _PROGRAMS = {
     "qcow2": {"qemu-storage-daemon": "qemu-system-common", "debugfs": "e2fsprogs"},

@@ -11,8 +11,15 @@ from contextlib import contextmanager
 from wirt.errors import InvalidInput
 from wirt.host import loop, mount
 from wirt.model.disk import DiskImage
-from wirt.storage import diskimages, workdir
-from wirt.storage.partitions import HEAD, MARKS, Partition, find_partitions, kind_of_file_system
+from wirt.storage.disks import diskimages
+from wirt.storage.disks.partitions import (
+    HEAD,
+    MARKS,
+    Partition,
+    find_partitions,
+    kind_of_file_system,
+)
+from wirt.storage.templates import workdir
 
 
 @contextmanager

@@ -5,7 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 from wirt.errors import OutOfSpace, Unsupported
 from wirt.host import files, loop, mount
-from wirt.storage import backing, diskfiles, loopdisk
+from wirt.storage import backing, loopdisk
+from wirt.storage.disks import diskfiles
 from wirt.storage.snapshots import TravellingSnapshots, does_not_fit
 
 

@@ -16,7 +16,7 @@ from wirt.model.disk import Disk as GuestDisk
 from wirt.model.disk import letter_of
 from wirt.ops.context import Context
 from wirt.ops.disk import add_disk, remove_disk
-from wirt.ops.drives import drive_of
+from wirt.ops.steps.drives import drive_of
 
 _CONNECTED = 4
 """XenbusStateConnected."""

@@ -15,7 +15,7 @@ from wirt.network.base import Network, Watch
 from wirt.ops import reach
 from wirt.ops.bridges import network_of
 from wirt.ops.context import Context
-from wirt.ops.step import Step
+from wirt.ops.steps.step import Step
 
 
 class CardSteps:

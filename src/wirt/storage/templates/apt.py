@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from wirt.errors import Unsupported
-from wirt.storage.archive import parse_release
+from wirt.storage.templates.archive import parse_release
 
 Stanza = Mapping[str, str]
 """One apt source: the fields of sources.list(5) in deb822 style; a value may run over several lines."""

@@ -15,11 +15,11 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence, present_if
 from wirt.ops import journal
-from wirt.ops.checkpointing import find_obstacles, to_resume, why_not
 from wirt.ops.context import Context
 from wirt.ops.start import as_running
-from wirt.ops.step import Step
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.checkpointing import find_obstacles, to_resume, why_not
+from wirt.ops.steps.ladder import Ladder
+from wirt.ops.steps.step import Step
 
 _MEMORY = ".migration"
 """As no checkpoint can be called."""

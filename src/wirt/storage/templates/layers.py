@@ -16,15 +16,15 @@ from contextlib import contextmanager
 import msgspec
 
 from wirt.errors import InvalidInput
-from wirt.storage.archive import Contents, Copier, writing
-from wirt.storage.tarcheck import (
+from wirt.storage.templates.archive import Contents, Copier, writing
+from wirt.storage.templates.tarcheck import (
     MOST_MEMBERS,
     MemberCheck,
     check_top,
     inner_name,
     no_file_before,
 )
-from wirt.storage.tarread import check_room, is_device, members_of, reading, size_on_disk
+from wirt.storage.templates.tarread import check_room, is_device, members_of, reading, size_on_disk
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"

@@ -22,10 +22,10 @@ from wirt.errors import Failed, InvalidInput
 from wirt.host.files import sync_directory
 from wirt.host.run import Streams, check, exit_status, spawn
 from wirt.model.template import Template
-from wirt.storage.machinethings import Addition, MachineThings
-from wirt.storage.ownthings import OwnThings
-from wirt.storage.tarcheck import MemberCheck, inner_name
-from wirt.storage.tarread import (
+from wirt.storage.templates.machinethings import Addition, MachineThings
+from wirt.storage.templates.ownthings import OwnThings
+from wirt.storage.templates.tarcheck import MemberCheck, inner_name
+from wirt.storage.templates.tarread import (
     BLOCK,
     WITH_US,
     check_room,

@@ -11,10 +11,10 @@ from wirt.host import btrfs
 from wirt.host.mount import file_system_type
 from wirt.host.run import check
 from wirt.model.template import Template
-from wirt.storage.archive import sha256_of, unpack
-from wirt.storage.boot import build_ramdisk, copy_kernel
-from wirt.storage.rootimage import build_image
-from wirt.storage.workdir import remove_leftovers
+from wirt.storage.templates.archive import sha256_of, unpack
+from wirt.storage.templates.boot import build_ramdisk, copy_kernel
+from wirt.storage.templates.rootimage import build_image
+from wirt.storage.templates.workdir import remove_leftovers
 
 KERNEL, RAMDISK = "vmlinuz", "initrd.img"
 """The two files of the form "boot"."""

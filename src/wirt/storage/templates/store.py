@@ -38,8 +38,8 @@ from wirt.host.files import (
 from wirt.host.run import check
 from wirt.model.names import check_template_name, enumerate_guests
 from wirt.model.template import Template, TemplateSpec
-from wirt.storage.versions import Versions
-from wirt.storage.workdir import WorkDir, claimed, remove_leftovers
+from wirt.storage.templates.versions import Versions
+from wirt.storage.templates.workdir import WorkDir, claimed, remove_leftovers
 from wirt.units import MIB, render_bytes
 
 PACKED = "root.tar.zst"
@@ -117,9 +117,9 @@ class TemplateCache:
 
     def _build_in(self, work: WorkDir, spec: TemplateSpec, progress: Progress) -> Template:
         """Build the root of a template in a work directory and return what is known of it."""
-        from wirt.storage.boot import has_kernel
-        from wirt.storage.builder import build_root
-        from wirt.storage.specs import sha256_of_spec
+        from wirt.storage.templates.boot import has_kernel
+        from wirt.storage.templates.builder import build_root
+        from wirt.storage.templates.specs import sha256_of_spec
 
         root = build_root(spec, work.path, lock=work.lock, progress=progress)
         tree = f"{work.path}/{FORMS['tree']}"
@@ -164,8 +164,8 @@ class TemplateCache:
             NotFound: there is no such file.
             InvalidInput: it is neither, or one that is refused; names the member and the reason.
         """
-        from wirt.storage import oci
-        from wirt.storage.archive import check_beside, describe, normalise
+        from wirt.storage.templates import oci
+        from wirt.storage.templates.archive import check_beside, describe, normalise
 
         started = time.monotonic()
         if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
@@ -211,7 +211,7 @@ class TemplateCache:
         progress: Progress,
     ) -> Template:
         """Make a template of a root without what is that one guest's or machine's, and return it; as ``Templates`` says."""
-        from wirt.storage.archive import describe, pack_anew
+        from wirt.storage.templates.archive import describe, pack_anew
 
         started = time.monotonic()
         with self._making(name, f"make template {name}") as work:
@@ -277,7 +277,7 @@ class TemplateCache:
             Conflict: there is a file of that name.
             OutOfSpace, NotPermitted, Failed: it could not be written.
         """
-        from wirt.storage.archive import copy_checked
+        from wirt.storage.templates.archive import copy_checked
 
         template, packed = self.get(name), self._path(self._versions.current(name), PACKED)
         checksum = f"{path}.sha256"
@@ -338,7 +338,7 @@ class TemplateCache:
 
     def adopt(self, work: str, name: str, sha256: str) -> None:
         """Make a template of what has come, beside another version if there is one."""
-        from wirt.storage.arriving import adopt
+        from wirt.storage.templates.arriving import adopt
 
         is_there = os.path.lexists(self._path(self._versions.current(name)))
         final = self._versions.called(name, sha256) if is_there else name
@@ -388,7 +388,7 @@ class TemplateCache:
 
     def remove_unknown_forms(self, within: str) -> None:
         """Delete the forms in a directory of a pool's that are of no template that there is."""
-        from wirt.storage.forms import remove_others
+        from wirt.storage.templates.forms import remove_others
 
         known = [
             self._versions.called(template.name, self._read(template.name, version).sha256)
@@ -400,7 +400,7 @@ class TemplateCache:
     def _make_form(
         self, template: Template, form: str, *, packed: str, fresh: str, tree: str
     ) -> None:
-        from wirt.storage import forms
+        from wirt.storage.templates import forms
 
         match form:
             case "tree":
@@ -419,7 +419,7 @@ class TemplateCache:
 
         That is the template's; ``beside`` the first version, it is that of a later one.
         """
-        from wirt.storage.archive import pack, sha256_of
+        from wirt.storage.templates.archive import pack, sha256_of
 
         packed = f"{work.path}/{PACKED}"
         if not os.path.exists(packed):

@@ -12,8 +12,8 @@ from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Guest
 from wirt.model.presence import Presence, present_if
 from wirt.ops.context import Context
-from wirt.ops.step import Step
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
+from wirt.ops.steps.step import Step
 
 
 def checkpointable(context: Context, guest: Guest) -> Checkpointable:

@@ -12,7 +12,7 @@ from wirt.errors import Error, InvalidInput
 from wirt.model.names import check_template_name
 from wirt.model.template import TemplateSpec
 
-SHIPPED = str(Path(__file__).parents[1] / "templates")
+SHIPPED = str(Path(__file__).parents[2] / "templates")
 """The directory of the templates that come with Wirt."""
 
 PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9]+)?([=/][A-Za-z0-9.+:~-]+)?")

@@ -12,7 +12,7 @@ from typing import IO
 
 from wirt.errors import InvalidInput, OutOfSpace
 from wirt.host.run import Streams, exit_status, spawn
-from wirt.storage.tarcheck import inner_name
+from wirt.storage.templates.tarcheck import inner_name
 from wirt.units import render_bytes
 
 WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")

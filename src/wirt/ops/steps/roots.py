@@ -14,7 +14,7 @@ from wirt.model.presence import Presence, present_if
 from wirt.model.resources import Root, RootTree
 from wirt.ops import inodes
 from wirt.ops.context import Context
-from wirt.ops.step import Step
+from wirt.ops.steps.step import Step
 from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots, TakesImages
 from wirt.storage.powers import BoundsInodes, BoundsTrees, CopiesImages
 from wirt.units import UNBOUNDED

@@ -15,7 +15,7 @@ from wirt.host import files, run
 from wirt.model.disk import QCOW2, RAW, DiskImage
 from wirt.model.limits import LARGEST_DISK
 from wirt.model.resources import BlockImage
-from wirt.storage import nodedisks
+from wirt.storage.disks import nodedisks
 from wirt.units import render_bytes
 
 DRIVERS = {RAW: "raw", QCOW2: "qcow2", "vmdk": "vmdk", "vhd": "vpc", "vdi": "vdi"}

@@ -12,8 +12,8 @@ from wirt.errors import Conflict, Unsupported
 from wirt.host import files
 from wirt.model.guest import Guest
 from wirt.ops.context import Context
-from wirt.ops.protocol import Room
-from wirt.ops.steps import Ladder
+from wirt.ops.moving.protocol import Room
+from wirt.ops.steps.ladder import Ladder
 from wirt.storage.powers import Travelling
 from wirt.transport.base import Link, Session
 

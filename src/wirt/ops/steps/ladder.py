@@ -19,12 +19,13 @@ from wirt.model.lifecycle import State
 from wirt.model.presence import Presence, present_if
 from wirt.model.rates import Rates
 from wirt.model.resources import Drive, Nic, RootTree
-from wirt.ops import bandwidth, reach, rootfiles
-from wirt.ops.bootfiles import find_boot
-from wirt.ops.cardsteps import CardSteps
+from wirt.ops import reach
 from wirt.ops.context import Context
-from wirt.ops.rootsteps import RootSteps
-from wirt.ops.step import Step
+from wirt.ops.steps import bandwidth, rootfiles
+from wirt.ops.steps.bootfiles import find_boot
+from wirt.ops.steps.cards import CardSteps
+from wirt.ops.steps.roots import RootSteps
+from wirt.ops.steps.step import Step
 
 
 class Ladder:
@@ -332,7 +333,7 @@ class Ladder:
         if not self._guest.disks:
             return ()
         # Loaded here: few guests have any.
-        from wirt.ops.drives import open_drives
+        from wirt.ops.steps.drives import open_drives
 
         return open_drives(self._context, self._guest)
 

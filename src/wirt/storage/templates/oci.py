@@ -19,10 +19,10 @@ from typing import TypeVar
 import msgspec
 
 from wirt.errors import InvalidInput
-from wirt.storage.archive import Contents
-from wirt.storage.layers import Layer, merge
-from wirt.storage.tarcheck import inner_name
-from wirt.storage.tarread import (
+from wirt.storage.templates.archive import Contents
+from wirt.storage.templates.layers import Layer, merge
+from wirt.storage.templates.tarcheck import inner_name
+from wirt.storage.templates.tarread import (
     check_room,
     first_member,
     members_of,

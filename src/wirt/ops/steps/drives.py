@@ -10,8 +10,8 @@ from wirt.model.guest import Guest
 from wirt.model.presence import Presence
 from wirt.model.resources import Drive
 from wirt.ops.context import Context
-from wirt.storage import nodedisks
 from wirt.storage.base import Disks, HoldsDisks
+from wirt.storage.disks import nodedisks
 
 
 def open_drives(context: Context, guest: Guest) -> tuple[Drive, ...]:

@@ -14,8 +14,8 @@ from wirt.model.guest import Guest
 from wirt.model.presence import Presence
 from wirt.ops import journal
 from wirt.ops.context import Context
-from wirt.ops.step import Step
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
+from wirt.ops.steps.step import Step
 from wirt.transport.base import Link, Session
 
 DOWNTIME_SECONDS = 0.3

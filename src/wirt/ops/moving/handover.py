@@ -12,10 +12,11 @@ import msgspec
 from wirt.errors import Failed
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
-from wirt.ops import journal, live
+from wirt.ops import journal
 from wirt.ops.context import Context
+from wirt.ops.moving import live
 from wirt.ops.nodes import find_node
-from wirt.ops.steps import Ladder
+from wirt.ops.steps.ladder import Ladder
 from wirt.state.base import Intent
 from wirt.transport.base import LinkLost, Session
 

@@ -8,8 +8,9 @@ from wirt.host import affinity, openfiles
 from wirt.model.capability import no
 from wirt.model.guest import Guest
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_files, check_pin
-from wirt.ops import bandwidth, inodes, softlimit
+from wirt.ops import inodes, softlimit
 from wirt.ops.context import Context
+from wirt.ops.steps import bandwidth
 from wirt.units import UNBOUNDED
 
 

@@ -11,7 +11,7 @@ from wirt.errors import Corrupt
 from wirt.host.files import sync_directory
 from wirt.host.run import check
 from wirt.model.template import Template
-from wirt.storage.archive import sha256_of
+from wirt.storage.templates.archive import sha256_of
 
 
 def parts_in(directory: str, *, with_image: bool) -> list[str]:

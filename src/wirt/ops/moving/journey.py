@@ -8,11 +8,11 @@ import msgspec
 from wirt.host import files
 from wirt.model.guest import Guest
 from wirt.model.migration import Mode, Stage
-from wirt.ops import baggage, images, moving
 from wirt.ops.bridges import networks_of
 from wirt.ops.context import Context
-from wirt.ops.protocol import Arrival
-from wirt.ops.steps import Ladder
+from wirt.ops.moving import baggage, engines, images
+from wirt.ops.moving.protocol import Arrival
+from wirt.ops.steps.ladder import Ladder
 from wirt.storage.base import Portable
 
 
@@ -51,7 +51,7 @@ class Journey:
         if guest.has_template and context.approach(guest.approach).needs.root != "tree":
             image = images.checksum(context, ladder.root.form())
         is_live = self.mode is Mode.LIVE
-        self.machine = moving.describe(context, guest) if is_live else None
+        self.machine = engines.describe(context, guest) if is_live else None
         arrival = Arrival(
             guest=guest,
             node=self.node,

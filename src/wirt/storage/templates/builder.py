@@ -10,15 +10,15 @@ from pathlib import Path
 from wirt.errors import Failed
 from wirt.host.run import ENVIRONMENT, Streams, check, exit_status, spawn
 from wirt.model.template import TemplateSpec
-from wirt.storage.apt import (
+from wirt.storage.templates.apt import (
     carried_settings,
     read_own_suite,
     read_sources,
     render_deb822,
     select_suite,
 )
-from wirt.storage.mmdebstrap import HURRY, PRIVATE, build_argv
-from wirt.storage.workdir import empty_directory
+from wirt.storage.templates.mmdebstrap import HURRY, PRIVATE, build_argv
+from wirt.storage.templates.workdir import empty_directory
 
 _HOOK = re.compile(r"running --customize-hook .*/script-(\d+) ")
 _FAILED_HOOK = re.compile(r"command failed: .*/script-(\d+) ")
