@@ -64,6 +64,13 @@ def is_reached(address: str, home: HomeUnderTest | None = None, name: str = "") 
     return answers
 
 
+def port_of(enter: list[str]) -> str:
+    """Return the MAC of the node's end of a guest's card."""
+    (card,) = json.loads(subprocess.check_output([*enter, "ip", "-j", "link", "show", "eth0"]))
+    ends = json.loads(subprocess.check_output(["ip", "-j", "link"]))
+    return next(str(one["address"]) for one in ends if one["ifindex"] == card["link_index"])
+
+
 def init_of(guest: Guest) -> str:
     assert guest.handle is not None
     monitor = guest.handle.pid
@@ -185,7 +192,8 @@ def test_routed_guest_hears_the_node_alone_and_is_not_believed_as_another(
     with_other_mac = pings("169.254.1.1", home, "web")
 
     assert talked == [True, True, True]
-    assert heard == [bridge]
+    # The node's own end of the card may ask for routers, as every interface does.
+    assert set(heard) - {port_of(enter)} == {bridge}
     assert (as_other, own.returncode) == ([1, 1], 0)
     assert not directly
     assert not with_other_mac
