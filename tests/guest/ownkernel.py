@@ -114,6 +114,8 @@ _WRITE = """\
 until [ -b "$1" ]; do sleep 0.1; done
 echo written | dd of="$1" conv=notrunc,fsync status=none
 """
+_GONE = 'while [ -e "$1" ]; do sleep 0.1; done'
+"""The guest's udev takes a name away some time after the kernel has taken the disk."""
 _READ = """\
 until [ -b "$1" ]; do sleep 0.1; done
 head -n 1 "$1"; echo x 2>/dev/null >"$1" || echo read-only
@@ -280,6 +282,7 @@ class OwnKernelContract(ApproachContract):
         written = started.exec("sh", "-c", _WRITE, "sh", device)
         approach.detach_disk(place, drive)
         seen.append(approach.probe_disk(place, drive))
+        started.exec("sh", "-c", _GONE, "sh", device)
         read_only = msgspec.structs.replace(drive, read_only=True)
         approach.attach_disk(place, read_only)
         read = started.exec("sh", "-c", _READ, "sh", device)

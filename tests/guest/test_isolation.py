@@ -452,4 +452,7 @@ def test_what_one_guest_exhausts_is_there_for_others(pair: Pair, what: str, reas
 
     assert why == reason
     assert count >= 100
-    assert neighbour == [f"{count} {reason}"]
+    # Of what another of the node's users has given back the kernel takes some away only later, keys for example.
+    taken, refused = neighbour[0].split()
+    assert (len(neighbour), refused) == (1, reason)
+    assert abs(int(taken) - count) <= 5
