@@ -15,6 +15,7 @@ from wirt.model.limits import Limits
 from wirt.model.names import bridge_name, home_tag
 from wirt.state.base import Intent
 from wirt.state.sqlite import SqliteStore
+from wirt.storage.templates.store import FORMS
 
 INTERPRETER = str(Path(sys.executable))
 COMMAND = str(Path(sys.executable).parent / "wirt")
@@ -77,8 +78,8 @@ class Wirt:
         return str(json.loads(self.call("show", name, "--json"))["address"])
 
     def form(self, template: str, name: str) -> str:
-        """Return the path of a template's form ("tree", "root.img", "boot"); some guest must have needed it before."""
-        path = Path(self.environment["WIRT_HOME"], "templates", template, name)
+        """Return the path of a template's form ("tree", "image", "boot"); some guest must have needed it before."""
+        path = Path(self.environment["WIRT_HOME"], "templates", template, FORMS[name])
         if not path.exists():
             raise RuntimeError(f"{path} has not been made")
         return str(path)

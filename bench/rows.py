@@ -282,7 +282,7 @@ def set_running(bench: Bench) -> Iterator[Pair]:
 def uml_start(bench: Bench) -> Iterator[Pair]:
     """Start of a User-Mode Linux guest to its first command, against the image booted by hand."""
     with guest(bench, "uml", "--memory", f"{MEMORY}M") as name:
-        image = bench.wirt.form(bench.template, "root.img")
+        image = bench.wirt.form(bench.template, "image")
         yield Pair(ours=lambda: _first_command(bench, name), peer=lambda: boot_uml(image, MEMORY))
 
 
@@ -292,7 +292,7 @@ def qemu_start(bench: Bench) -> Iterator[Pair]:
     with guest(bench, "qemu", "--memory", f"{MEMORY}M") as name:
         # Only a guest that starts needs the kernel.
         _first_command(bench, name)
-        image = bench.wirt.form(bench.template, "root.img")
+        image = bench.wirt.form(bench.template, "image")
         boot = bench.wirt.form(bench.template, "boot")
         yield Pair(
             ours=lambda: _first_command(bench, name), peer=lambda: boot_qemu(image, boot, MEMORY)
