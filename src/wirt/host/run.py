@@ -7,7 +7,8 @@ streams passed through. Neither uses a shell, and a missing program or a failure
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import IO
 
 import msgspec
@@ -20,6 +21,8 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
 }
 """What programs of the node get: their messages in English, their path complete."""
+WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+"""Put before a program that must not outlive us."""
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +181,51 @@ def spawn(
         )
     except FileNotFoundError:
         raise _missing(argv[0]) from None
+
+
+class Output:
+    """What a program writes, as a stream, and its exit status once ``streaming`` has ended."""
+
+    status = 0
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+
+
+@contextmanager
+def streaming(
+    argv: Sequence[str],
+    *,
+    stdin: int | None = None,
+    stderr: int | None = None,
+    environment: Mapping[str, str] = ENVIRONMENT,
+) -> Iterator[Output]:
+    """Give what a program writes while it runs; it does not outlive us.
+
+    At the end of the block nobody reads any more, which ends a program that still writes, and it is waited for.
+
+    Args:
+        argv: the program and its arguments.
+        stdin: descriptor of its input; None is the null device.
+        stderr: likewise, of its errors.
+        environment: its whole environment.
+
+    Raises:
+        Unsupported: the program is not installed.
+    """
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb") as stream:
+        try:
+            streams = Streams(stdin=stdin, stdout=writer, stderr=stderr)
+            started = spawn([*WITH_US, *argv], streams=streams, environment=environment)
+        finally:
+            os.close(writer)
+        output = Output(stream)
+        try:
+            yield output
+        finally:
+            stream.close()
+            output.status = exit_status(started.wait())
 
 
 def _descriptor(number: int | None) -> int | IO[bytes]:

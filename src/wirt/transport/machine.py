@@ -15,12 +15,10 @@ import msgspec
 
 from wirt.errors import Error, Failed
 from wirt.host import run
-from wirt.host.run import Streams
 from wirt.model.machine import Machine
 from wirt.transport.base import LinkLost
 from wirt.transport.ssh import careful_shell
 
-_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 _OF_THE_KERNEL = ("proc", "sys", "dev", "run", "tmp", "var/tmp")
 """Directories that are empty in a root that lies still."""
 _SWAP = ("./swapfile", "./swap.img")
@@ -102,31 +100,22 @@ def packing(
         *("--no-wildcards", *(f"--exclude={path}" for path in (*_SWAP, *exclude))),
         *("-C", machine.root, "-cf", "-", "--", ".", *include),
     ]
-    reader, writer = os.pipe()
-    with tempfile.TemporaryFile() as said, os.fdopen(reader, "rb") as stream:
-        try:
-            process = run.spawn(
-                [*_WITH_US, *_reaching(machine, argv)],
-                streams=Streams(stdout=writer, stderr=said.fileno()),
-                environment=_environment(),
-            )
-        finally:
-            os.close(writer)
-        failure: Error | None = None
-        try:
-            yield stream
-        except Error as error:
-            # Of what was cut short, who wrote it knows the reason.
-            if stream.read(1):
-                raise
-            failure = error
-        finally:
-            stream.close()
-            status = run.exit_status(process.wait())
+    failure: Error | None = None
+    with tempfile.TemporaryFile() as said:
+        with run.streaming(
+            _reaching(machine, argv), stderr=said.fileno(), environment=_environment()
+        ) as output:
+            try:
+                yield output.stream
+            except Error as error:
+                # Of what was cut short, who wrote it knows the reason.
+                if output.stream.read(1):
+                    raise
+                failure = error
         said.seek(0)
         words = said.read().decode(errors="replace").strip()
-    if status not in (0, _CHANGED):
-        raise _failure(machine, status, words) from failure
+    if output.status not in (0, _CHANGED):
+        raise _failure(machine, output.status, words) from failure
     if failure is not None:
         raise failure
 

@@ -93,7 +93,8 @@ def _load_one(url: str, requests: int, home: str) -> dict[str, float]:
     done = run.run(
         [
             # Siege ends with whoever loads with it: else it goes on against servers that are gone.
-            *("setpriv", "--pdeathsig", "KILL", "siege"),
+            *run.WITH_US,
+            "siege",
             f"--rc={home}/siegerc",
             "--benchmark",
             f"--concurrent={USERS}",

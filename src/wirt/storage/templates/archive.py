@@ -20,14 +20,13 @@ import msgspec
 
 from wirt.errors import Failed, InvalidInput
 from wirt.host.files import sync_directory
-from wirt.host.run import Streams, check, exit_status, spawn
+from wirt.host.run import WITH_US, Streams, check, exit_status, spawn, streaming
 from wirt.model.template import Template
 from wirt.storage.templates.machinethings import Addition, MachineThings
 from wirt.storage.templates.ownthings import OwnThings
 from wirt.storage.templates.tarcheck import MemberCheck, inner_name
 from wirt.storage.templates.tarread import (
     BLOCK,
-    WITH_US,
     check_room,
     damaged,
     is_device,
@@ -338,34 +337,15 @@ def writing(out: str) -> Iterator[tarfile.TarFile]:
 @contextmanager
 def _packing(tree: str) -> Iterator[IO[bytes]]:
     """Give the plain tar of a directory while it is being packed; other file systems in it are left out."""
-    argv = [
-        *WITH_US,
-        "tar",
-        *_KEEP,
-        "--sort=name",
-        "--one-file-system",
-        "-C",
-        tree,
-        "-cf",
-        "-",
-        ".",
-    ]
-    reader, writer = os.pipe()
-    with tempfile.TemporaryFile() as said, os.fdopen(reader, "rb") as stream:
-        try:
-            process = spawn(argv, streams=Streams(stdout=writer, stderr=said.fileno()))
-        finally:
-            os.close(writer)
-        try:
-            yield stream
-        finally:
-            stream.close()
-            status = exit_status(process.wait())
-        if status != 0:
+    argv = ["tar", *_KEEP, "--sort=name", "--one-file-system", "-C", tree, "-cf", "-", "."]
+    with tempfile.TemporaryFile() as said:
+        with streaming(argv, stderr=said.fileno()) as output:
+            yield output.stream
+        if output.status != 0:
             said.seek(0)
             words = said.read().decode(errors="replace").splitlines()
             raise Failed(
-                f"cannot pack {tree}: {words[-1] if words else f'exit status {status}'}",
+                f"cannot pack {tree}: {words[-1] if words else f'exit status {output.status}'}",
                 detail="\n".join(words[-30:]),
             )
 

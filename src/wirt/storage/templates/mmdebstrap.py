@@ -3,10 +3,11 @@
 import shlex
 from collections.abc import Sequence
 
+from wirt.host.run import WITH_US
 from wirt.model.template import TemplateSpec
 
 PRIVATE = (
-    *("setpriv", "--pdeathsig", "KILL", "--"),
+    *WITH_US,
     *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
 )
 """Put before a command that mounts things: its mounts are seen by nobody else, and it ends, with its children and

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from wirt.errors import Failed, InvalidInput, Unsupported
 from wirt.host.lock import hold
-from wirt.host.run import check, run
+from wirt.host.run import WITH_US, check, run
 from wirt.storage.templates.apt import (
     carried_settings,
     read_own_suite,
@@ -23,7 +23,6 @@ from wirt.storage.templates.apt import (
 )
 from wirt.storage.templates.archive import parse_release
 from wirt.storage.templates.specs import PACKAGE, SUITE
-from wirt.storage.templates.tarread import WITH_US
 
 _URI = re.compile(r"'[^']+' (\S+) \d+( \S+)?")
 _FILE = re.compile(r"[A-Za-z0-9%_.+~-]+\.deb")

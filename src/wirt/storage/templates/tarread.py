@@ -11,12 +11,9 @@ from contextlib import contextmanager, suppress
 from typing import IO
 
 from wirt.errors import InvalidInput, OutOfSpace
-from wirt.host.run import Streams, exit_status, spawn
+from wirt.host import run
 from wirt.storage.templates.tarcheck import inner_name
 from wirt.units import render_bytes
-
-WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
-"""Put before a program that must not outlive us."""
 
 BLOCK = 4096
 """Bytes that the smallest file takes on disk."""
@@ -181,20 +178,9 @@ def _unpacked(raw: IO[bytes], archive: str, program: str | None) -> Iterator[IO[
     if program is None:
         yield raw
         return
-    reader, writer = os.pipe()
-    with os.fdopen(reader, "rb") as stream:
-        try:
-            process = spawn(
-                [*WITH_US, program, "-dcq"], streams=Streams(stdin=raw.fileno(), stdout=writer)
-            )
-        finally:
-            os.close(writer)
-        try:
-            yield stream
-        finally:
-            stream.close()
-            status = exit_status(process.wait())
-    if status not in (0, 128 + signal.SIGPIPE):
+    with run.streaming([program, "-dcq"], stdin=raw.fileno()) as output:
+        yield output.stream
+    if output.status not in (0, 128 + signal.SIGPIPE):
         raise damaged(archive, f"{program} cannot read it to its end")
 
 
