@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from wirt.errors import Conflict, OutOfSpace
+from wirt.errors import OutOfSpace
 from wirt.host import files, interrupts
 from wirt.model.machine import Machine, path_below
-from wirt.model.names import check_template_name
 from wirt.model.template import Template
 from wirt.ops.context import Context
+from wirt.ops.template import check_new
 from wirt.transport.machine import packing, survey
 from wirt.units import render_bytes
 
@@ -35,12 +35,7 @@ def take_machine(
         NotFound, Conflict, InvalidInput, Busy, LinkLost: nothing was changed.
         OutOfSpace, Failed: it could not be made; nothing of it is left.
     """
-    check_template_name(name)
-    if any(template.name == name for template in context.templates.list()):
-        raise Conflict(
-            f"there is a template called {name}",
-            hint=f"remove it first: wirt template remove {name}",
-        )
+    check_new(context, name)
     taken = [path_below(machine, path) for path in include]
     left = [path_below(machine, path) for path in exclude] + _homes(context, machine)
     with interrupts.allowed():

@@ -121,6 +121,21 @@ def take_template(
     return made
 
 
+def check_new(context: Context, name: str) -> None:
+    """Check the name of a template that is to be made, before what it is made of is read.
+
+    Raises:
+        InvalidInput: it is no name for one.
+        Conflict: there is one of that name.
+    """
+    check_template_name(name)
+    if any(template.name == name for template in context.templates.list()):
+        raise Conflict(
+            f"there is a template called {name}",
+            hint=f"remove it first: wirt template remove {name}",
+        )
+
+
 def take_image(
     context: Context,
     image: DiskImage,
@@ -145,12 +160,7 @@ def take_image(
     # Loaded here: few templates come so.
     from wirt.storage.imageroots import opened_root
 
-    check_template_name(name)
-    if any(template.name == name for template in context.templates.list()):
-        raise Conflict(
-            f"there is a template called {name}",
-            hint=f"remove it first: wirt template remove {name}",
-        )
+    check_new(context, name)
     os.makedirs(context.home.templates, exist_ok=True)
     with (
         interrupts.allowed(),
