@@ -17,7 +17,13 @@ from wirt.model.presence import Presence, present_if
 from wirt.ops import journal
 from wirt.ops.context import Context
 from wirt.ops.start import as_running
-from wirt.ops.steps.checkpointing import find_obstacles, to_resume, why_not
+from wirt.ops.steps.checkpointing import (
+    find_obstacles,
+    to_cut_off,
+    to_dump,
+    to_resume,
+    why_not,
+)
 from wirt.ops.steps.ladder import Ladder
 from wirt.ops.steps.step import Step
 
@@ -202,26 +208,12 @@ def _steps(
         os.makedirs(directories[0], mode=0o700)
 
     return [
-        Step(
-            name="card",
-            # What arrived meanwhile would be acknowledged and lost.
-            do=ladder.cards.cut,
-            undo=ladder.cards.join,
-            # Nobody has to be asked: to join what is not cut off is no work.
-            probe=lambda: Presence.PARTIAL,
-        ),
+        to_cut_off(ladder),
         Step(
             name="memory",
             do=make,
             undo=forget,
             probe=lambda: present_if(any(map(os.path.isdir, directories))),
         ),
-        Step(
-            name="dump",
-            do=dump,
-            undo=lambda: approach.cancel_checkpoint(ladder.place),
-            probe=lambda: (
-                Presence.PARTIAL if approach.is_checkpointing(ladder.place) else Presence.ABSENT
-            ),
-        ),
+        to_dump(approach, ladder, dump),
     ]

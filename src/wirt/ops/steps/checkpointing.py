@@ -67,25 +67,35 @@ def to_checkpoint(
     approach, ladder = checkpointable(context, guest), Ladder(context, guest)
     snapshot, kept = to_forget(context, guest, name)
     return [
-        Step(
-            name="card",
-            do=ladder.cards.cut,
-            undo=ladder.cards.join,
-            # Nobody has to be asked: to join what is not cut off is no work.
-            probe=lambda: Presence.PARTIAL,
-        ),
+        to_cut_off(ladder),
         # Done while the memory is written, in the next; undone after it.
         msgspec.structs.replace(snapshot, do=lambda: None),
         kept,
-        Step(
-            name="dump",
-            do=lambda: dump(snapshot),
-            undo=lambda: approach.cancel_checkpoint(ladder.place),
-            probe=lambda: (
-                Presence.PARTIAL if approach.is_checkpointing(ladder.place) else Presence.ABSENT
-            ),
-        ),
+        to_dump(approach, ladder, lambda: dump(snapshot)),
     ]
+
+
+def to_cut_off(ladder: Ladder) -> Step:
+    """Return the step that lets nothing through a guest's cards: what arrived meanwhile would be acknowledged and lost."""
+    return Step(
+        name="card",
+        do=ladder.cards.cut,
+        undo=ladder.cards.join,
+        # Nobody has to be asked: to join what is not cut off is no work.
+        probe=lambda: Presence.PARTIAL,
+    )
+
+
+def to_dump(approach: Checkpointable, ladder: Ladder, dump: Callable[[], None]) -> Step:
+    """Return the step that writes what a guest's memory holds; undone, the guest goes on."""
+    return Step(
+        name="dump",
+        do=dump,
+        undo=lambda: approach.cancel_checkpoint(ladder.place),
+        probe=lambda: (
+            Presence.PARTIAL if approach.is_checkpointing(ladder.place) else Presence.ABSENT
+        ),
+    )
 
 
 def to_forget(context: Context, guest: Guest, name: str) -> list[Step]:
