@@ -111,14 +111,16 @@ class ImagePool(GuestDirectories):
 
         return imagefiles.probe(root)
 
-    def forget_identity(self, guest_id: str) -> list[str]:
+    def forget_identity(self, form_path: str, guest_id: str) -> list[str]:
         """Work on the file system in the layer."""
         from wirt.storage import imagefiles
 
         kind = self._kind(guest_id)
         layer = self._layer(guest_id, kind)
         # Who has never been started has nothing of its own.
-        return imagefiles.forget_identity(layer, kind) if os.path.exists(layer) else []
+        if not os.path.exists(layer):
+            return []
+        return imagefiles.forget_identity(layer, kind, form_path)
 
     def parts(self, guest_id: str) -> tuple[str, ...]:
         """Return a tree's disk, or the layer."""

@@ -54,7 +54,7 @@ def probe(form: str) -> Capability:
     return yes("image-files", "by debugfs, and what shows it the image")
 
 
-def forget_identity(layer: str, form: str) -> list[str]:
+def forget_identity(layer: str, form: str, image: str) -> list[str]:
     """Take out of the root on an image, which nobody uses, what its guest is told from others by; return what.
 
     A crash leaves files beside the image.
@@ -62,6 +62,7 @@ def forget_identity(layer: str, form: str) -> list[str]:
     Args:
         layer: the image.
         form: "qcow2" or "ubd".
+        image: what a layer of User-Mode Linux rests on.
 
     Raises:
         Failed: the image could not be shown, or holds no ext4 file system.
@@ -71,7 +72,7 @@ def forget_identity(layer: str, form: str) -> list[str]:
     os.makedirs(work, mode=0o700)
     try:
         if form == "ubd":
-            ubdlayer.unpack(layer, f"{work}/raw")
+            ubdlayer.unpack(layer, f"{work}/raw", below=image)
         listed = _debug(layer, form, work, [f"ls -p /{place}" for place in PLACES])
         found, commands = [], []
         for path, entry in _entries(listed):
@@ -86,7 +87,7 @@ def forget_identity(layer: str, form: str) -> list[str]:
             files.write(f"{work}/empty", "", mode=0o444)
             _debug(layer, form, work, commands)
             if form == "ubd":
-                ubdlayer.pack(f"{work}/raw", layer)
+                ubdlayer.pack(f"{work}/raw", layer, below=image)
     finally:
         files.remove_tree(work)
     return said_of(found)

@@ -112,7 +112,7 @@ class CopiesImages(Copying, Protocol):
         """Ask whether this works here for images of a form."""
         ...
 
-    def forget_identity(self, guest_id: str) -> list[str]:
+    def forget_identity(self, form_path: str, guest_id: str) -> list[str]:
         """Take out of an image, which nobody uses, what its guest is told from others by; return a line for each kind.
 
         Raises:

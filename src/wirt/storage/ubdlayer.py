@@ -26,7 +26,6 @@ held single sectors of a block did not find its init."""
 class _Head(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
     """As it lies at the beginning of the layer."""
-    backing: str
     size: int
     sector: int
     map_at: int
@@ -48,23 +47,23 @@ def rest_on(layer: str, backing: str) -> None:
         file.write(os.fsencode(backing).ljust(_PATH, b"\0"))
 
 
-def unpack(layer: str, raw: str, *, below: str | None = None) -> None:
+def unpack(layer: str, raw: str, *, below: str) -> None:
     """Write what a layer shows, with the image that it rests on, to a file of its own.
 
     Args:
         layer: the layer.
         raw: the file.
-        below: the image, if it is known; else the layer's own word is taken for it.
+        below: the image. The layer's own word is not taken for it: its guest's engine wrote that.
 
     Raises:
         Corrupt: it is no such layer, or not of that image, or damaged.
         OutOfSpace, Failed: it could not be written.
     """
     head = _read_head(layer)
-    if below is not None and os.stat(below).st_size != head.size:
+    if os.stat(below).st_size != head.size:
         raise Corrupt(f"{layer} is no layer above {below}", hint="restore a snapshot")
     with files.translated(f"read the disk {layer}"):
-        files.copy_all(below or head.backing, raw)
+        files.copy_all(below, raw)
         with open(layer, "rb") as source, open(raw, "r+b") as target:
             source.seek(head.map_at)
             for first, last in _runs(source.read(head.map_length)):
@@ -78,10 +77,15 @@ def unpack(layer: str, raw: str, *, below: str | None = None) -> None:
                     target.write(piece)
 
 
-def pack(raw: str, layer: str) -> None:
+def pack(raw: str, layer: str, *, below: str) -> None:
     """Make a layer, which is there, one that shows what a file holds: of that, it holds what its image does not.
 
     Killed on the way, it is as before, with a file beside it.
+
+    Args:
+        raw: the file.
+        layer: the layer.
+        below: the image, as for ``unpack``.
 
     Raises:
         Corrupt: it is no such layer.
@@ -92,13 +96,13 @@ def pack(raw: str, layer: str) -> None:
     with (
         files.translated(f"write the disk {layer}"),
         open(raw, "rb") as source,
-        open(head.backing, "rb") as below,
+        open(below, "rb") as image,
         open(fresh, "wb") as target,
     ):
         for at in _data_of(source.fileno(), head.size):
             source.seek(at)
-            below.seek(at)
-            wanted, there = source.read(_PIECE), below.read(_PIECE)
+            image.seek(at)
+            wanted, there = source.read(_PIECE), image.read(_PIECE)
             if wanted == there:
                 continue
             for start in range(0, len(wanted), _BLOCK):
@@ -131,7 +135,6 @@ def _read_head(layer: str) -> _Head:
     map_length = (size + 8 * sector - 1) // (8 * sector)
     return _Head(
         raw=raw,
-        backing=os.fsdecode(raw[_BACKING_AT:].split(b"\0", 1)[0]),
         size=size,
         sector=sector,
         map_at=map_at,

@@ -118,7 +118,7 @@ class RootSteps:
     def forget_identity(self) -> list[str]:
         """Take what is one guest's own out of its image, and return what that was."""
         assert isinstance(self._pool, CopiesImages)
-        return self._pool.forget_identity(self._guest.id)
+        return self._pool.forget_identity(self.form(), self._guest.id)
 
     def attached(self) -> Root:
         """Return the guest's root, made usable if it is not yet."""
