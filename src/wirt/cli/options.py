@@ -231,9 +231,9 @@ def note_unbounded_disk(context: Context, guest: Guest) -> None:
         return
     # Loaded here: most guests have the usual disk.
     from wirt.console import output
-    from wirt.ops.steps.ladder import Ladder
+    from wirt.ops.guests import probe_disk_bound
 
-    bound = Ladder(context, guest).root.probe_bound()
+    bound = probe_disk_bound(context, guest)
     if not bound.available:
         size, hint = render_bytes(guest.limits.disk), f"; {bound.hint}" if bound.hint else ""
         output.note(

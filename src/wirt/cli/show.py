@@ -15,9 +15,14 @@ from wirt.model.privileges import Privileges
 from wirt.model.resources import DiskUsage
 from wirt.ops import inodes
 from wirt.ops.cards import describe_cards
-from wirt.ops.guests import disk_usage, memory_kills, observed, screen_socket
+from wirt.ops.guests import (
+    disk_usage,
+    memory_kills,
+    observed,
+    probe_disk_bound,
+    screen_socket,
+)
 from wirt.ops.softlimit import grace_left
-from wirt.ops.steps.ladder import Ladder
 from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate, render_seconds
 
 
@@ -33,7 +38,7 @@ def show(name: str, as_json: bool) -> None:
         kills = memory_kills(context, guest)
         screen = screen_socket(context, guest)
         cards = describe_cards(context, guest)
-        is_bounded = Ladder(context, guest).root.probe_bound().available
+        is_bounded = probe_disk_bound(context, guest).available
     if as_json:
         everything = {**msgspec.to_builtins(guest), "disk_usage": usage, "memory_kills": kills}
         everything["all_addresses"] = cards[0][1]

@@ -83,6 +83,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         bounds = (self.io_read, self.io_write, self.iops_read, self.iops_write)
         return any(bound != UNBOUNDED for bound in bounds)
 
+    def grace_left(self, since: float | None, now: float) -> float | None:
+        """Return the seconds that are left of the grace of a soft limit that is exceeded, 0 or less if none are.
+
+        Args:
+            since: Unix time, seconds, since when it is; None: it is not.
+            now: Unix time, seconds.
+        """
+        return None if since is None else since + self.disk_grace - now
+
     @property
     def cpu_time(self) -> float:
         """Return the processors' worth of time that it gets at most."""

@@ -7,6 +7,7 @@ import msgspec
 
 from wirt.approaches.base import Adjustable, HasScreen
 from wirt.host import process
+from wirt.model.capability import Capability
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
@@ -58,6 +59,11 @@ def disk_usage(context: Context, guest: Guest) -> DiskUsage | None:
     """Return how much of its disk a guest uses, None if its pool cannot say."""
     pool = context.pool(guest.pool)
     return pool.measure(guest.id) if isinstance(pool, MeasuresRoots) else None
+
+
+def probe_disk_bound(context: Context, guest: Guest) -> Capability:
+    """Return whether anything holds a guest to the size of its disk."""
+    return Ladder(context, guest).root.probe_bound()
 
 
 def memory_kills(context: Context, guest: Guest) -> int | None:

@@ -19,9 +19,7 @@ def bound_of(guest: Guest) -> int:
 
 def grace_left(guest: Guest) -> float | None:
     """Return the seconds that a guest may have more inodes than its soft limit for, None if it has not."""
-    if guest.over_inodes_since is None:
-        return None
-    return guest.over_inodes_since + guest.limits.disk_grace - time.time()
+    return guest.limits.grace_left(guest.over_inodes_since, time.time())
 
 
 def probe(context: Context, guest: Guest) -> Capability:

@@ -83,9 +83,7 @@ def is_over(guest: Guest) -> bool:
 
 def grace_left(guest: Guest) -> float | None:
     """Return the seconds that a guest may hold more than its soft limit for, None if it does not."""
-    if guest.over_soft_since is None:
-        return None
-    return guest.over_soft_since + guest.limits.disk_grace - time.time()
+    return guest.limits.grace_left(guest.over_soft_since, time.time())
 
 
 def review_all(context: Context) -> list[Error]:
