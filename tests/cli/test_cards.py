@@ -2,16 +2,14 @@
 
 import json
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from tests.conftest import TINY
-from tests.homes import BUSYBOX, HomeUnderTest
+from tests.homes import HomeUnderTest
+from tests.reach import is_reached, pings
 
 from wirt.model.guest import Guest
-
-SECONDS = 20.0
 
 
 @pytest.fixture
@@ -25,22 +23,6 @@ def subnets(home: HomeUnderTest) -> tuple[str, str]:
     """Return what the home's IPv4 and IPv6 addresses begin with."""
     reach = json.loads(home.wirt("network", "show", "--json", status=0).stdout)["reach"]
     return reach["subnet"].rpartition(".")[0], reach["range6"].partition("/")[0]
-
-
-def pings(address: str, home: HomeUnderTest | None = None, name: str = "") -> bool:
-    """Return whether the node reaches an address, or a guest does."""
-    if home is not None:
-        return home.wirt("exec", name, "--", "ping", "-c1", "-W1", address).returncode == 0
-    asked = [BUSYBOX, "ping", "-c", "1", "-W", "1", address]
-    return subprocess.run(asked, capture_output=True).returncode == 0
-
-
-def is_reached(address: str, home: HomeUnderTest | None = None, name: str = "") -> bool:
-    """Return whether an address is reached within a while: a kernel looks for a second or two whether somebody has it."""
-    deadline = time.monotonic() + SECONDS
-    while not (answers := pings(address, home, name)) and time.monotonic() < deadline:
-        pass
-    return answers
 
 
 def inside(home: HomeUnderTest, *argv: str) -> str:

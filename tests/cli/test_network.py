@@ -8,10 +8,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests import homes, netns
+from tests import homes
 from tests.conftest import TINY
 from tests.homes import HomeUnderTest
 from tests.netns import NODE, OUTSIDE, Outside, is_forwarding
+from tests.reach import pings
 
 from wirt.model.guest import Guest
 
@@ -19,12 +20,6 @@ SERVE = "nc -ll -p $1 -e hostname >/dev/null 2>&1 </dev/null & until netstat -lt
 CONNECT = (
     "import socket, sys; print(socket.create_connection(sys.argv[1:], 1).recv(99).decode(), end='')"
 )
-
-
-@pytest.fixture(scope="module")
-def outside(root_user: None) -> Iterator[Outside]:
-    with netns.own_network(), netns.outside() as other:
-        yield other
 
 
 @pytest.fixture
@@ -45,10 +40,6 @@ def start(home: HomeUnderTest, name: str = "web", *ports: int) -> Guest:
     return next(guest for guest in home.guests() if guest.name == name)
 
 
-def pings(home: HomeUnderTest, name: str, address: str) -> bool:
-    return home.wirt("exec", name, "--", "ping", "-c1", "-W1", address).returncode == 0
-
-
 def ask(address: str, port: int) -> list[str]:
     """Return the command that asks a server for its name."""
     return ["python3", "-c", CONNECT, address, str(port)]
@@ -61,9 +52,9 @@ def ask_from(home: HomeUnderTest, name: str, address: str, port: int) -> str:
 
 def test_guests_reach_outside_as_the_node_only_while_nat_is_on(home: HomeUnderTest) -> None:
     start(home)
-    closed = pings(home, "web", OUTSIDE)
+    closed = pings(OUTSIDE, home, "web")
     said = home.wirt("network", "nat", "on", status=0).stdout
-    opened, forwarding = pings(home, "web", OUTSIDE), is_forwarding("eth0")
+    opened, forwarding = pings(OUTSIDE, home, "web"), is_forwarding("eth0")
     shown = json.loads(home.wirt("network", "show", "--json", status=0).stdout)
     home.wirt("network", "nat", "off", status=0)
 
@@ -71,7 +62,7 @@ def test_guests_reach_outside_as_the_node_only_while_nat_is_on(home: HomeUnderTe
     assert forwarding
     assert said == "guests reach outside now\n"
     assert (shown["outbound"], shown["reach"]["switched"]) == ("open", ["eth0"])
-    assert not pings(home, "web", OUTSIDE)
+    assert not pings(OUTSIDE, home, "web")
     assert not is_forwarding("eth0")
 
 
@@ -81,13 +72,13 @@ def test_nat_that_is_on_comes_with_the_first_guest_and_goes_with_the_last(
     home.wirt("network", "nat", "on", status=0)
     before = is_forwarding("eth0")
     start(home)
-    reached = pings(home, "web", OUTSIDE)
+    reached = pings(OUTSIDE, home, "web")
     home.wirt("destroy", "--force", "web", status=0)
     after = is_forwarding("eth0")
     start(home)
 
     assert (before, reached, after) == (False, True, False)
-    assert pings(home, "web", OUTSIDE)
+    assert pings(OUTSIDE, home, "web")
 
 
 def test_rules_that_somebody_flushed_are_made_anew_by_the_next_start(home: HomeUnderTest) -> None:
@@ -97,7 +88,7 @@ def test_rules_that_somebody_flushed_are_made_anew_by_the_next_start(home: HomeU
     subprocess.run(["nft", "flush", "ruleset"], check=True)
     start(home, "other")
 
-    assert pings(home, "web", OUTSIDE)
+    assert pings(OUTSIDE, home, "web")
     assert subprocess.check_output(ask(NODE, 8080)) == b"web\n"
 
 
@@ -110,7 +101,7 @@ def test_forwarded_port_leads_to_the_guest_while_it_runs(
     from_node = subprocess.check_output(ask(NODE, 8080), text=True)
     start(home, "other")
     from_neighbour = ask_from(home, "other", NODE, 8080)
-    gets_out = pings(home, "web", OUTSIDE)
+    gets_out = pings(OUTSIDE, home, "web")
     home.wirt("stop", "--force", "web", status=0)
     stopped = outside.run(*ask(NODE, 8080), check=False).returncode
     forwarding = is_forwarding("eth0")
@@ -196,11 +187,11 @@ def test_guests_reach_outside_and_are_reached_by_ipv6(
     home: HomeUnderTest, outside6: Outside
 ) -> None:
     web = start(home, "web")
-    closed = pings(home, "web", OUTSIDE6)
+    closed = pings(OUTSIDE6, home, "web")
     home.wirt("network", "nat", "on", status=0)
-    opened = pings(home, "web", OUTSIDE6)
+    opened = pings(OUTSIDE6, home, "web")
     home.wirt("network", "nat", "off", status=0)
-    closed_again = pings(home, "web", OUTSIDE6)
+    closed_again = pings(OUTSIDE6, home, "web")
     home.wirt("forward", "add", "web", "8080:81", status=0)
     home.wirt("forward", "add", "web", f"[{NODE6}]:8081:81", status=0)
     assert web.handle is not None
@@ -237,7 +228,7 @@ def test_nobody_outside_reaches_a_guest_that_no_port_leads_to(
     asked = outside.run(*ask(web.address, 80), check=False)
     outside.run("ip", "route", "del", f"{web.address}/32")
 
-    assert pings(home, "web", OUTSIDE)
+    assert pings(OUTSIDE, home, "web")
     assert asked.returncode != 0
 
 
@@ -254,7 +245,7 @@ def test_two_homes_share_the_uplink_and_not_their_guests(
         across = ask_from(home, "web", theirs.address, 80)
         by_the_node = ask_from(home, "web", NODE, 8080)
         home.wirt("network", "nat", "off", status=0)
-        still = pings(neighbour, "web", OUTSIDE)
+        still = pings(OUTSIDE, neighbour, "web")
 
     assert (across, by_the_node) == ("", "web\n")
     assert still
@@ -273,7 +264,7 @@ def test_guests_are_kept_in_on_a_node_that_forwards_everything(home: HomeUnderTe
         home.wirt("exec", "web", "--", "ping", "-c1", "-W1", OUTSIDE)
         heard = sources(listener)
     home.wirt("network", "nat", "on", status=0)
-    opened = pings(home, "web", OUTSIDE)
+    opened = pings(OUTSIDE, home, "web")
     home.wirt("network", "nat", "off", status=0)
     kept = [switch.read_text().strip() for switch in switches]
     for switch in switches:

@@ -10,22 +10,16 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from tests import homes, netns
+from tests import homes
 from tests.conftest import TINY
 from tests.homes import BUSYBOX, HomeUnderTest
 from tests.netns import NODE, OUTSIDE, Outside, is_forwarding
+from tests.reach import SECONDS, is_reached, pings
 
 from wirt.model.guest import Guest
 
 OURS = "198.51.100.77"
 """An address of the uplink's network, for a guest."""
-SECONDS = 20.0
-
-
-@pytest.fixture(scope="module")
-def outside(root_user: None) -> Iterator[Outside]:
-    with netns.own_network(), netns.outside() as other:
-        yield other
 
 
 @pytest.fixture
@@ -46,22 +40,6 @@ def start(home: HomeUnderTest, name: str, *options: str) -> Guest:
 def addresses_of(home: HomeUnderTest, name: str) -> list[str]:
     shown = json.loads(home.wirt("show", name, "--json", status=0).stdout)
     return [one.partition("/")[0] for one in shown["all_addresses"]]
-
-
-def pings(address: str, home: HomeUnderTest | None = None, name: str = "") -> bool:
-    """Return whether the node reaches an address, or a guest does."""
-    if home is not None:
-        return home.wirt("exec", name, "--", "ping", "-c1", "-W1", address).returncode == 0
-    asked = [BUSYBOX, "ping", "-c", "1", "-W", "1", address]
-    return subprocess.run(asked, capture_output=True).returncode == 0
-
-
-def is_reached(address: str, home: HomeUnderTest | None = None, name: str = "") -> bool:
-    """Return whether an address is reached within a while: a kernel looks for a second or two whether somebody has it."""
-    deadline = time.monotonic() + SECONDS
-    while not (answers := pings(address, home, name)) and time.monotonic() < deadline:
-        pass
-    return answers
 
 
 def port_of(enter: list[str]) -> str:

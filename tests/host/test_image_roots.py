@@ -2,13 +2,10 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests import homes
 
-from wirt import app
 from wirt.errors import Conflict, InvalidInput
 from wirt.host import mount
 from wirt.model.disk import DiskImage
@@ -40,13 +37,6 @@ TABLE = {
     "gpt": "label: gpt\nstart=2048, size=2048, type=swap\nstart=4096, size=16384, type=linux\n",
 }
 START, LENGTH = 4096 * SECTOR, 16384 * SECTOR
-
-
-@pytest.fixture
-def context(root_user: None) -> Iterator[Context]:
-    """Give a home with templates of its own, of which there are none yet."""
-    with homes.open_home() as home, app.open_context(home.home) as opened:
-        yield opened
 
 
 @pytest.fixture

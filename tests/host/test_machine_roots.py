@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests import homes, sshd
+from tests import sshd
 from tests.homes import HomeUnderTest
 from tests.sshd import Host
 
-from wirt import app
 from wirt.errors import Conflict, Failed, InvalidInput, OutOfSpace
 from wirt.host import files
 from wirt.model.machine import Machine, parse_machine, path_below
@@ -54,13 +53,6 @@ SAID = [
     "put right: SSH host keys (1)",
     "lacking for qemu and kvm: a kernel with its modules",
 ]
-
-
-@pytest.fixture
-def context(root_user: None) -> Iterator[Context]:
-    """Give a home with templates of its own, of which there are none yet."""
-    with homes.open_home() as home, app.open_context(home.home) as opened:
-        yield opened
 
 
 @pytest.fixture
