@@ -12,7 +12,7 @@ from tests import homes
 from tests.conftest import TINY
 from tests.homes import HomeUnderTest
 from tests.netns import NODE, OUTSIDE, Outside, is_forwarding
-from tests.reach import pings
+from tests.reach import is_reached, pings
 
 from wirt.model.guest import Guest
 
@@ -189,7 +189,7 @@ def test_guests_reach_outside_and_are_reached_by_ipv6(
     web = start(home, "web")
     closed = pings(OUTSIDE6, home, "web")
     home.wirt("network", "nat", "on", status=0)
-    opened = pings(OUTSIDE6, home, "web")
+    opened = is_reached(OUTSIDE6, home, "web")
     home.wirt("network", "nat", "off", status=0)
     closed_again = pings(OUTSIDE6, home, "web")
     home.wirt("forward", "add", "web", "8080:81", status=0)
