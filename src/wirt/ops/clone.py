@@ -33,7 +33,8 @@ def clone(
     """Make a guest of another one and return it, stopped; the other goes on as it was.
 
     It has the other's definition, cards and root, and a name, addresses and MACs of its own; what tells the other from all others
-    is taken out of its root. A device of the node stays the other's. A running guest is held still while its root is copied, where the pool cannot do that in an instant.
+    is taken out of its root. A device of the node stays the other's. A running guest is held still while its root is copied,
+    where the pool cannot do that in an instant.
 
     Args:
         context: the home.
