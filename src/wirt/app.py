@@ -23,7 +23,6 @@ from wirt.ops.cleanup import clean_up
 from wirt.ops.context import LOCK_SECONDS, Context
 from wirt.state.base import Store
 from wirt.state.sqlite import SqliteStore
-from wirt.storage.base import Pool
 from wirt.storage.registry import POOLS, load_lvm, load_made, load_pool
 from wirt.storage.templates.store import TemplateCache
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from wirt.network.base import Gateway, Network, Shaper
     from wirt.ops.doctor import Diagnosis
     from wirt.ops.security import Finding
-    from wirt.storage.base import Ground, Packages
+    from wirt.storage.base import Ground, Packages, Pool
     from wirt.transport.base import Link
 
 _CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -117,7 +116,7 @@ def _link_to(node: Node) -> "Link":
     return local.link(node) if node.ssh is None else ssh.link(node)
 
 
-def _open_pool(place: Home, store: Store, name: str) -> Pool:
+def _open_pool(place: Home, store: Store, name: str) -> "Pool":
     """Return a pool: one that every home has, or one that was made, which is mounted if it is not."""
     if name in POOLS:
         return load_pool(name, place.pool(name))

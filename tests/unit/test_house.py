@@ -91,8 +91,8 @@ def test_nobody_above_knows_an_adapter() -> None:
 
 
 def test_no_modules_go_round_in_a_circle() -> None:
-    """An import within a function counts too: it is there for speed, never to break a circle."""
-    graph = grimp.build_graph("wirt", exclude_type_checking_imports=True, cache_dir=None)
+    """An import within a function, or for types alone, counts too: it is there for speed, never to break a circle."""
+    graph = grimp.build_graph("wirt", exclude_type_checking_imports=False, cache_dir=None)
     imports = {one: graph.find_modules_directly_imported_by(one) for one in graph.modules}
 
     TopologicalSorter(imports).prepare()  # raises CycleError with the circle
@@ -170,7 +170,7 @@ def test_command_imports_nothing_heavy(tmp_path: Path, command: tuple[str, ...])
     assert not any(name.startswith("wirt.bench") for name in modules)
     adapters = {name for name in modules if name.startswith("wirt.approaches.")}
     powers = {"wirt.approaches.base", "wirt.approaches.cardpowers"}
-    assert adapters == {*powers, "wirt.approaches.registry"}
+    assert adapters <= {*powers, "wirt.approaches.registry"}
 
 
 def sources() -> list[Path]:
@@ -188,14 +188,6 @@ def test_nothing_is_left_to_be_done_later() -> None:
     found = [str(path) for path in sources() if later.search(path.read_text())]
 
     assert found == []
-
-
-def test_nothing_is_imported_for_its_types_alone_where_it_could_hide_a_circle() -> None:
-    hidden = "TYPE_" + "CHECKING"
-    found = {path.name for path in sources() if hidden in path.read_text()}
-
-    # "app" is above all that it names so: it loads late what only some commands need.
-    assert found <= {"app.py"}
 
 
 def test_no_module_of_the_package_imports_its_root() -> None:

@@ -7,7 +7,7 @@ from tests import fakes
 
 from wirt.errors import Failed, NotFound
 from wirt.model.lifecycle import State
-from wirt.ops import guests
+from wirt.ops import observing
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.set import SetRequest, set_limits
@@ -30,7 +30,7 @@ def context(tmp_path: Path) -> Context:
 def sizes(context: Context) -> tuple[int, int | None]:
     """Return the size of the disk that is kept, and the one that the root really has."""
     guest = context.store.find("web")
-    usage = guests.disk_usage(context, guest)
+    usage = observing.disk_usage(context, guest)
     return guest.limits.disk, usage.bytes_limit if usage else None
 
 

@@ -1,9 +1,12 @@
 """Where each approach is: a name and a module, loaded when it is first asked for."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
-from wirt.approaches.base import Approach
 from wirt.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from wirt.approaches.base import Approach
 
 APPROACHES = {
     "chroot": "wirt.approaches.chroot:Chroot",
@@ -21,7 +24,7 @@ _REMEMBERING = frozenset({"kvm"})
 """Approaches whose probe takes seconds: they keep its answer in a directory until the node is started anew."""
 
 
-def load_approach(name: str, directory: str | None = None) -> Approach:
+def load_approach(name: str, directory: str | None = None) -> "Approach":
     """Return the driver of an approach.
 
     Args:

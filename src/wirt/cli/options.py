@@ -231,7 +231,7 @@ def note_unbounded_disk(context: Context, guest: Guest) -> None:
         return
     # Loaded here: most guests have the usual disk.
     from wirt.console import output
-    from wirt.ops.guests import probe_disk_bound
+    from wirt.ops.observing import probe_disk_bound
 
     bound = probe_disk_bound(context, guest)
     if not bound.available:

@@ -15,13 +15,8 @@ from wirt.model.privileges import Privileges
 from wirt.model.resources import DiskUsage
 from wirt.ops import inodes
 from wirt.ops.cards import describe_cards
-from wirt.ops.guests import (
-    disk_usage,
-    memory_kills,
-    observed,
-    probe_disk_bound,
-    screen_socket,
-)
+from wirt.ops.guests import observed
+from wirt.ops.observing import disk_usage, memory_kills, probe_disk_bound, screen_socket
 from wirt.ops.softlimit import grace_left
 from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate, render_seconds
 

@@ -14,6 +14,8 @@ def run(module: str) -> NoReturn:
     At once: taking the interpreter apart would take a sixth of the time of ``wirt list``, and nothing is left to be
     done then. Every file is closed, every lock released and every child waited for where it was opened, taken, started.
     """
+    # msgspec asks for this if it is there, to learn one name that ``typing`` has too; it takes longer to load than msgspec.
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment]
     # What is loaded stays: to look through it for garbage again and again takes a fourteenth of ``wirt list``.
     gc.set_threshold(100_000, 50, 50)
     status: int = import_module(module).main()

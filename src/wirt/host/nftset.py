@@ -6,17 +6,21 @@ for that and take as long as all else that is done for the guest's network. Sour
 
 import errno
 import os
-import socket
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from wirt.errors import Failed
+
+if TYPE_CHECKING:
+    import socket
 
 Element = tuple[str, str]
 """The name of a set, and one of its elements as nft(8) writes it: ``"ports", '"wabcd12" . 02:00:00:00:00:01'``."""
 
+_ANY_FAMILY = 0
 _NETFILTER = 12
 _BRIDGE = 7
 _NFTABLES = 10
@@ -99,7 +103,10 @@ def _encode(part: str) -> bytes:
 
 
 @contextmanager
-def _opened() -> Iterator[socket.socket]:
+def _opened() -> Iterator["socket.socket"]:
+    # Loaded here: many commands change nothing of the filter.
+    import socket
+
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETFILTER) as asked:
             asked.settimeout(_SECONDS)
@@ -108,7 +115,9 @@ def _opened() -> Iterator[socket.socket]:
         raise Failed(f"the kernel's packet filter does not answer: {error.strerror}") from error
 
 
-def _change(asked: socket.socket, table: str, elements: Sequence[Element], kind: int) -> list[int]:
+def _change(
+    asked: "socket.socket", table: str, elements: Sequence[Element], kind: int
+) -> list[int]:
     """Ask for a change of all elements as one, and return the kernel's error number of each, 0 for none."""
     flags = _REQUEST | _ACKNOWLEDGED | (_CREATE if kind == _ADD else 0)
     asked.send(
@@ -150,7 +159,7 @@ def _filled_up(value: bytes) -> bytes:
 
 def _limit(kind: int) -> bytes:
     """Return the message that begins or ends a batch."""
-    head = struct.pack("!BBH", socket.AF_UNSPEC, 0, _NFTABLES)
+    head = struct.pack("!BBH", _ANY_FAMILY, 0, _NFTABLES)
     return _HEADER.pack(_HEADER.size + len(head), kind, _REQUEST, 0, 0) + head
 
 

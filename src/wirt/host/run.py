@@ -6,15 +6,17 @@ streams passed through. Neither uses a shell, and a missing program or a failure
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import msgspec
 
 from wirt.errors import Failed, TimedOut, Unsupported
 from wirt.host import process
+
+if TYPE_CHECKING:
+    import subprocess
 
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -74,6 +76,9 @@ def run(
         Unsupported: the program is not installed.
         TimedOut: it did not end within ``timeout`` seconds and was killed.
     """
+    # Loaded here and below: many commands run no program at all.
+    import subprocess
+
     try:
         done = subprocess.run(
             argv,
@@ -167,13 +172,15 @@ def spawn(
     Raises:
         Unsupported: the program is not installed.
     """
+    import subprocess
+
     bound = ["taskset", "--cpu-list", ",".join(map(str, sorted(cpus)))] if cpus else []
     try:
         return subprocess.Popen(
             [*bound, *argv],
-            stdin=_descriptor(streams.stdin),
-            stdout=_descriptor(streams.stdout),
-            stderr=_descriptor(streams.stderr),
+            stdin=subprocess.DEVNULL if streams.stdin is None else streams.stdin,
+            stdout=subprocess.DEVNULL if streams.stdout is None else streams.stdout,
+            stderr=subprocess.DEVNULL if streams.stderr is None else streams.stderr,
             env=dict(environment),
             start_new_session=new_session,
             pass_fds=keep,
@@ -226,10 +233,6 @@ def streaming(
         finally:
             stream.close()
             output.status = exit_status(started.wait())
-
-
-def _descriptor(number: int | None) -> int | IO[bytes]:
-    return subprocess.DEVNULL if number is None else number
 
 
 def _missing(program: str) -> Unsupported:

@@ -10,9 +10,10 @@ before it is made, so the time between is closed, and closed again when it is go
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import IPv4Network
+from typing import TYPE_CHECKING
 
 from wirt.errors import Failed, Unsupported
-from wirt.host import arp, files, links, nft, nftset, run
+from wirt.host import files, links, nft, nftset, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.card import Card
 from wirt.model.names import bridge_name, interface_name, interface_prefix
@@ -20,6 +21,9 @@ from wirt.model.presence import Presence, present_if
 from wirt.model.resources import Nic, NicKind
 from wirt.network import addresses
 from wirt.network import filter as rules
+
+if TYPE_CHECKING:
+    from wirt.host import arp
 
 _PORT_OFF, _PORT_ON = 1, 3
 """What the kernel calls BR_STATE_LISTENING and BR_STATE_FORWARDING (linux/if_bridge.h).
@@ -252,13 +256,17 @@ class BridgeNetwork:
 
     def announce(self, nic: Nic) -> None:
         """Send from the bridge, to all its ports, what the guest itself would."""
+        from wirt.host import arp
+
         with files.translated(f"announce {nic.address} on {self.bridge}"):
             arp.announce(self.bridge, nic.mac, nic.address)
 
-    def watch(self, nic: Nic) -> arp.Watch | None:
+    def watch(self, nic: Nic) -> "arp.Watch | None":
         """Watch from the bridge; the node does not answer itself, so an alias cannot be watched."""
         if nic.kind is NicKind.ALIAS:
             return None
+        from wirt.host import arp
+
         with files.translated(f"watch {nic.address} on {self.bridge}"):
             return arp.Watch(self.bridge, nic.address)
 

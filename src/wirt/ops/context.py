@@ -1,21 +1,29 @@
-"""What a verb is given: the ports, and nothing concrete."""
+"""What a verb is given: the ports, and nothing concrete.
+
+Every command comes through here, and few need every port: so they are named here and loaded by whoever uses them.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from wirt.approaches.base import Approach
 from wirt.host import interrupts, lock
-from wirt.model.card import PrivateNetwork
-from wirt.model.guest import Guest
-from wirt.model.home import Home
-from wirt.model.node import Node
-from wirt.model.pool import StoragePool
-from wirt.network.base import Gateway, Network, Shaper
-from wirt.state.base import Store
-from wirt.storage.base import Ground, Pool, Templates
-from wirt.transport.base import Link
+
+if TYPE_CHECKING:
+    from wirt.approaches.base import Approach
+    from wirt.model.card import PrivateNetwork
+    from wirt.model.guest import Guest
+    from wirt.model.home import Home
+    from wirt.model.node import Node
+    from wirt.model.pool import StoragePool
+    from wirt.network.base import Gateway, Network, Shaper
+    from wirt.state.base import Store
+    from wirt.storage.base import Ground, Pool, Templates
+    from wirt.transport.base import Link
 
 LOCK_SECONDS = 10.0
 """How long a verb waits for another command on the same guest."""
@@ -42,7 +50,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a pool that a person makes lies on."""
     link: Callable[[Node], Link]
     """The way to another node."""
-    recover: Callable[["Context", Guest], Guest | None]
+    recover: Callable[[Context, Guest], Guest | None]
     """Repairs what a dead process left of a guest, whose lock is held. Every verb begins with it, and it knows them all."""
     boot_id: str
     """The kernel's id of this boot: a guest started under another one does not run."""

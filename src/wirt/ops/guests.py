@@ -5,17 +5,12 @@ from contextlib import contextmanager
 
 import msgspec
 
-from wirt.approaches.base import Adjustable, HasScreen
 from wirt.host import process
-from wirt.model.capability import Capability
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
-from wirt.model.resources import DiskUsage
 from wirt.ops import journal
 from wirt.ops.context import LOCK_SECONDS, Context
-from wirt.ops.steps.ladder import Ladder
-from wirt.storage.base import MeasuresRoots
 
 
 @contextmanager
@@ -55,33 +50,6 @@ def observed(context: Context, guest: Guest) -> Guest:
     return _ended(context, guest) if has_ended(context, guest) else guest
 
 
-def disk_usage(context: Context, guest: Guest) -> DiskUsage | None:
-    """Return how much of its disk a guest uses, None if its pool cannot say."""
-    pool = context.pool(guest.pool)
-    return pool.measure(guest.id) if isinstance(pool, MeasuresRoots) else None
-
-
-def probe_disk_bound(context: Context, guest: Guest) -> Capability:
-    """Return whether anything holds a guest to the size of its disk."""
-    return Ladder(context, guest).root.probe_bound()
-
-
-def memory_kills(context: Context, guest: Guest) -> int | None:
-    """Return how many processes of a running guest the node's kernel has ended for want of memory; None: nobody counts."""
-    approach = context.approach(guest.approach)
-    if not guest.state.is_up or not isinstance(approach, Adjustable):
-        return None
-    return approach.memory_kills(context.home.place(guest.id))
-
-
-def screen_socket(context: Context, guest: Guest) -> str | None:
-    """Return the path of the socket at which a guest's screen is served while it runs; None if it has none."""
-    approach = context.approach(guest.approach)
-    if not guest.has_screen or not isinstance(approach, HasScreen):
-        return None
-    return approach.screen_socket(context.home.place(guest.id))
-
-
 def has_ended(context: Context, guest: Guest) -> bool:
     """Return whether a guest that is said to be up is not any more, so that to hold it is to bury it."""
     if guest.state is State.MOUNTED:
@@ -91,6 +59,9 @@ def has_ended(context: Context, guest: Guest) -> bool:
 
 def _bury(context: Context, guest: Guest) -> Guest:
     """Take away what an ended guest left. A crash here leaves it said to run, and the next command comes here again."""
+    # Loaded here, and below: few guests end by themselves.
+    from wirt.ops.steps.ladder import Ladder
+
     after = _ended(context, guest)
     journal.dismantle("bury", Ladder(context, guest).to_run())
     context.store.settle(guest.id, after)
@@ -99,7 +70,6 @@ def _bury(context: Context, guest: Guest) -> Guest:
 
 def _ended(context: Context, guest: Guest) -> Guest:
     """Return a guest that has ended by itself, stopped, with the reason if there is one to be found."""
-    # Loaded here: few guests end by themselves.
     from wirt.approaches.faults import KnowsPanics
 
     approach, reason = context.approach(guest.approach), None

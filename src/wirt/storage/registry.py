@@ -1,10 +1,13 @@
 """Where each kind of pool is: a name and a module, loaded when it is first asked for."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from wirt.errors import InvalidInput
 from wirt.model.pool import StoragePool
-from wirt.storage.base import Pool
+
+if TYPE_CHECKING:
+    from wirt.storage.base import Pool
 
 POOLS = {
     "btrfs": "wirt.storage.btrfs:BtrfsPool",
@@ -14,7 +17,7 @@ POOLS = {
 """Of those that every home has; the preferred first, where several can hand over the same form of root."""
 
 
-def load_pool(name: str, directory: str, *, forms_in: str | None = None) -> Pool:
+def load_pool(name: str, directory: str, *, forms_in: str | None = None) -> "Pool":
     """Return the pool of this kind that lives in ``directory``.
 
     Args:
@@ -37,7 +40,7 @@ def load_pool(name: str, directory: str, *, forms_in: str | None = None) -> Pool
     return pool
 
 
-def load_made(made: StoragePool) -> Pool:
+def load_made(made: StoragePool) -> "Pool":
     """Return a pool that a person has made."""
     if made.kind == "lvm":
         return load_lvm(made.roots, thin_pool=made.source or "", templates=made.forms)
@@ -45,7 +48,7 @@ def load_made(made: StoragePool) -> Pool:
     return load_pool(made.kind, made.roots, forms_in=made.forms if made.source else None)
 
 
-def load_lvm(directory: str, *, thin_pool: str, templates: str) -> Pool:
+def load_lvm(directory: str, *, thin_pool: str, templates: str) -> "Pool":
     """Return a pool of kind ``lvm``, which a home has only if one was made; see ``LvmPool``."""
     from wirt.storage.lvm import LvmPool
 

@@ -16,7 +16,7 @@ from wirt.dialects.vz.account import Account, pair_of, read_account
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.model.guest import Guest
 from wirt.ops.context import Context
-from wirt.ops.guests import disk_usage
+from wirt.ops.observing import disk_usage
 
 Value = int | float | str | bool | list[str] | None
 """What a field says of one container; None: nothing is known."""

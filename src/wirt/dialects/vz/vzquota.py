@@ -12,7 +12,7 @@ from wirt.dialects.vz import ctid, program
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.options import read_options
 from wirt.ops import inodes
-from wirt.ops.guests import disk_usage
+from wirt.ops.observing import disk_usage
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.softlimit import grace_left
 from wirt.storage.base import MeasuresRoots
