@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.conftest import TINY
 from tests.crash.nodes import run_forked
 from tests.homes import HomeUnderTest
+from tests.reach import is_reached, pings
 
 from wirt.dialects.vz.vzctl.main import main
 from wirt.ops.journal import KILL_VARIABLE, TRACE_VARIABLE
@@ -68,5 +69,41 @@ def test_set_killed_leaves_limits_that_the_next_start_makes_those_of_the_file(
         problems += [f"{point}: start"] if vzctl(home, "start", "101") != 0 else []
         problems += [f"{point}: limit"] if home.guests()[0].limits.processes != 71 else []
         vzctl(home, "stop", "101", "--fast")
+
+    assert problems == []
+
+
+def test_set_of_addresses_killed_leaves_a_running_container_with_those_before_or_those_after(
+    home: HomeUnderTest, tmp_path: Path
+) -> None:
+    vzctl(home, "create", "101", "--ostemplate", TINY)
+    vzctl(home, "start", "101")
+    before = home.guests()[0].address
+    after = ".".join([*before.split(".")[:3], "250"])
+    adding, taking = (
+        ["set", "101", "--save", "--ipadd", after],
+        ["set", "101", "--save", "--ipdel", "all"],
+    )
+    problems = []
+    for command, undoing, was, is_to_be in (
+        (adding, taking, before, after),
+        (taking, adding, after, before),
+    ):
+        points = points_of(home, tmp_path / command[3], *command)
+        vzctl(home, *undoing)
+        for point in points:
+            killed = vzctl(home, *command, environment={KILL_VARIABLE: point})
+            problems += [point] if killed != -9 else []
+            # The next command finds one or the other, and the container has it.
+            home.wirt("show", "101", status=0)
+            has = home.guests()[0].address
+            problems += [f"{point}: {has}"] if has not in (was, is_to_be) else []
+            problems += [f"{point}: not reached"] if not is_reached(has) else []
+            gone = was if has == is_to_be else is_to_be
+            problems += [f"{point}: still there"] if pings(gone) else []
+            vzctl(home, *undoing)
+            problems += [f"{point}: back"] if home.guests()[0].address != was else []
+        vzctl(home, *command)
+    vzctl(home, "stop", "101", "--fast")
 
     assert problems == []

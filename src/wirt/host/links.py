@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 _UP = 1
 _GET_FLAGS, _SET_FLAGS = 0x8913, 0x8914
+_GET_MAC = 0x8927
 _REQUEST = struct.Struct("16sH22x")
-"""Sources: netdevice(7), SIOCGIFFLAGS and SIOCSIFFLAGS; ``struct ifreq``."""
+"""Sources: netdevice(7), SIOCGIFFLAGS, SIOCSIFFLAGS and SIOCGIFHWADDR; ``struct ifreq``."""
 _LOOK_SECONDS = 0.001
 
 
@@ -83,6 +84,17 @@ def _asking(*, ipv6: bool = False) -> Iterator["socket.socket"]:
     family = socket.AF_INET6 if ipv6 else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as asked:
         yield asked
+
+
+def mac_of(name: str) -> str:
+    """Return an interface's MAC.
+
+    Raises:
+        OSError: there is no such interface.
+    """
+    with _asking() as asked:
+        answer = fcntl.ioctl(asked, _GET_MAC, struct.pack("40s", name.encode()))
+    return answer[18:24].hex(":")
 
 
 def has_address(name: str, address: str) -> bool:
@@ -252,7 +264,12 @@ def routed_ipv6() -> set[str]:
 
 
 def routed_networks() -> list[IPv4Network]:
-    """Return the IPv4 networks that the node has routes to, the default route left out.
+    """Return the IPv4 networks that the node has routes to, the default route left out."""
+    return [network for _, network in find_routes()]
+
+
+def find_routes() -> list[tuple[str, IPv4Network]]:
+    """Return the interface and the network of each IPv4 route of the node, the default route left out.
 
     Source: ``/proc/net/route``, whose addresses are little-endian hexadecimal.
     """
@@ -263,5 +280,5 @@ def routed_networks() -> list[IPv4Network]:
         fields = line.split()
         target, mask = (int.from_bytes(bytes.fromhex(fields[n])[::-1]) for n in (1, 7))
         if mask:
-            found.append(IPv4Network((target, mask.bit_count())))
+            found.append((fields[0], IPv4Network((target, mask.bit_count()))))
     return found

@@ -10,6 +10,8 @@ from wirt.model.macs import is_of_many, read_mac
 
 FIRST = "eth0"
 """What a guest's first card is called inside, where its kernel has no name of its own for it."""
+VENET = "venet0"
+"""What OpenVZ calls the card with a container's addresses."""
 MOST_CARDS = 32
 """Beside the first."""
 SMALLEST_MTU, LARGEST_MTU = 1280, 65535

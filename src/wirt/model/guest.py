@@ -2,7 +2,7 @@
 
 import msgspec
 
-from wirt.model.card import Card, CardKind
+from wirt.model.card import FIRST, Card, CardKind
 from wirt.model.disk import Disk
 from wirt.model.forward import Forward
 from wirt.model.kernelboot import KernelBoot
@@ -64,6 +64,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Of its first card, bytes; None: as the home's bridge has it."""
     cards: tuple[Card, ...] = ()
     """Beside its first."""
+    card_name: str = FIRST
+    """What its first card is called inside, where its kernel has no name of its own for it."""
     is_routed: bool = False
     """Its first card meets the node alone, which has a route to each of its addresses."""
     is_proxied: bool = False
@@ -96,6 +98,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     def card(self) -> Card:
         """Return its first card."""
         return Card(
+            name=self.card_name,
             kind=CardKind.ROUTED if self.is_routed else CardKind.BRIDGED,
             mac=self.mac,
             addresses=(self.address, *self.addresses),

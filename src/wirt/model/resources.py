@@ -90,8 +90,8 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
     """It is on a network that reaches not even the node."""
     is_routed: bool = False
     """It meets the node alone, its gateway, which is on none of its addresses' networks: those have one address each."""
-    is_proxied: bool = False
-    """The node answers for its addresses on its other networks."""
+    proxied: tuple[str, ...] = ()
+    """Those of its addresses that the node answers for on its other networks, without prefixes."""
     further: tuple[str, ...] = ()
     """Other addresses with their prefixes, as 10.64.16.9/20 and fd12:3456:789a::2/64."""
     has_ipv6: bool = False

@@ -207,11 +207,24 @@ def nic_of(
         gateway=way if leads_out else None,
         is_private=is_private,
         is_routed=is_routed,
-        is_proxied=card.is_proxied,
+        proxied=_proxied(card, subnet, range6) if is_routed and card.is_proxied else (),
         further=tuple(further),
         has_ipv6=range6 is not None,
         gateway6=way6 if leads_out else None,
         mtu=card.mtu,
+    )
+
+
+def _proxied(card: Card, subnet: IPv4Network, range6: IPv6Network | None) -> tuple[str, ...]:
+    """Return the addresses of a card that somebody outside may look for: those of the home's own ranges nobody does."""
+    return tuple(
+        one
+        for one in card.addresses
+        if (
+            ip_address(one) not in subnet
+            if ":" not in one
+            else range6 and ip_address(one) not in range6
+        )
     )
 
 

@@ -54,7 +54,7 @@ class NftGateway:
         if not links.is_up(self._bridge):
             return
         if outbound or proxied or any(forwards.values()):
-            uplinks.switch_on(self._tag)
+            uplinks.switch_on(self._tag, answering=any(":" in one for one in proxied))
         self._write(forwards, outbound=outbound, proxied=proxied)
 
     def _write(

@@ -12,15 +12,16 @@ interface, which ``detach`` looks for wherever they are.
 """
 
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Network
+from contextlib import suppress
+from ipaddress import IPv4Address, IPv4Network
 
-from wirt.errors import InvalidInput
+from wirt.errors import Conflict, InvalidInput
 from wirt.host import links
 from wirt.model.card import Card
 from wirt.model.names import BRIDGES, interface_name, routed_bridge_name
 from wirt.model.presence import Presence
 from wirt.model.resources import Nic, NicKind
-from wirt.network import addresses
+from wirt.network import addresses, uplinks
 from wirt.network.bridge import BridgeNetwork
 
 _NUMBER = 63
@@ -76,7 +77,20 @@ class RoutedNetwork(BridgeNetwork):
         checked = addresses.check_routed(text, self._subnet, self._range6)
         if links.is_own(checked):
             raise InvalidInput(f"address {text} is this node's own", hint="choose another")
+        if self._is_of_others(checked):
+            raise InvalidInput(
+                f"address {text} is one of another home's guests or networks", hint="choose another"
+            )
         return checked
+
+    def _is_of_others(self, address: str) -> bool:
+        """Return whether the node leads an IPv4 address to guests of another home, or to a private network."""
+        own = (self.bridge, self._home.bridge)
+        return ":" not in address and any(
+            IPv4Address(address) in network
+            for name, network in links.find_routes()
+            if name.startswith(BRIDGES) and name not in own
+        )
 
     def nic(self, guest_id: str, card: Card, kind: NicKind, *, ipv6: bool = True) -> Nic:
         """Return the card of a guest as it is on this node; changes nothing."""
@@ -91,14 +105,27 @@ class RoutedNetwork(BridgeNetwork):
         )
 
     def attach(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
-        """Lead the node's packets to the card, then let it through."""
+        """Lead the node's packets to the card, then let it through.
+
+        Raises:
+            Conflict: one of its addresses leads to another home's guest.
+            Failed: as of every network.
+        """
+        for one in map(_bare, nic.addresses):
+            if self._is_of_others(one):
+                raise Conflict(
+                    f"address {one} is one of another home's guests or networks by now",
+                    hint="give the guest another, or stop that one",
+                )
         links.batch(self._leading(nic, nic.addresses))
         super().attach(nic, others)
+        self.announce(nic)
 
     def readdress(self, before: Nic, after: Nic) -> None:
         """Change what leads to the card and what the filter lets through."""
         links.batch(self._leading(after, after.addresses))
         super().readdress(before, after)
+        self.announce(after)
         self._lead_no_more([one for one in before.addresses if one not in after.addresses])
 
     def detach(self, nic: Nic) -> None:
@@ -114,14 +141,23 @@ class RoutedNetwork(BridgeNetwork):
         return found
 
     def announce(self, nic: Nic) -> None:
-        """Have nobody to tell: the node's neighbours send to the node."""
+        """Tell the node's neighbours of the addresses that it answers for: who had them last may have been elsewhere."""
+        told = [one for one in nic.proxied if ":" not in one]
+        if not told:
+            return
+        from wirt.host import arp
+
+        for name in uplinks.find_uplinks():
+            for one in told:
+                # An uplink that knows no ARP, such as a tunnel, has nobody to be told.
+                with suppress(OSError):
+                    arp.announce(name, links.mac_of(name), one)
 
     def watch(self, nic: Nic) -> None:
         """See nothing: the node does not ask for a card whose place it knows."""
 
     def _leading(self, nic: Nic, those: Iterable[str]) -> list[str]:
         """Return what leads to addresses of a card; all of it can be done again."""
-        uplinks = [name for name in links.routed() if not name.startswith(BRIDGES)]
         commands = []
         for one in map(_bare, those):
             # As guests on the home's bridge see it, the node is there.
@@ -131,8 +167,11 @@ class RoutedNetwork(BridgeNetwork):
                 f"neighbour replace {one} lladdr {nic.mac} dev {self.bridge} nud permanent",
                 f"neighbour replace proxy {one} dev {self._home.bridge}",
             ]
-            if nic.is_proxied and ":" not in one:
-                commands += [f"neighbour replace proxy {one} dev {name}" for name in uplinks]
+            if one in nic.proxied:
+                commands += [
+                    f"neighbour replace proxy {one} dev {name}"
+                    for name in uplinks.find_uplinks(ipv6=":" in one)
+                ]
         return commands
 
     def _lead_no_more(self, those: Iterable[str]) -> None:
@@ -149,9 +188,13 @@ class RoutedNetwork(BridgeNetwork):
                 commands += [
                     f"neighbour replace {one} lladdr {self._mac} dev {self.bridge} nud permanent",
                     f"neighbour delete {one} dev {self.bridge}",
-                    f"route replace {one} dev {self.bridge}",
-                    f"route delete {one} dev {self.bridge}",
                 ]
+                # A route of another home's would be replaced, and then deleted.
+                if not self._is_of_others(one):
+                    commands += [
+                        f"route replace {one} dev {self.bridge}",
+                        f"route delete {one} dev {self.bridge}",
+                    ]
         links.batch(commands)
 
 

@@ -23,6 +23,8 @@ _DIRECTORY = "/run"
 _MEMORY = "wirt-forwarding."
 _SIX = "6:"
 """What the keys of switches of IPv6 begin with."""
+_DISCOVERY = "nd:"
+"""The same of those that have the node answer neighbour discovery for guests."""
 _LOCK_SECONDS = 10.0
 
 
@@ -40,14 +42,21 @@ class _Switch(msgspec.Struct, frozen=True, kw_only=True):
         return all(links.read_setting(path) in (value, None) for path, value in self.settings)
 
 
-def switch_on(tag: str) -> None:
+def find_uplinks(*, ipv6: bool = False) -> list[str]:
+    """Return the interfaces that the node's routes lead to, but for those of guests."""
+    routed = links.routed_ipv6() if ipv6 else links.routed()
+    return [name for name in sorted(routed) if not name.startswith(BRIDGES)]
+
+
+def switch_on(tag: str, *, answering: bool = False) -> None:
     """Have the interfaces that the node's routes lead to forward.
 
     Args:
         tag: the home's.
+        answering: whether they are to answer neighbour discovery for guests too, as they do ARP when they forward.
     """
     with _held():
-        for switch in _find_switches():
+        for switch in [*_find_switches(), *(_find_answering() if answering else [])]:
             kept = _remembered()
             others = [owner for owner, key in kept if key == switch.key]
             if switch.is_on and not others:
@@ -76,16 +85,14 @@ def switched(tag: str, *, ipv6: bool = False) -> list[str]:
     keys = sorted(key for owner, key in _remembered() if owner == tag)
     if ipv6:
         return [key.removeprefix(_SIX) for key in keys if key.startswith(_SIX)]
-    return [key for key in keys if not key.startswith(_SIX)]
+    return [key for key in keys if not key.startswith((_SIX, _DISCOVERY))]
 
 
 def _find_switches() -> list[_Switch]:
     found = [
-        _Switch(key=name, settings=((links.forwarding_of(name), "1"),))
-        for name in sorted(links.routed())
-        if not name.startswith(BRIDGES)
+        _Switch(key=name, settings=((links.forwarding_of(name), "1"),)) for name in find_uplinks()
     ]
-    uplinks = [name for name in sorted(links.routed_ipv6()) if not name.startswith(BRIDGES)]
+    uplinks = find_uplinks(ipv6=True)
     if links.forwards_ipv6_singly():
         found += [
             _Switch(key=f"{_SIX}{name}", settings=((links.forwarding_of(name, ipv6=True), "1"),))
@@ -99,6 +106,19 @@ def _find_switches() -> list[_Switch]:
         ]
         everything = (links.forwarding_of(ALL, ipv6=True), "1")
         found.append(_Switch(key=f"{_SIX}{ALL}", settings=(*listening, everything)))
+    return found
+
+
+def _find_answering() -> list[_Switch]:
+    """Return the switches of what a kernel asks before it answers for others: whether it is a router there, and is to."""
+    found = []
+    for name in find_uplinks(ipv6=True):
+        root = f"/proc/sys/net/ipv6/conf/{name}"
+        # As a router it would no longer listen to others.
+        listens = links.read_setting(f"{root}/accept_ra") == "1"
+        settings = [(f"{root}/accept_ra", "2")] if listens else []
+        settings += [(f"{root}/forwarding", "1"), (f"{root}/proxy_ndp", "1")]
+        found.append(_Switch(key=f"{_DISCOVERY}{name}", settings=tuple(settings)))
     return found
 
 

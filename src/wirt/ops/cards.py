@@ -58,13 +58,7 @@ def changed(context: Context, guest: Guest, request: CardRequest) -> Guest:
             )
         left.remove(address)
     for text in request.add:
-        address = network.check_further(text)
-        if ":" in address and not context.approach(guest.approach).needs.ipv6:
-            raise Unsupported(
-                f"guest {guest.name} cannot have the address {address}: the kernel of approach "
-                f"{guest.approach} has no IPv6",
-                hint="give it another approach, or an IPv4 address",
-            )
+        address = check_address(context, guest, text)
         if address in (guest.address, *left):
             raise Conflict(
                 f"guest {guest.name} has the address {address} already", hint="leave it out"
@@ -79,6 +73,22 @@ def changed(context: Context, guest: Guest, request: CardRequest) -> Guest:
                 hint="give it another approach",
             )
     return msgspec.structs.replace(guest, addresses=tuple(left), mtu=mtu)
+
+
+def check_address(context: Context, guest: Guest, text: str) -> str:
+    """Return an address as it is written normally, if a guest's first card may have it.
+
+    Raises:
+        InvalidInput, Unsupported: it may not.
+    """
+    address = network_of(context, guest.card).check_further(text)
+    if ":" in address and not context.approach(guest.approach).needs.ipv6:
+        raise Unsupported(
+            f"guest {guest.name} cannot have the address {address}: the kernel of approach "
+            f"{guest.approach} has no IPv6",
+            hint="give it another approach, or an IPv4 address",
+        )
+    return address
 
 
 class NewCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -285,7 +295,11 @@ def change(context: Context, guest: Guest, wanted: Guest) -> Guest:
         Failed: the kernel refused; they are what they were.
     """
     after = msgspec.structs.replace(
-        guest, addresses=wanted.addresses, mtu=wanted.mtu, cards=wanted.cards
+        guest,
+        address=wanted.address,
+        addresses=wanted.addresses,
+        mtu=wanted.mtu,
+        cards=wanted.cards,
     )
     steps = check_changeable(context, guest, after)
     journal.begin(context, after, "card")

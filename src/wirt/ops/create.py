@@ -8,6 +8,7 @@ import msgspec
 from wirt.approaches.base import HasScreen, Needs
 from wirt.errors import Conflict, InvalidInput, NotPermitted, Unsupported
 from wirt.model.capability import no
+from wirt.model.card import FIRST
 from wirt.model.disk import RAW, DiskImage
 from wirt.model.guest import Guest
 from wirt.model.ids import free_range
@@ -57,6 +58,7 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A disk of its own in the place of a template's root."""
     cdroms: tuple[str, ...] = ()
     """Files and devices of the node that are CDs, in drives of its machine from the start."""
+    card_name: str = FIRST
     is_routed: bool = False
     """Its card meets the node alone."""
     is_proxied: bool = False
@@ -152,6 +154,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         address=_network_for(context, request, needs).choose_address(
             request.address, context.store.addresses(), guest_id
         ),
+        card_name=request.card_name,
         is_routed=request.is_routed,
         is_proxied=request.is_proxied,
         mac=_mac_for(context, request, guest_id),

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from wirt.host import process
+from wirt.model.card import Card
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest
 from wirt.model.presence import Presence
+from wirt.model.resources import Nic
 from wirt.ops.bridges import network_of
 from wirt.ops.context import Context
 
@@ -96,8 +98,7 @@ def _leading(
     context: Context, guest: Guest, forwards: Sequence[Forward]
 ) -> dict[str, Sequence[Forward]]:
     """Return what leads to a guest, by its IPv4 address and by the IPv6 address that follows from it, if it has that."""
-    needs = context.approach(guest.approach).needs
-    nic = network_of(context, guest.card).nic(guest.id, guest.card, needs.nic, ipv6=needs.ipv6)
+    nic = _nic(context, guest, guest.card)
     six = next((one.partition("/")[0] for one in nic.addresses if ":" in one), None)
     return {guest.address: forwards, **({six: forwards} if six else {})}
 
@@ -108,7 +109,18 @@ def _proxied(context: Context, guest: Guest | None) -> list[str]:
     found = [one for one in context.store.guests() if one.id not in busy and _runs(one)]
     if guest is not None:
         found = [*(one for one in found if one.id != guest.id), guest]
-    return [address for one in found if one.is_proxied for address in one.card.addresses]
+    return [
+        address
+        for one in found
+        for card in one.all_cards
+        if card.is_proxied
+        for address in _nic(context, one, card).proxied
+    ]
+
+
+def _nic(context: Context, guest: Guest, card: Card) -> Nic:
+    needs = context.approach(guest.approach).needs
+    return network_of(context, card).nic(guest.id, card, needs.nic, ipv6=needs.ipv6)
 
 
 def _runs(guest: Guest) -> bool:

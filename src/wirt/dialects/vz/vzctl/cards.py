@@ -1,7 +1,8 @@
 """``--ipadd``, ``--netif_add`` and ``--netdev_add``: the addresses, cards and devices of a container, and their keys in its file.
 
 As vzctl's, the options say what is added and what goes, and the file holds what there is then. ``venet0``, which vzctl's
-addresses are on, is the container's first card here.
+addresses are on, is the first card of a container that ``vzctl create`` makes: a routed one, whose addresses may be any that the node's
+neighbours send it packets for. A guest that was made otherwise has addresses of the home's on its first card, whatever that is.
 """
 
 from collections.abc import Sequence
@@ -12,12 +13,13 @@ import msgspec
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.settings import Bad
-from wirt.model.card import Card, CardKind
+from wirt.errors import Conflict
+from wirt.model.card import VENET, Card, CardKind
+from wirt.model.guest import Guest
 from wirt.model.names import bridge_name
-from wirt.ops.address import set_address
-from wirt.ops.cards import CardRequest, NewCard, add_card, remove_card
+from wirt.ops.address import set_addresses
+from wirt.ops.cards import NewCard, add_card, remove_card
 from wirt.ops.context import Context
-from wirt.ops.set import SetRequest, set_limits
 
 OPTIONS = ("ipadd", "ip", "ipdel", "netif_add", "netif_del", "netdev_add", "netdev_del")
 ALL = "all"
@@ -99,8 +101,7 @@ def apply(context: Context, name: str, config: ConfigFile, asked: CardsAsked) ->
         Refused: one cannot be, with vzctl's status for it; what came before it is changed.
     """
     if asked.changes_addresses:
-        with ends_with(Code.ADD_ADDRESS):
-            hold_addresses(context, name, _words(config, "IP_ADDRESS"))
+        hold_addresses(context, name, config)
     with ends_with(Code.NET_DEVICE):
         for card in _named(context, name, CardKind.DEVICE, asked.gone_devices):
             remove_card(context, name, card)
@@ -115,23 +116,24 @@ def apply(context: Context, name: str, config: ConfigFile, asked: CardsAsked) ->
             add_card(context, name, NewCard(name=one.ifname, mac=one.mac or None, network=network))
 
 
-def hold_addresses(context: Context, name: str, addresses: Sequence[str]) -> None:
-    """Give a guest these addresses and no others, but for the one that it must have.
+def hold_addresses(context: Context, name: str, config: ConfigFile) -> None:
+    """Give a guest the addresses of its file and no others, but for the IPv4 address that it must have.
 
-    The first IPv4 address is that of its card, which one that runs keeps: it gets the others beside it.
+    Raises:
+        Refused: it cannot have one; it has those that it had.
     """
-    guest = context.store.find(name)
-    gone = tuple(one for one in guest.addresses if one not in addresses)
-    first = next((one for one in addresses if ":" not in one), None)
-    if not guest.state.is_up and first in guest.addresses:
-        gone += (str(first),)
-    if gone:
-        guest = set_limits(context, name, SetRequest(card=CardRequest(remove=gone)))
-    if not guest.state.is_up or first is None:
-        guest = set_address(context, name, first)
-    add = tuple(one for one in addresses if one not in guest.card.addresses)
-    if add:
-        set_limits(context, name, SetRequest(card=CardRequest(add=add)))
+    with ends_with(Code.ADD_ADDRESS), ends_with(Code.ADDRESS_IN_USE, Conflict):
+        set_addresses(context, name, _words(config, "IP_ADDRESS"))
+
+
+def bring_addresses(context: Context, guest: Guest, config: ConfigFile) -> None:
+    """Do that for a guest that is going to be started, if its card is one of vzctl's making.
+
+    Raises:
+        Refused: it cannot have one; it has those that it had.
+    """
+    if guest.card.name == VENET and config != ConfigFile():
+        hold_addresses(context, guest.name, config)
 
 
 def _named(context: Context, name: str, kind: CardKind, asked: Sequence[str]) -> list[str]:

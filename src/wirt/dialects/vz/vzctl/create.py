@@ -14,6 +14,7 @@ from wirt.dialects.vz.vzctl.call import Call
 from wirt.dialects.vz.vzctl.cards import CardsAsked
 from wirt.dialects.vz.vzctl.holding import WHERE_POSSIBLE, hold_to, hold_where_possible
 from wirt.errors import Conflict, InvalidInput, NotFound
+from wirt.model.card import VENET
 from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.model.limits import Limits
@@ -54,6 +55,10 @@ def create(call: Call) -> int:
             number=number,
             template=conf.template_of(context.home, config.get("OSTEMPLATE") or ""),
             address=address,
+            # OpenVZ's kind, which the node's neighbours find as they find the node.
+            card_name=VENET,
+            is_routed=True,
+            is_proxied=True,
             limits=_where_sure(wanted),
         )
         with conf.lock(context.home):
@@ -157,10 +162,16 @@ def _create(
     with ends_with(Code.NO_TEMPLATE, NotFound):
         context.templates.get(request.template)
     with ends_with(Code.ADD_ADDRESS, InvalidInput):
-        if request.address is not None:
-            context.network.choose_address(request.address, set(), "")
         for one in asked.addresses:
-            context.network.check_further(one)
+            context.routed().check_further(one)
+    taken = context.store.addresses()
+    for one in asked.addresses:
+        if one in taken:
+            raise Refused(
+                Code.ADDRESS_IN_USE,
+                f"address {one} is in use by another guest",
+                hint="choose another or leave it out",
+            )
     try:
         if inodes.probe(context, plan(context, request)).available:
             # Its file system is made with them.

@@ -7,6 +7,7 @@ from wirt.console import output
 from wirt.dialects.vz import conf, ctid, privileges, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.vzctl import cards
 from wirt.errors import NotFound
 from wirt.model.guest import Guest
 from wirt.ops.context import Context
@@ -71,6 +72,7 @@ def bring_to_file(context: Context, guest: Guest, config: ConfigFile) -> None:
     Raises:
         Refused: one cannot be, with the status for it; what came before it is changed.
     """
+    cards.bring_addresses(context, guest, config)
     keys = set(config.names()) - {"DISKSPACE", "DISKINODES", "SWAPPAGES"}
     hold_to(context, guest, config, keys - WHERE_POSSIBLE)
     for key in sorted(keys & WHERE_POSSIBLE):

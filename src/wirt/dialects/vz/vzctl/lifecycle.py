@@ -9,7 +9,7 @@ from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.dialects.vz.vzctl.holding import bring_to_file
 from wirt.dialects.vz.vzctl.snapshot import unmount_targets
-from wirt.errors import WrongState
+from wirt.errors import Conflict, WrongState
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.ops.context import Context
@@ -108,9 +108,10 @@ def _start(call: Call, context: Context, options: dict[str, str]) -> None:
             # It is mounted again, as its own programs see it.
             unmount_guest(context, guest.name)
         call.tell(words.starting)
-        started = start_guest(
-            context, guest.name, ready_seconds=READY_SECONDS if "wait" in options else None
-        )
+        with ends_with(Code.ADD_ADDRESS, Conflict):
+            started = start_guest(
+                context, guest.name, ready_seconds=READY_SECONDS if "wait" in options else None
+            )
     call.tell(f"{words.capital} is mounted")
     call.tell(f"Adding IP address(es): {' '.join(started.card.addresses)}")
     if (units := config.get("CPUUNITS")) is not None:

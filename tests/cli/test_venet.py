@@ -1,0 +1,174 @@
+"""The addresses that vzctl gives a container, as OpenVZ's venet0 had them: felt inside, on the node and by its neighbours."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests import homes
+from tests.conftest import TINY
+from tests.homes import BUSYBOX, HomeUnderTest
+from tests.netns import NODE, OUTSIDE, Outside, is_forwarding
+from tests.reach import is_reached, pings
+
+PROGRAMS = Path(sys.executable).parent
+OURS, MORE = "198.51.100.77", "203.0.113.8"
+OURS6, NODE6, OUTSIDE6 = "2001:db8:5::77", "2001:db8:5::1", "2001:db8:5::2"
+
+
+@pytest.fixture
+def home(outside: Outside, tiny_templates: Path) -> Iterator[HomeUnderTest]:
+    # Whoever was here before has left them.
+    subprocess.check_call(f"ip address replace {NODE6}/64 dev eth0 nodad".split())
+    outside.run(*f"ip address replace {OUTSIDE6}/64 dev eth0 nodad".split())
+    subprocess.check_call(f"ip route replace default via {OUTSIDE6}".split())
+    with homes.open_home(tiny_templates) as opened:
+        etc = Path(opened.home.etc, "vz")
+        etc.mkdir(parents=True)
+        (etc / "vz.conf").write_text(f'DEF_OSTEMPLATE="{TINY}"\nCONFIGFILE="basic"\n')
+        yield opened
+    left = [setting("eth0", name) for name in ("forwarding", "proxy_ndp", "force_forwarding")]
+    assert left == ["0", "0", "0"]
+    assert not is_forwarding("eth0")
+    assert subprocess.run(["nft", "list", "ruleset"], capture_output=True).stdout == b""
+    for family in ("-4", "-6"):
+        asked = ["ip", family, "neighbour", "show", "proxy"]
+        assert subprocess.run(asked, capture_output=True).stdout == b""
+
+
+def setting(interface: str, name: str) -> str:
+    return Path(f"/proc/sys/net/ipv6/conf/{interface}/{name}").read_text().strip()
+
+
+def vz(home: HomeUnderTest, command: str, *, status: int = 0) -> str:
+    done = subprocess.run(
+        command,
+        shell=True,
+        env={**home.environment, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == status, done.stdout
+    return done.stdout
+
+
+def is_found(outside: Outside, address: str) -> bool:
+    """Return whether a neighbour of the node's finds a guest."""
+    asked = outside.run(BUSYBOX, "ping", "-c4", "-W1", address, check=False)
+    return "0 packets received" not in asked.stdout
+
+
+def test_container_has_its_addresses_on_venet0_and_they_are_changed_while_it_runs(
+    home: HomeUnderTest, outside: Outside
+) -> None:
+    vz(home, "vzctl create 101 && vzctl create 102 && vzctl start 101 && vzctl start 102")
+    chosen = vz(home, "vzlist -H -o ip 101").split()
+    neighbour = vz(home, "vzlist -H -o ip 102").split()[0]
+    vz(home, f"vzctl set 101 --ipadd {OURS} --ipadd {OURS6} --save")
+    vz(home, f"vzctl set 101 --ipadd {MORE}/24 --save")
+    listed = vz(home, "vzlist -H -o ip 101").split()
+    shown = vz(home, "vzctl exec 101 ip -oneline address show dev venet0")
+    route = vz(home, "vzctl exec 101 ip route").splitlines()
+    found = [is_found(outside, one) for one in (OURS, OURS6)]
+    reached = [is_reached(one) for one in (OURS, OURS6, MORE)]
+    between = is_reached(MORE, home, "102"), is_reached(neighbour, home, "101")
+    goes_out = [pings(one, home, "101") for one in (OUTSIDE, OUTSIDE6)]
+    kept_in = pings(OUTSIDE, home, "102")
+    as_router = [setting("eth0", name) for name in ("forwarding", "proxy_ndp")]
+    gone = pings(chosen[0])
+    vz(home, f"vzctl set 101 --ipdel {OURS} --ipdel {OURS6} --save")
+    outside.run("ip", "neighbour", "flush", "all")
+    lost = [is_found(outside, one) for one in (OURS, OURS6)]
+    still = is_reached(MORE)
+    vz(home, "vzctl restart 101 --fast")
+    again = vz(home, "vzlist -H -o ip 101").split()
+    vz(home, "vzctl set 101 --ipdel all --save")
+
+    assert listed == [OURS, OURS6, MORE]
+    assert f"inet {OURS}/32" in shown
+    assert f"inet {MORE}/32" in shown
+    assert f"inet6 {OURS6}/128" in shown
+    assert f"inet {chosen[0]}/" not in shown
+    assert route[0].startswith("default via 169.254.1.1 dev venet0")
+    assert (found, reached, between) == ([True, True], [True, True, True], (True, True))
+    assert (goes_out, kept_in) == ([True, True], False)
+    assert as_router == ["1", "1"]
+    assert not gone
+    assert (lost, still) == ([False, False], True)
+    assert again == [MORE]
+    assert vz(home, "vzlist -H -o ip 101").split() == chosen
+
+
+def test_what_was_not_saved_is_over_at_the_next_start(home: HomeUnderTest) -> None:
+    vz(home, f"vzctl create 101 --ipadd {MORE} && vzctl start 101")
+    vz(home, f"vzctl set 101 --ipadd {OURS}")
+    both = vz(home, "vzlist -H -o ip 101").split()
+    vz(home, "vzctl restart 101 --fast")
+
+    assert both == [MORE, OURS]
+    assert vz(home, "vzlist -H -o ip 101").split() == [MORE]
+    assert is_reached(MORE)
+
+
+def test_netif_add_gives_a_card_on_the_bridge_beside_venet0(home: HomeUnderTest) -> None:
+    vz(home, "vzctl create 101 && vzctl start 101 && vzctl create 102 && vzctl start 102")
+    vz(home, "vzctl set 101 --netif_add eth0 --save")
+    listed = home.wirt("card", "list", "101", status=0).stdout.splitlines()
+    bridged = listed[2].split()[-2].partition("/")[0]
+
+    assert [line.split()[:2] for line in listed[1:]] == [["venet0", "routed"], ["eth0", "bridge"]]
+    assert is_reached(bridged)
+    assert is_reached(bridged, home, "102")
+
+
+def test_address_that_cannot_be_is_refused_with_vzctls_status(home: HomeUnderTest) -> None:
+    vz(home, f"vzctl create 101 --ipadd {MORE} && vzctl create 102")
+    vz(home, "wirt network add back --subnet 192.168.77.0/24 && wirt create -t tiny web")
+    web = next(guest for guest in home.guests() if guest.name == "web").address
+    refused = [
+        vz(home, command, status=status)
+        for command, status in (
+            (f"vzctl set 102 --ipadd {MORE} --save", 78),
+            (f"vzctl set 102 --ipadd {web} --save", 78),
+            (f"vzctl create 103 --ipadd 203.0.113.9 --ipadd {MORE}", 78),
+            (f"vzctl set 102 --ipadd {NODE} --save", 34),
+            ("vzctl set 102 --ipadd 127.0.0.9 --save", 34),
+            ("vzctl set 102 --ipadd 203.0.113 --save", 71),
+            ("vzctl set web --ipadd 203.0.113.9 --save", 34),
+        )
+    ]
+
+    assert [line.partition(";")[0].strip() for line in refused] == [
+        f"address {MORE} is in use by guest 101",
+        f"address {web} is in use by guest web",
+        f"address {MORE} is in use by another guest",
+        f"address {NODE} is this node's own",
+        "address 127.0.0.9 cannot be routed to a guest",
+        "Invalid IP address: 203.0.113",
+        "address 203.0.113.9 is not ours",
+    ]
+    assert len(home.guests()) == 3
+
+
+def test_address_of_another_homes_guest_is_refused(
+    home: HomeUnderTest, tiny_templates: Path
+) -> None:
+    with homes.open_home(tiny_templates) as other:
+        other.wirt("create", "-t", TINY, "--routed", "--address", MORE, "far", status=0)
+        other.wirt("create", "-t", TINY, "near", status=0)
+        vz(home, f"vzctl create 101 --ipadd {MORE}")
+        for name in ("far", "near"):
+            other.wirt("start", name, status=0)
+        near = next(guest for guest in other.guests() if guest.name == "near").address
+        refused = vz(home, f"vzctl create 102 --ipadd {near}", status=34)
+        late = vz(home, "vzctl start 101", status=34)
+        still = is_reached(MORE)
+
+    assert refused.startswith(f"address {near} is one of another home's guests or networks;")
+    assert f"address {MORE} is one of another home's guests or networks" in late
+    assert still
