@@ -78,6 +78,8 @@ def build_argv(
         f"systemd.hostname={launch.hostname}",
         # Of all terminals only the console leads anywhere.
         "systemd.getty_auto=0",
+        # Debian's kernel has 256 terminals of BSD's kind, which udev would look at one by one while the guest comes up.
+        "pty.legacy_count=0",
         *ownkernel.console_arguments(launch, CONSOLE),
         *([f"initrd={launch.initrd}"] if launch.initrd else []),
         *launch.arguments.split(),
