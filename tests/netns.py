@@ -62,6 +62,8 @@ def own_network() -> Iterator[None]:
             None,
         )
         os.close(cgroups)
+        # A new network begins with the settings of the machine's, where somebody may let packets through at the moment.
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("0")
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
         yield
     finally:
