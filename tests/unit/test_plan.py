@@ -37,7 +37,7 @@ def test_quick_takes_the_index_tests_with_one_copy_a_second_three_times() -> Non
 
     assert {cell.test for cell in found} == set(INDEX_4_1) | set(INDEX_5)
     assert {cell.copies for cell in found} == {1}
-    assert {cell.seconds + cell.warmup_seconds for cell in found} == {1.0}
+    assert {cell.seconds for cell in found} == {1.0}
     assert {(cell.blocks, cell.most_blocks, cell.target) for cell in found} == {(3, 3, None)}
 
 
