@@ -186,7 +186,7 @@ def test_card_that_cannot_be_is_refused(web: HomeUnderTest) -> None:
         "wirt: 'lo' is not a name of a card; use at most 15 letters, digits, hyphens and "
         "underscores, a letter first, such as eth1\n",
         "wirt: a device of the node keeps its name and MAC, and is on no network of Wirt's; leave "
-        "--name, --mac and --network out\n",
+        "--name, --mac, --network and --routed out\n",
         "wirt: the first card of guest web cannot be removed; see wirt card list web for the others\n",
         "wirt: guest web has no card eth9; see wirt card list web\n",
         "wirt: there is a network back already; choose another name\n",

@@ -13,9 +13,10 @@ import msgspec
 import pytest
 from tests import homes, sshd
 from tests.conftest import TINY
-from tests.homes import WIRT, HomeUnderTest
+from tests.homes import BUSYBOX, WIRT, HomeUnderTest
 from tests.leaks import World
 from tests.netns import joined, other_network
+from tests.reach import is_reached, pings
 
 from wirt.model.migration import Migration, Mode
 
@@ -98,6 +99,46 @@ def test_running_guest_goes_with_its_files_and_address_after_a_short_stop(
     assert result.unseen_seconds is not None
     assert 0 < result.unseen_seconds < result.downtime_seconds + 1
     assert Path(result.kept).read_text() == done.stdout.strip()
+
+
+def test_guest_with_routed_cards_is_led_to_where_it_is(pair: Pair) -> None:
+    first, second = "203.0.113.9", "203.0.113.10"
+    pair.add()
+    pair.here.wirt("create", "web", "-t", TINY, "--routed", "--address", first, status=0)
+    pair.here.wirt("start", "web", status=0)
+    pair.here.wirt("card", "add", "web", "--routed", "--address", second, status=0)
+    here = is_reached(first), is_reached(second)
+    result = msgspec.json.decode(
+        pair.here.wirt("migrate", "web", "b", "--json", status=0).stdout, type=Migration
+    )
+    gone = pings(first), pings(second)
+    enter = ["nsenter", f"--net={pair.netns}"]
+    there = [
+        subprocess.run([*enter, BUSYBOX, "ping", "-c3", "-W1", one], capture_output=True).returncode
+        for one in (first, second)
+    ]
+    rules = pair.on_b("exec", "web", "--", "ip", "rule")
+
+    assert here == (True, True)
+    assert result.mode is Mode.LIVE
+    assert gone == (False, False)
+    assert there == [0, 0]
+    assert f"from {second} lookup 7001" in rules
+    routes = subprocess.check_output(["ip", "route"], text=True)
+    assert not {first, second} & set(routes.split())
+
+
+def test_guest_whose_address_is_the_other_nodes_own_stays(pair: Pair) -> None:
+    address = "203.0.113.9"
+    pair.add()
+    pair.here.wirt("create", "web", "-t", TINY, "--routed", "--address", address, status=0)
+    enter = ["nsenter", f"--net={pair.netns}", "ip"]
+    subprocess.run([*enter, "address", "add", f"{address}/32", "dev", "lo"], check=True)
+    refused = pair.here.wirt("migrate", "web", "b").stderr
+    subprocess.run([*enter, "address", "delete", f"{address}/32", "dev", "lo"], check=True)
+
+    assert refused == f"wirt: on node b: address {address} is this node's own; choose another\n"
+    assert [guest.name for guest in pair.here.guests()] == ["web"]
 
 
 CLIENT = """

@@ -254,3 +254,76 @@ def test_routed_card_that_cannot_be_is_refused(home: HomeUnderTest) -> None:
         "wirt: address 203.0.113.9 is in use by guest web; choose another or leave it out\n",
         f"wirt: address 203.0.113.10 is not ours; choose one of {subnet} or leave it out\n",
     ]
+
+
+def test_further_routed_card_sends_from_its_addresses_by_itself_whatever_the_first_is(
+    home: HomeUnderTest, outside: Outside
+) -> None:
+    more, last = "203.0.113.8", "203.0.113.9"
+    home.wirt("network", "nat", "on", status=0)
+    for name, options in (("web", ()), ("far", ("--routed", "--address", "203.0.113.20"))):
+        guest = start(home, name, *options)
+        ours = OURS if name == "web" else "198.51.100.78"
+        added = ["--address", ours, "--address", last if name == "web" else more]
+        said = home.wirt("card", "add", name, "--routed", "--proxy-arp", *added, status=0).stdout
+        listed = home.wirt("card", "list", name, status=0).stdout.splitlines()[2].split()
+
+        def works(name: str = name, ours: str = ours, first: str = guest.address) -> list[bool]:
+            found = outside.run(BUSYBOX, "ping", "-c3", "-W1", ours, check=False).returncode
+            from_it = ["ping", "-c1", "-W2", "-I", ours, OUTSIDE]
+            return [
+                found == 0,
+                home.wirt("exec", name, "--", *from_it).returncode == 0,
+                is_reached(first),
+                is_reached(ours),
+                pings(OUTSIDE, home, name),
+            ]
+
+        before = works()
+        began = home.wirt("exec", name, "--", "cut", "-d ", "-f22", "/proc/1/stat").stdout
+        home.wirt("exec", name, "--", "reboot", "-f")
+        deadline = time.monotonic() + SECONDS
+        while home.wirt("exec", name, "--", "cut", "-d ", "-f22", "/proc/1/stat").stdout in (
+            began,
+            "",
+        ):
+            assert time.monotonic() < deadline
+        rebooted = works()
+        home.wirt("checkpoint", name, status=0)
+        home.wirt("resume", name, status=0)
+        resumed = works()
+        home.wirt("restart", "--force", name, status=0)
+        restarted = works()
+        home.wirt("card", "remove", name, "eth1", status=0)
+        outside.run("ip", "neighbour", "flush", "all")
+        gone = works()
+        rules = home.wirt("exec", name, "--", "ip", "rule", status=0).stdout
+
+        assert said == f"guest {name} has the card eth1 now: {ours}, {added[3]}\n"
+        assert listed[:2] == ["eth1", "routed"]
+        assert [before, rebooted, resumed, restarted] == [[True] * 5] * 4
+        assert gone == [False, False, True, False, True]
+        assert "7001" not in rules
+
+
+def test_further_routed_card_that_cannot_be_is_refused(home: HomeUnderTest) -> None:
+    home.wirt("network", "add", "back", status=0)
+    home.wirt("create", "-t", TINY, "web", status=0)
+    web = home.guests()[0]
+    refused = [
+        home.wirt("card", "add", "web", *options).stderr
+        for options in (
+            ["--proxy-arp"],
+            ["--routed", "--network", "back"],
+            ["--routed", "--address", web.address],
+            ["--routed", "--address", NODE],
+        )
+    ]
+
+    assert refused == [
+        "wirt: the node cannot answer for a card of guest web that is on a bridge; pass --routed too\n",
+        "wirt: a routed card is on no network; leave --network out\n",
+        f"wirt: guest web has the address {web.address} already; leave it out\n",
+        f"wirt: address {NODE} is this node's own; choose another\n",
+    ]
+    assert home.guests() == [web]

@@ -69,7 +69,11 @@ def test_container_has_its_addresses_on_venet0_and_they_are_changed_while_it_run
     vz(home, "vzctl create 101 && vzctl create 102 && vzctl start 101 && vzctl start 102")
     chosen = vz(home, "vzlist -H -o ip 101").split()
     neighbour = vz(home, "vzlist -H -o ip 102").split()[0]
+    # Somebody else had it until now, as its neighbours have not forgotten.
+    elsewhere = f"ip neighbour replace {OURS} lladdr 02:00:5e:00:53:01 dev eth0 nud reachable"
+    outside.run(*elsewhere.split())
     vz(home, f"vzctl set 101 --ipadd {OURS} --ipadd {OURS6} --save")
+    believed = outside.run("ip", "neighbour", "show", OURS).stdout
     vz(home, f"vzctl set 101 --ipadd {MORE}/24 --save")
     listed = vz(home, "vzlist -H -o ip 101").split()
     shown = vz(home, "vzctl exec 101 ip -oneline address show dev venet0")
@@ -95,6 +99,7 @@ def test_container_has_its_addresses_on_venet0_and_they_are_changed_while_it_run
     assert f"inet6 {OURS6}/128" in shown
     assert f"inet {chosen[0]}/" not in shown
     assert route[0].startswith("default via 169.254.1.1 dev venet0")
+    assert f"lladdr {Path('/sys/class/net/eth0/address').read_text().strip()} " in believed
     assert (found, reached, between) == ([True, True], [True, True, True], (True, True))
     assert (goes_out, kept_in) == ([True, True], False)
     assert as_router == ["1", "1"]

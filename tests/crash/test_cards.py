@@ -22,6 +22,7 @@ FAR, FAR_GONE = (
     [["set", "web", "--ip-remove", "all"]],
 )
 END = ["stop", "--force", "web"]
+ROUTED_CARD = ["card", "add", "web", "--routed", "--address", "203.0.113.9"]
 CASES = {
     # A private network's bridge stays until the last guest goes.
     "card": Case([CREATE, START, CARD, BACK], CARD, [BACK]),
@@ -30,6 +31,8 @@ CASES = {
     # Changed once, a guest has what is done when it reboots by itself.
     # As above, of the bridge of routed cards.
     "routed-start": Case([ROUTED, START, END], START, [END]),
+    "routed-card": Case([CREATE, START, ROUTED_CARD, BACK], ROUTED_CARD, [BACK]),
+    "routed-card-gone": Case([CREATE, START, ROUTED_CARD], BACK, [ROUTED_CARD]),
     "routed-addresses": Case([ROUTED, START, *FAR, *FAR_GONE], FAR[0], FAR_GONE),
     "addresses": Case([CREATE, START, ADD, REMOVE], ADD, [REMOVE]),
 }
@@ -59,6 +62,17 @@ class Cards:
             for line in self._inside("ip", "-oneline", "link", "show").splitlines():
                 name, mtu = re.match(r"\d+: (\w+)\S* .*? mtu (\d+)", line).groups()  # type: ignore[union-attr]
                 found |= {f"inside: {name} of {mtu} bytes"}
+            for family in ("-4", "-6"):
+                ways = (
+                    ["ip", family, "rule", "show"],
+                    ["ip", family, "route", "show", "table", "all"],
+                )
+                for asked in ways:
+                    found |= {
+                        f"inside: {line.strip()}"
+                        for line in self._inside(*asked).splitlines()
+                        if "7001" in line
+                    }
         rules = subprocess.check_output(["nft", "list", "ruleset", "bridge"], text=True)
         found |= {f"let through: {word}" for word in self._words.values() if word in rules}
         tag = self._node.home.home.tag

@@ -22,6 +22,10 @@ def card() -> None:
 @click.option("--name", help="What it is called inside; eth1 and so on if left out.")
 @click.option("--mac", help="Its MAC; chosen if left out.")
 @click.option("--mtu", type=options.MTU, help="Bytes of a packet.")
+@click.option("--routed", is_flag=True, help="On no bridge: the node has a route to its addresses.")
+@click.option(
+    "--proxy-arp", is_flag=True, help="Of a routed card: the node's neighbours find its addresses."
+)
 @click.option("--device", help="An interface of the node that the guest has as long as it runs.")
 def add(
     guest: str,
@@ -30,11 +34,20 @@ def add(
     name: str | None,
     mac: str | None,
     mtu: int | None,
+    routed: bool,
+    proxy_arp: bool,
     device: str | None,
 ) -> None:
     """Give GUEST another card; it is kept."""
     wanted = verbs.NewCard(
-        name=name, network=network, addresses=address, mac=mac, mtu=mtu, device=device
+        name=name,
+        network=network,
+        addresses=address,
+        mac=mac,
+        mtu=mtu,
+        device=device,
+        is_routed=routed,
+        is_proxied=proxy_arp,
     )
     with app.open_context() as context:
         changed, made = verbs.add_card(context, guest, wanted)

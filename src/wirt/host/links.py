@@ -126,19 +126,29 @@ def fetch(name: str, network: str) -> None:
     run.check([*enter, "-batch", "-"], stdin="\n".join(commands) + "\n")
 
 
-def batch(commands: list[str], *, inside: int | None = None) -> None:
+def batch(commands: list[str], *, inside: int | None = None, ipv6: bool = False) -> None:
     """Let ``ip`` do several things in order, stopping at the first that fails.
 
     Args:
         commands: as ``ip`` takes them.
         inside: a process in whose network they are done; None: in this one's.
+        ipv6: whether they are those of IPv6, where they do not say so themselves.
 
     Raises:
         Failed: the kernel refused one; its words are the message's.
     """
     enter = [] if inside is None else ["nsenter", f"--net=/proc/{inside}/ns/net"]
     if commands:
-        run.check([*enter, "ip", "-batch", "-"], stdin="\n".join(commands) + "\n")
+        family = ["-6"] if ipv6 else []
+        run.check([*enter, "ip", *family, "-batch", "-"], stdin="\n".join(commands) + "\n")
+
+
+def attempt(commands: list[str], *, inside: int, ipv6: bool = False) -> None:
+    """Let ``ip`` do several things in a process's network, whether each of them can be done or not."""
+    if commands:
+        enter = ["nsenter", f"--net=/proc/{inside}/ns/net"]
+        family = ["-6"] if ipv6 else []
+        run.run([*enter, "ip", *family, "-force", "-batch", "-"], stdin="\n".join(commands) + "\n")
 
 
 def delete(name: str) -> None:

@@ -86,6 +86,9 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
     prefix: int
     gateway: str | None
     """None: it leads nowhere but to the bridge."""
+    table: int | None = None
+    """Number of the guest's own routing table by which what has one of the card's addresses for its source goes to the gateway; None:
+    everything goes there."""
     is_private: bool = False
     """It is on a network that reaches not even the node."""
     is_routed: bool = False

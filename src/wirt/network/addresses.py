@@ -26,6 +26,8 @@ PREFIX = 20
 PREFIX6 = 64
 ROUTER, ROUTER6 = "169.254.1.1", "fe80::1"
 """The node, as a routed card sees it: addresses that mean it on that card alone (RFC 3927, RFC 4291)."""
+FIRST_TABLE = 7000
+"""What the numbers of routing tables of further routed cards begin with, in a guest."""
 _SPACE = IPv4Network("10.64.0.0/10")
 _BEYOND = IPv4Network("240.0.0.0/4")
 """What is reserved, and the broadcast address."""
@@ -189,8 +191,8 @@ def nic_of(
     way6 = None
     if range6 is not None:
         way6 = ROUTER6 if is_routed else gateway6(range6)
-    # The first card is the way to elsewhere.
-    leads_out = card.number == 0
+    # The first card is the way to elsewhere; a further routed one is that of its own addresses alone.
+    leads_out = card.number == 0 or is_routed
     first, *others = card.addresses
     further = [f"{one}/{prefix}" for one in others if ":" not in one]
     if range6 is not None:
@@ -205,6 +207,7 @@ def nic_of(
         address=first,
         prefix=prefix,
         gateway=way if leads_out else None,
+        table=FIRST_TABLE + card.number if is_routed and card.number else None,
         is_private=is_private,
         is_routed=is_routed,
         proxied=_proxied(card, subnet, range6) if is_routed and card.is_proxied else (),

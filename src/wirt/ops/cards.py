@@ -102,6 +102,10 @@ class NewCard(msgspec.Struct, frozen=True, kw_only=True):
     mtu: int | None = None
     device: str | None = None
     """An interface of the node, in the place of one on a network."""
+    is_routed: bool = False
+    """It meets the node alone."""
+    is_proxied: bool = False
+    """Of a routed card: the node answers for its addresses on its other networks."""
 
 
 def add_card(context: Context, name: str, wanted: NewCard) -> tuple[Guest, Card]:
@@ -164,12 +168,26 @@ def _planned(context: Context, guest: Guest, wanted: NewCard) -> Card:
                 f"the card cannot be called {name}: the kernel of guest {guest.name} names its cards",
                 hint="leave --name out",
             )
-        card = Card(name=name, number=number, mac="", addresses=(), mtu=mtu, network=wanted.network)
+        card = Card(
+            name=name,
+            number=number,
+            kind=_check_kind(guest, wanted, is_routable=needs.routed),
+            mac="",
+            addresses=(),
+            mtu=mtu,
+            network=wanted.network,
+            is_proxied=wanted.is_proxied,
+        )
         network = network_of(context, card)
         wishes = list(wanted.addresses)
         first = wishes.pop(0) if wishes and ":" not in wishes[0] else None
         chosen = network.choose_address(first, context.store.addresses(), guest.id)
         further = [network.check_further(one) for one in wishes]
+        for address in (chosen, *further):
+            if address in guest.held_addresses:
+                raise Conflict(
+                    f"guest {guest.name} has the address {address} already", hint="leave it out"
+                )
         mac = check_mac(wanted.mac) if wanted.mac else network.mac(guest.id, number)
         card = msgspec.structs.replace(card, mac=mac, addresses=(chosen, *further))
     for other in guest.all_cards:
@@ -181,14 +199,38 @@ def _planned(context: Context, guest: Guest, wanted: NewCard) -> Card:
     return card
 
 
+def _check_kind(guest: Guest, wanted: NewCard, *, is_routable: bool) -> CardKind:
+    """Return what is to be at the card's other end.
+
+    Raises:
+        InvalidInput, Unsupported: it cannot be.
+    """
+    if wanted.is_proxied and not wanted.is_routed:
+        raise InvalidInput(
+            f"the node cannot answer for a card of guest {guest.name} that is on a bridge",
+            hint="pass --routed too",
+        )
+    if not wanted.is_routed:
+        return CardKind.BRIDGED
+    if wanted.network is not None:
+        raise InvalidInput("a routed card is on no network", hint="leave --network out")
+    if not is_routable:
+        raise Unsupported(
+            f"guest {guest.name} cannot have a routed card: approach {guest.approach} does not "
+            "tell it of a gateway that is on none of its networks",
+            hint="use the approach lxc",
+        )
+    return CardKind.ROUTED
+
+
 def _planned_device(
     context: Context, guest: Guest, wanted: NewCard, number: int, mtu: int | None
 ) -> Card:
     device = check_card_name(wanted.device or "")
-    if wanted.name or wanted.network or wanted.mac:
+    if wanted.name or wanted.network or wanted.mac or wanted.is_routed or wanted.is_proxied:
         raise InvalidInput(
             "a device of the node keeps its name and MAC, and is on no network of Wirt's",
-            hint="leave --name, --mac and --network out",
+            hint="leave --name, --mac, --network and --routed out",
         )
     approach = context.approach(guest.approach)
     if not isinstance(approach, TakesDevices):

@@ -14,6 +14,7 @@ import msgspec
 
 from wirt.errors import Conflict, Error, InvalidInput, NotFound, OutOfSpace, Unsupported, WrongState
 from wirt.host import files
+from wirt.model.card import CardKind
 from wirt.model.guest import Guest
 from wirt.model.ids import free_range
 from wirt.model.limits import check_limits
@@ -153,6 +154,10 @@ class Receiver:
             check_guarantees(context, guest)
             for forward in guest.forwards:
                 check_free(context, forward)
+            for card in guest.all_cards:
+                if card.kind is CardKind.ROUTED:
+                    for address in card.addresses:
+                        context.routed().check_further(address)
 
     def _find(self, version: Version) -> str | None:
         return self._context.templates.find(version.name, version.sha256)

@@ -117,9 +117,11 @@ def _card(nic: Nic, joined_by: str | None) -> list[str]:
         f"hwaddr = {nic.mac}",
         *(f"ipv{6 if ':' in one else 4}.address = {one}" for one in nic.addresses),
     ]
-    if nic.gateway is not None:
+    # LXC knows of no other routing tables: what goes there is done by a hook.
+    leads_out = nic.table is None
+    if nic.gateway is not None and leads_out:
         lines.append(f"ipv4.gateway = {nic.gateway}")
-    if nic.gateway6 is not None:
+    if nic.gateway6 is not None and leads_out:
         lines.append(f"ipv6.gateway = {nic.gateway6}")
     if nic.mtu is not None:
         lines.append(f"mtu = {nic.mtu}")

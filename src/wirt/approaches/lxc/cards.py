@@ -14,6 +14,7 @@ from wirt.model.launch import Place
 from wirt.model.resources import Nic, NicKind
 
 USUAL_MTU = 1500
+_INSIDE = "nsenter --net=/proc/$LXC_PID/ns/net ip"
 
 
 def change(place: Place, before: Nic, after: Nic) -> None:
@@ -26,6 +27,17 @@ def change(place: Place, before: Nic, after: Nic) -> None:
     mtu = after.mtu or USUAL_MTU
     links.batch([f"link set {after.interface} mtu {mtu}"])
     links.batch(build_change(before, after, mtu=mtu), inside=init)
+    if after.table is not None:
+        lead(init, before, after)
+
+
+def lead(init: int, before: Nic, after: Nic) -> None:
+    """Have a further routed card's addresses sent from by its own table, whatever of it is there."""
+    links.batch(veth.routes(after, "replace"), inside=init)
+    for ipv6 in (False, True):
+        gone = [line for nic in (before, after) for line in veth.rules("delete", nic, ipv6=ipv6)]
+        links.attempt(gone, inside=init, ipv6=ipv6)
+        links.batch(veth.rules("add", after, ipv6=ipv6), inside=init, ipv6=ipv6)
 
 
 def build_change(before: Nic, after: Nic, *, mtu: int) -> list[str]:
@@ -54,6 +66,8 @@ def plug(place: Place, nic: Nic) -> None:
         links.delete(nic.interface)
         links.batch([*veth.make(nic, str(init)), veth.join(nic), f"link set {nic.interface} up"])
     links.batch(veth.set_up(nic, "replace"), inside=init)
+    if nic.table is not None:
+        lead(init, nic, nic)
 
 
 def unplug(place: Place, nic: Nic) -> None:
@@ -64,6 +78,10 @@ def unplug(place: Place, nic: Nic) -> None:
     """
     if nic.kind is not NicKind.DEVICE:
         links.delete(nic.interface)
+        if nic.table is not None:
+            init = find_init(place.name)
+            for ipv6 in (False, True):
+                links.attempt(veth.rules("delete", nic, ipv6=ipv6), inside=init, ipv6=ipv6)
     elif not links.exists(nic.interface):
         links.fetch(nic.name, network_of(place))
 
@@ -71,6 +89,22 @@ def unplug(place: Place, nic: Nic) -> None:
 def remember(place: Place, nics: Sequence[Nic]) -> None:
     """Have a container begin with these cards when it reboots by itself, the first one first."""
     reboots.remember(place, "cards", build_making(nics), ended=build_taking(nics))
+    remember_ways(place, nics)
+
+
+def remember_ways(place: Place, nics: Sequence[Nic]) -> None:
+    """Have a container that is made anew, or the first time, send from addresses of further routed cards by their tables.
+
+    By the order of their names this script comes after that of the cards.
+    """
+    own = [nic for nic in nics if nic.table is not None]
+    script = ""
+    for ipv6 in (False, True):
+        ways = [] if ipv6 else [line for nic in own for line in veth.routes(nic, "replace")]
+        ways += [line for nic in own for line in veth.rules("add", nic, ipv6=ipv6)]
+        if ways:
+            script += _batch(f"{_INSIDE} {'-6 ' if ipv6 else ''}-force -batch -", ways)
+    reboots.remember(place, "ways", script)
 
 
 def build_making(nics: Sequence[Nic]) -> str:
@@ -97,7 +131,7 @@ def build_making(nics: Sequence[Nic]) -> str:
     return (
         _delete_others(first)
         + _batch("ip -force -batch -", [mtu, *outside])
-        + _batch("nsenter --net=/proc/$LXC_PID/ns/net ip -force -batch -", inside)
+        + _batch(f"{_INSIDE} -force -batch -", inside)
     )
 
 

@@ -56,6 +56,8 @@ def build_network_script(plan: RestorePlan) -> str:
         for line in (*veth.make(nic, "$CRTOOLS_INIT_PID"), f"link set {nic.interface} up")
     ]
     inside = ["link set lo up", *(line for nic in plan.nics for line in _inside(nic))]
+    rules = [line for nic in plan.nics for line in veth.rules("add", nic, ipv6=True)]
+    enter = "nsenter --net=/proc/$CRTOOLS_INIT_PID/ns/net ip"
     lines = [
         "#!/bin/sh",
         "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
@@ -69,7 +71,8 @@ def build_network_script(plan: RestorePlan) -> str:
         "ip -batch - <<END || exit 1",
         *outside,
         "END",
-        "exec nsenter --net=/proc/$CRTOOLS_INIT_PID/ns/net ip -batch - <<END",
+        *([f"{enter} -6 -batch - <<END || exit 1", *rules, "END"] if rules else []),
+        f"exec {enter} -batch - <<END",
         *inside,
         "END",
     ]
@@ -80,6 +83,7 @@ def _inside(nic: Nic) -> list[str]:
     return [
         *veth.set_up(nic, "add"),
         *veth.routes(nic, "add"),
+        *veth.rules("add", nic, ipv6=False),
     ]
 
 

@@ -32,6 +32,12 @@ def set_up(nic: Nic, act: str) -> list[str]:
 
 def routes(nic: Nic, act: str) -> list[str]:
     """Return what leads to elsewhere through a card, inside."""
+    if nic.table is not None:
+        # The gateway means the node on each routed card, so the main table cannot say which.
+        ways = [f"route {act} default via {nic.gateway} dev {nic.name} onlink table {nic.table}"]
+        if nic.gateway6:
+            ways.append(f"route {act} default via {nic.gateway6} dev {nic.name} table {nic.table}")
+        return ways
     if nic.is_routed and nic.gateway is not None:
         # It is on none of the card's networks. LXC leads there in the same way.
         return [
@@ -41,6 +47,17 @@ def routes(nic: Nic, act: str) -> list[str]:
         ]
     gateways = [gateway for gateway in (nic.gateway, nic.gateway6) if gateway is not None]
     return [f"route {act} default via {gateway}" for gateway in gateways]
+
+
+def rules(act: str, nic: Nic, *, ipv6: bool) -> list[str]:
+    """Return what has the card's addresses of a family sent from by its own table, or no longer, inside; neither can be done again.
+
+    Only with ``-6`` does ``ip`` take those of IPv6.
+    """
+    if nic.table is None:
+        return []
+    bare = [one.partition("/")[0] for one in nic.addresses]
+    return [f"rule {act} from {one} lookup {nic.table}" for one in bare if (":" in one) == ipv6]
 
 
 def address(act: str, address: str, name: str) -> str:

@@ -146,6 +146,9 @@ class CardSteps:
         self._approach.unplug(self._place, handle, self.nic_of(card))
         if not card.is_device:
             self._network_of(card).detach(self.nic_of(card))
+        if card.is_proxied:
+            with self._context.network_lock():
+                reach.apply(self._context, starting=self._guest)
 
     def _readdress(self, old: "CardSteps", before: Card, after: Card) -> None:
         had, has = old.nic_of(before), self.nic_of(after)
