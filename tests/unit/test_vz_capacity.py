@@ -3,10 +3,11 @@
 import pytest
 
 from wirt.dialects.vz import vzcalc, vzmemcheck
-from wirt.dialects.vz.account import Account, Entry
+from wirt.dialects.vz.account import Account, Entry, implied_by_memory
 from wirt.dialects.vz.capacity import Node, percents_of, shares_of, sum_of, wholes_of
 from wirt.dialects.vz.configfile import parse_config
 from wirt.dialects.vz.split import LEVELS, render_value, split, split_vswap
+from wirt.dialects.vz.ubc import UNLIMITED, UNLIMITED_2006, Pair
 from wirt.dialects.vz.validation import Rules, Severity, find
 from wirt.errors import InvalidInput
 from wirt.model.counter import UNITS
@@ -33,7 +34,7 @@ USED = account(
 
 
 def test_shares_are_those_of_the_formulas() -> None:
-    shares = shares_of(USED)
+    shares = shares_of(USED, NODE)
 
     assert [getattr(shares, field) // MIB for field in shares.__struct_fields__] == [
         *(8, 40, 10 + 8, 20 + 8, 30 + 40, 50 + 8, 40 + 40, 80 + 40)
@@ -44,12 +45,40 @@ def test_shares_are_those_of_the_formulas() -> None:
 
 
 def test_what_nobody_knows_counts_as_nothing() -> None:
-    assert set(percents_of(shares_of(account()), NODE).values()) == {0.0}
+    assert set(percents_of(shares_of(account(), NODE), NODE).values()) == {0.0}
     assert set(percents_of(sum_of([]), NODE).values()) == {0.0}
 
 
+def test_what_is_unlimited_ends_where_the_containers_memory_or_the_node_does() -> None:
+    endless = {name: Entry(limit=UNLIMITED) for name in ("kmemsize", "privvmpages", *BUFFERS)}
+    alone = shares_of(account(**endless), NODE)
+    bounded = {"physpages": Entry(limit=25_600), "swappages": Entry(limit=12_800)}
+    held = shares_of(account(**endless, **bounded), NODE)
+    old = account(**{**endless, "privvmpages": Entry(limit=UNLIMITED_2006)})
+
+    assert (alone.low_commit, alone.alloc_limit) == (1000 * MIB, 2000 * MIB)
+    assert (held.low_commit, held.all_commit, held.alloc_limit) == (100 * MIB, 150 * MIB, 150 * MIB)
+    assert shares_of(old, NODE) == alone
+
+
+def test_memory_and_swap_alone_imply_what_is_promised() -> None:
+    config = parse_config('PHYSPAGES="0:25600"\nSWAPPAGES="0:12800"\n', name="101.conf")
+    more = parse_config(
+        'PHYSPAGES="0:256"\nSWAPPAGES="0:256"\nVM_OVERCOMMIT="1.5"\n', name="101.conf"
+    )
+
+    assert implied_by_memory(config) == {
+        "lockedpages": Pair(25_600, UNLIMITED),
+        "oomguarpages": Pair(25_600, UNLIMITED),
+        "vmguarpages": Pair(38_400, UNLIMITED),
+        "privvmpages": Pair(UNLIMITED, UNLIMITED),
+    }
+    assert implied_by_memory(more)["privvmpages"] == Pair(768, 768)
+    assert implied_by_memory(parse_config('PHYSPAGES="0:unlimited"\n', name="101.conf")) == {}
+
+
 def test_vzmemcheck_prints_percents_and_their_sum() -> None:
-    shares = shares_of(USED)
+    shares = shares_of(USED, NODE)
     text = vzmemcheck.render(
         {102: shares, 101: shares}, NODE, is_long=True, is_absolute=False, first="CTID       "
     )
@@ -67,7 +96,7 @@ def test_vzmemcheck_prints_percents_and_their_sum() -> None:
 
 def test_vzmemcheck_prints_mbytes_of_what_there_is() -> None:
     text = vzmemcheck.render(
-        {101: shares_of(USED)}, NODE, is_long=False, is_absolute=True, first=""
+        {101: shares_of(USED, NODE)}, NODE, is_long=False, is_absolute=True, first=""
     )
 
     assert text.splitlines()[3:] == [
@@ -89,6 +118,13 @@ def test_vzcalc_prints_each_resource_and_the_most_of_memory() -> None:
         f"{'-' * 44}\n"
         "Memory           2.90      10.00      10.00"
     )
+
+
+def test_vzcalc_knows_no_share_of_threads_for_a_container_without_a_limit() -> None:
+    endless = account(numproc=Entry(held=10, barrier=UNLIMITED))
+    text = vzcalc.render(endless, NODE, threads=1000, is_running=True, is_long=True)
+
+    assert "Num. Proc        1.00        n/a        n/a\n" in text
 
 
 def test_vzcalc_of_a_stopped_container_knows_nothing_current() -> None:

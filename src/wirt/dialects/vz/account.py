@@ -33,7 +33,37 @@ def read_account(context: Context, guest: Guest, config: ConfigFile) -> Account:
         # It may have ended meanwhile, and of some approaches nothing of the node is counted.
         with suppress(NotFound, WrongState, Unsupported, Failed):
             counters = {counter.name: counter for counter in read_counters(context, guest.name)}
-    return {name: _entry(counters.get(name), pair_of(config, name)) for name in UNITS}
+    implied = implied_by_memory(config)
+    return {
+        name: _entry(counters.get(name), pair_of(config, name) or implied.get(name))
+        for name in UNITS
+    }
+
+
+def implied_by_memory(config: ConfigFile) -> dict[str, ubc.Pair]:
+    """Return the beancounters that follow from memory and swap alone (VSwap), for those that a file does not say.
+
+    Source: vzctl 4.11's way with ``--ram`` and ``--swap``.
+    """
+    ram, swap = pair_of(config, "physpages"), pair_of(config, "swappages")
+    endless = (ubc.UNLIMITED, ubc.UNLIMITED_2006)
+    if ram is None or ram.limit in endless or swap is None or swap.limit in endless:
+        return {}
+    both = ram.limit + swap.limit
+    allocated = int(both * _overcommit(config)) or ubc.UNLIMITED
+    return {
+        "lockedpages": ubc.Pair(ram.limit, ubc.UNLIMITED),
+        "oomguarpages": ubc.Pair(ram.limit, ubc.UNLIMITED),
+        "vmguarpages": ubc.Pair(both, ubc.UNLIMITED),
+        "privvmpages": ubc.Pair(allocated, allocated),
+    }
+
+
+def _overcommit(config: ConfigFile) -> float:
+    try:
+        return float(config.get("VM_OVERCOMMIT") or 0)
+    except ValueError:
+        return 0.0
 
 
 def pair_of(config: ConfigFile, parameter: str) -> ubc.Pair | None:

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 import msgspec
 
 from wirt.dialects.vz.account import Account
+from wirt.dialects.vz.ubc import UNLIMITED, UNLIMITED_2006
 from wirt.model.counter import PAGE
 
 LOW_SHARE = 0.4
 """What part of low memory may be used for containers."""
+_ENDLESS = -1
 _KERNEL = ("kmemsize", "tcprcvbuf", "tcpsndbuf", "dgramrcvbuf", "othersockbuf")
 
 
@@ -38,18 +40,28 @@ class Shares(msgspec.Struct, frozen=True, kw_only=True):
     alloc_limit: int = 0
 
 
-def shares_of(account: Account) -> Shares:
-    """Return what one container uses and is promised."""
-    held, limit = _kernel(account, "held"), _kernel(account, "limit")
+def shares_of(account: Account, node: Node) -> Shares:
+    """Return what one container uses of a node and is promised.
+
+    OpenVZ's limits of kernel memory and of what may be asked for were each a bound of its own. Here all of it comes out of the container's
+    memory: so one that is unlimited ends where that does, or the node.
+    """
+    ram = _bounded(account, "physpages", node.memory)
+    everything = ram + _bounded(account, "swappages", node.swap)
+    held, limits = _kernel(account, "held"), _kernel(account, "limit")
     return Shares(
-        low_util=held,
-        low_commit=limit,
-        ram_util=_pages(account, "physpages", "held") + held,
-        all_util=_pages(account, "oomguarpages", "held") + held,
-        all_commit=_pages(account, "oomguarpages", "barrier") + limit,
-        alloc_util=_pages(account, "privvmpages", "held") + held,
-        alloc_commit=_pages(account, "vmguarpages", "barrier") + limit,
-        alloc_limit=_pages(account, "privvmpages", "limit") + limit,
+        low_util=sum(held),
+        low_commit=_promised(limits, most=min(ram, node.low)),
+        ram_util=sum([*_pages(account, "physpages", "held"), *held]),
+        all_util=sum([*_pages(account, "oomguarpages", "held"), *held]),
+        all_commit=_promised(
+            [*_pages(account, "oomguarpages", "barrier"), *limits], most=everything
+        ),
+        alloc_util=sum([*_pages(account, "privvmpages", "held"), *held]),
+        alloc_commit=_promised(
+            [*_pages(account, "vmguarpages", "barrier"), *limits], most=everything
+        ),
+        alloc_limit=_promised([*_pages(account, "privvmpages", "limit"), *limits], most=everything),
     )
 
 
@@ -74,9 +86,28 @@ def percents_of(shares: Shares, node: Node) -> dict[str, float]:
     return {field: 100 * getattr(shares, field) / wholes[field] for field in wholes}
 
 
-def _kernel(account: Account, part: str) -> int:
-    return sum(getattr(account[name], part) or 0 for name in _KERNEL)
+def is_endless(value: int) -> bool:
+    """Return whether a barrier or limit holds nothing back, as either version of OpenVZ writes it."""
+    return value in (UNLIMITED, UNLIMITED_2006)
 
 
-def _pages(account: Account, parameter: str, part: str) -> int:
-    return (getattr(account[parameter], part) or 0) * PAGE
+def _promised(bounds: Sequence[int], *, most: int) -> int:
+    """Return what bounds allow together; if one of them is endless, no less than ``most``."""
+    finite = sum(one for one in bounds if one != _ENDLESS)
+    return finite if _ENDLESS not in bounds else max(finite, most)
+
+
+def _bounded(account: Account, parameter: str, whole: int) -> int:
+    """Return the bytes that a limit in pages leaves a container of a whole."""
+    (limit,) = _pages(account, parameter, "limit") or [_ENDLESS]
+    return whole if limit == _ENDLESS else min(limit, whole)
+
+
+def _kernel(account: Account, part: str) -> list[int]:
+    found = (getattr(account[name], part) for name in _KERNEL)
+    return [_ENDLESS if is_endless(value) else value for value in found if value is not None]
+
+
+def _pages(account: Account, parameter: str, part: str) -> list[int]:
+    value = getattr(account[parameter], part)
+    return [] if value is None else [_ENDLESS if is_endless(value) else value * PAGE]

@@ -6,7 +6,7 @@ from wirt import app
 from wirt.console import output
 from wirt.dialects.vz import conf, ctid, program
 from wirt.dialects.vz.account import Account, read_account
-from wirt.dialects.vz.capacity import Node, percents_of, shares_of
+from wirt.dialects.vz.capacity import Node, is_endless, percents_of, shares_of
 from wirt.dialects.vz.codes import Code, Refused
 from wirt.dialects.vz.node import probe_capacity, probe_threads
 from wirt.dialects.vz.options import read_options
@@ -57,11 +57,13 @@ def render(
     account: Account, node: Node, *, threads: int | None, is_running: bool, is_long: bool
 ) -> str:
     """Return the table of what a container uses and is promised of a node, whose kernel has so many threads at most."""
-    of = percents_of(shares_of(account), node)
+    of = percents_of(shares_of(account, node), node)
     processes = account["numproc"]
 
     def of_threads(count: int | None) -> float | None:
-        return None if count is None or not threads else 100 * count / threads
+        if count is None or not threads or is_endless(count):
+            return None
+        return 100 * count / threads
 
     memory: dict[str, tuple[float | None, float | None, float | None]] = {
         "Low Mem": (of["low_util"], of["low_commit"], of["low_commit"]),

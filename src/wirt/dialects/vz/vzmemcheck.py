@@ -38,17 +38,18 @@ def _run(arguments: list[str]) -> int:
     if rest:
         raise InvalidInput(f"{rest[0]} is not understood", hint=USAGE)
     first = "veid       " if program.is_2006(given.get("compat")) else "CTID       "
+    node = probe_capacity()
     with app.open_context() as context:
         containers = {}
         for guest in context.store.guests():
             if observed(context, guest).state.is_up:
                 number = ctid.ctid_of(guest)
                 config = conf.read_config(context.home, number)
-                containers[number] = shares_of(read_account(context, guest, config))
+                containers[number] = shares_of(read_account(context, guest, config), node)
     output.say(
         render(
             containers,
-            probe_capacity(),
+            node,
             is_long="v" in given,
             is_absolute="A" in given,
             first=first,
