@@ -4,6 +4,7 @@ import base64
 import os
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -272,6 +273,41 @@ def test_terminals_end_at_their_limit(web: Web) -> None:
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "No space left on device" in refused.stderr
     assert allowed.stdout == f"terminals {limit}\n"
+
+
+def test_number_of_terminals_is_changed_while_it_runs_and_kept(web: Web) -> None:
+    others = "grep -o 'devpts.*' /proc/self/mounts"
+    before = web.home.wirt("exec", "web", "--", "sh", "-c", others, status=0).stdout
+    said = web.home.wirt("set", "web", "--terminals", "12", status=0).stdout
+    after = web.home.wirt("exec", "web", "--", "sh", "-c", others, status=0).stdout
+
+    def allowed() -> list[bool]:
+        orders = [f"terminals {number}\n" for number in (13, 12)]
+        done = [web.home.wirt("exec", "web", "/root/holds", stdin=order) for order in orders]
+        return [one.returncode == 0 for one in done]
+
+    at_once = allowed()
+    began = web.home.wirt("exec", "web", "--", "cut", "-d ", "-f22", "/proc/1/stat").stdout
+    web.home.wirt("exec", "web", "--", "reboot", "-f")
+    deadline = time.monotonic() + 20
+    while web.home.wirt("exec", "web", "--", "cut", "-d ", "-f22", "/proc/1/stat").stdout in (
+        began,
+        "",
+    ):
+        assert time.monotonic() < deadline
+    rebooted = allowed()
+    web.home.wirt("restart", "--force", "web", status=0)
+    restarted = allowed()
+    limit = web.counters()["numpty"].limit
+    refused = web.home.wirt("set", "web", "--terminals", "0").stderr
+    web.home.wirt("set", "web", "--terminals", "1024", status=0)
+
+    assert said == "guest web has 12 terminals now\n"
+    assert after == before.replace("max=1024", "max=12")
+    assert [at_once, rebooted, restarted] == [[False, True]] * 3
+    assert limit == 12
+    assert refused == "wirt: a guest cannot be held to 0 terminals; ask for 1 to 1024\n"
+    assert web.counters()["numpty"].limit == 1024
 
 
 def test_guest_that_has_no_counters_says_so(web: Web) -> None:

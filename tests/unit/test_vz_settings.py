@@ -6,7 +6,7 @@ from wirt.dialects.vz import settings
 from wirt.dialects.vz.codes import Refused
 from wirt.dialects.vz.configfile import parse_config
 from wirt.dialects.vz.ubc import UNLIMITED, UNLIMITED_2006
-from wirt.model.limits import Limits
+from wirt.model.limits import MOST_TERMINALS, Limits
 from wirt.units import MIB
 
 BASE = Limits(cpus=2, memory=100 * MIB, processes=99)
@@ -124,3 +124,20 @@ def test_file_means_limits(text: str, expected: Limits | dict[str, object]) -> N
 def test_file_with_a_value_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(Refused, match="Bad parameter for --"):
         settings.limits_of(parse_config(text, name="101.conf"), BASE)
+
+
+@pytest.mark.parametrize(
+    ("text", "terminals"),
+    [
+        ("", MOST_TERMINALS),
+        ('NUMPTY="16:16"', 16),
+        ('NUMPTY="unlimited"', MOST_TERMINALS),
+        ('NUMPTY="5000:5000"', MOST_TERMINALS),
+    ],
+)
+def test_terminals_are_those_of_the_file_and_no_more_than_there_can_be(
+    text: str, terminals: int
+) -> None:
+    config = parse_config(f"{text}\n", name="101.conf")
+
+    assert settings.limits_of(config, Limits()).terminals == terminals

@@ -218,6 +218,7 @@ def held(function: Function) -> Function:
                 "--disk-inodes", type=COUNT, help="Files and directories on its disk, or unlimited."
             ),
             click.option("--files", type=COUNT, help="Open files of a process, or unlimited."),
+            click.option("--terminals", type=int, help="Terminals of a container: 1 to 1024."),
         ]
     ):
         function = option(function)

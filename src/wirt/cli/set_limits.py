@@ -159,6 +159,7 @@ def _described(limits: Limits) -> dict[str, str]:
         "iops_write": f"{_iops(limits.iops_write)} to disk",
         "io_weight": f"a weight of {limits.io_weight} at its disk",
         "files": f"{_count(limits.files)} open files for each process",
+        "terminals": f"{limits.terminals} terminals",
         "disk": f"a disk of {render_bytes(limits.disk)}",
         "disk_soft": _soft(limits),
         "disk_inodes": "any number of inodes"

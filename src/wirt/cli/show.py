@@ -54,6 +54,11 @@ def show(name: str, as_json: bool) -> None:
         ("memory", _memory(guest.limits, kills)),
         ("processes", str(guest.limits.processes)),
         *([] if guest.limits.files == UNBOUNDED else [("open files", str(guest.limits.files))]),
+        *(
+            []
+            if guest.limits.terminals == Limits().terminals
+            else [("terminals", str(guest.limits.terminals))]
+        ),
         ("disk", _disk(guest.limits, usage, is_bounded=is_bounded)),
         *(("further disk", _further(disk)) for disk in guest.disks),
         *_soft(guest),

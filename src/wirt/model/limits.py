@@ -17,6 +17,8 @@ MOST_PROCESSES = 4_194_304
 SMALLEST_CPU_LIMIT = 0.01
 """Of the kernel: a thousand microseconds in a tenth of a second."""
 SMALLEST_FILES = 64
+FEWEST_TERMINALS, MOST_TERMINALS = 1, 1024
+"""Of 4096 that a kernel has."""
 FEWEST_INODES, MOST_INODES = 1024, 2**32 - 1
 """To boot with; and of ext4."""
 SMALLEST_BANDWIDTH = 64 * KIB
@@ -68,6 +70,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What it gets of a disk that several guests want, against what each of them has."""
     files: int = UNBOUNDED
     """Files that each of its processes may have open; UNBOUNDED: as many as the node's own."""
+    terminals: int = MOST_TERMINALS
+    """Pseudo-terminals of its /dev/pts."""
     disk_soft: int = UNBOUNDED
     """Bytes of its disk that it may hold for longer than its grace; UNBOUNDED: all."""
     disk_grace: float = 7 * 86400.0
@@ -112,6 +116,7 @@ HELD_BY_THE_NODE = {
     "iops_write": "number of writes to disk",
     "io_weight": "disk weight",
     "files": "number of open files",
+    "terminals": "number of terminals",
 }
 """Limits that only the node's kernel can hold a guest to -> what they are called."""
 
@@ -174,6 +179,11 @@ def check_limits(
         raise InvalidInput(
             f"a guest cannot be held to {limits.processes} processes",
             hint=f"ask for {SMALLEST_PROCESSES} to {MOST_PROCESSES}",
+        )
+    if not FEWEST_TERMINALS <= limits.terminals <= MOST_TERMINALS:
+        raise InvalidInput(
+            f"a guest cannot be held to {limits.terminals} terminals",
+            hint=f"ask for {FEWEST_TERMINALS} to {MOST_TERMINALS}",
         )
     for bandwidth in (limits.io_read, limits.io_write):
         if bandwidth != UNBOUNDED and bandwidth < SMALLEST_BANDWIDTH:

@@ -57,6 +57,7 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     io_weight: int | None = None
     files: int | None = None
     """Open files of a process, or UNBOUNDED."""
+    terminals: int | None = None
     cpu_guarantee: float | None = None
     memory_guarantee: int | None = None
     """Bytes."""

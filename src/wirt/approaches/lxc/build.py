@@ -50,7 +50,7 @@ def build_config(
         f"lxc.rootfs.path = dir:{root.path}",
         f"lxc.init.cmd = {init}",
         "lxc.tty.max = 0",
-        "lxc.pty.max = 1024",
+        f"lxc.pty.max = {launch.limits.terminals}",
         "lxc.console.path = none",
         f"lxc.console.logfile = {launch.place.log}",
         "lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed",

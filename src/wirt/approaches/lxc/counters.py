@@ -170,7 +170,8 @@ def _count_of_terminals(found: Terminals | None) -> Counter:
         barrier=UNLIMITED if found.most is None else found.most,
         limit=UNLIMITED if found.most is None else found.most,
         standing=Standing.COUNTED if found.most is None else Standing.ENFORCED,
-        reason="those of the guest's /dev/pts, which is mounted with a maximum",
+        reason="those of the guest's /dev/pts, which is mounted with a maximum that binds all but its root; "
+        "nothing counts how often it is met",
     )
 
 

@@ -174,6 +174,7 @@ class Lxc:
             holding.remember(place, limits, disks)
             holding.hold(place.name, limits, disks)
             holding.bound_files(place.name, _config(place), limits.files)
+            holding.bound_terminals(place.name, limits.terminals)
         except Failed as error:
             raise Failed(
                 f"the kernel does not hold {place.name} to these limits: {error.message}",

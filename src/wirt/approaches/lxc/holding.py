@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from wirt.approaches import held
 from wirt.approaches.lxc import build, control, reboots
-from wirt.host import affinity, cgroup, files, openfiles
+from wirt.approaches.lxc.checkpoint import find_init
+from wirt.host import affinity, cgroup, files, openfiles, terminals
 from wirt.host.bounds import Bandwidth, Setting, build_bounds, build_shares
 from wirt.model.capability import Capability, yes
 from wirt.model.launch import Place
@@ -20,7 +21,11 @@ from wirt.units import UNBOUNDED
 def probe() -> dict[str, Capability]:
     """Ask the kernel which limits it can hold a container to, beside those that every approach has."""
     answers = held.probe(cgroup.find_hierarchies())
-    return {**answers, "files": yes("files", "RLIMIT_NOFILE of each process")}
+    return {
+        **answers,
+        "files": yes("files", "RLIMIT_NOFILE of each process"),
+        "terminals": yes("terminals", "the size of the guest's /dev/pts"),
+    }
 
 
 def of_fresh(limits: Limits, disks: Sequence[str]) -> tuple[list[Setting], list[Setting]]:
@@ -77,7 +82,8 @@ def remember(place: Place, limits: Limits, disks: Sequence[str]) -> None:
     bounds, _ = _of_running(limits, disks, hierarchies)
     group = cgroup.Cgroup(control.payload_group(place.name), hierarchies)
     files_bound = openfiles.own() if limits.files == UNBOUNDED else (limits.files, limits.files)
-    reboots.remember(place, reboots.LIMITS, reboots.build_limits(group, bounds, files_bound))
+    script = reboots.build_limits(group, bounds, files_bound, limits.terminals)
+    reboots.remember(place, reboots.LIMITS, script)
 
 
 def _of_running(
@@ -127,6 +133,15 @@ def bound_files(name: str, config: str, number: int) -> None:
     files.replace(config, build.with_files(text, number))
     if number != UNBOUNDED:
         openfiles.bound(cgroup.Cgroup(control.payload_group(name)).pids, number)
+
+
+def bound_terminals(name: str, number: int) -> None:
+    """Hold a running container to a number of terminals; those beyond that are open stay.
+
+    Raises:
+        Failed: the kernel refused.
+    """
+    terminals.bound(find_init(name), number)
 
 
 def _bandwidth(limits: Limits, disks: Sequence[str]) -> Bandwidth | None:

@@ -7,6 +7,7 @@ each thing that has been changed since the start. They go with the run directory
 
 import os
 import shlex
+import sys
 from collections.abc import Iterable
 
 from wirt.host import files
@@ -56,13 +57,19 @@ def remember(place: Place, what: str, script: str, *, ended: str | None = None) 
     files.replace(_path(place, what, _AGAIN), f"{_PATH}{script}")
 
 
-def build_limits(group: Cgroup, settings: Iterable[Setting], files_bound: tuple[int, int]) -> str:
+def build_limits(
+    group: Cgroup,
+    settings: Iterable[Setting],
+    files_bound: tuple[int, int],
+    most_terminals: int,
+) -> str:
     """Return the script that holds a container that begins anew to bounds.
 
     Args:
         group: the one that its processes are in.
         settings: its bounds.
         files_bound: open files of each process, soft and hard; LXC names the first one in the environment.
+        most_terminals: of its /dev/pts.
     """
     lines = [
         f"echo {shlex.quote(setting.value)} >{shlex.quote(str(path))}"
@@ -71,6 +78,9 @@ def build_limits(group: Cgroup, settings: Iterable[Setting], files_bound: tuple[
     ]
     soft, hard = ("unlimited" if one == -1 else str(one) for one in files_bound)
     lines.append(f'prlimit --pid "$LXC_PID" --nofile={soft}:{hard}')
+    # No program of the node's can be told to change what is mounted elsewhere without being there itself.
+    python = f"{shlex.quote(sys.executable)} -I -m wirt.host.terminals"
+    lines.append(f'{python} "$LXC_PID" {most_terminals}')
     return "\n".join(lines) + "\n"
 
 

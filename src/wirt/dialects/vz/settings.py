@@ -14,7 +14,7 @@ from wirt.dialects.vz import ubc
 from wirt.dialects.vz.codes import Code, Refused
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.errors import InvalidInput
-from wirt.model.limits import LARGEST_WEIGHT, SMALLEST_WEIGHT, Limits
+from wirt.model.limits import LARGEST_WEIGHT, MOST_TERMINALS, SMALLEST_WEIGHT, Limits
 from wirt.model.naming import Naming
 from wirt.units import GIB, KIB, MIB, UNBOUNDED, parse_cpus, render_cpus
 
@@ -40,6 +40,7 @@ LIMITING: Mapping[str, tuple[str, ...]] = {
     "cpu_pin": ("CPUMASK",),
     "memory": ("PHYSPAGES", "PRIVVMPAGES"),
     "processes": ("NUMPROC",),
+    "terminals": ("NUMPTY",),
     "swap": ("SWAPPAGES",),
     "disk": ("DISKSPACE",),
     "disk_soft": ("DISKSPACE",),
@@ -141,7 +142,7 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
     Raises:
         Refused: a value cannot be read, or it is one that a guest cannot be held to.
     """
-    with_unit = {"PHYSPAGES": ubc.PAGE, "PRIVVMPAGES": ubc.PAGE, "NUMPROC": 1}
+    with_unit = {"PHYSPAGES": ubc.PAGE, "PRIVVMPAGES": ubc.PAGE, "NUMPROC": 1, "NUMPTY": 1}
     bounds: dict[str, int] = {}
     for key, unit in with_unit.items():
         text = config.get(key)
@@ -172,6 +173,8 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
         # With memory and swap alone (VSwap) the memory is bounded by itself; else by what may be asked for.
         memory=bounds.get("PHYSPAGES", bounds.get("PRIVVMPAGES", base.memory)),
         processes=bounds.get("NUMPROC", base.processes),
+        # No container has more than that, whatever its file says.
+        terminals=_terminals(config, bounds.get("NUMPTY"), base.terminals),
         swap=_swap(config, base.swap),
         disk=disk,
         disk_soft=soft,
@@ -190,6 +193,12 @@ def naming_of(config: ConfigFile, base: Naming) -> Naming:
         dns=base.dns if servers is None else tuple(servers.split()),
         search=base.search if domains is None else tuple(domains.split()),
     )
+
+
+def _terminals(config: ConfigFile, bound: int | None, base: int) -> int:
+    if config.get("NUMPTY") is None:
+        return base
+    return MOST_TERMINALS if bound is None else min(bound, MOST_TERMINALS)
 
 
 def _cpus(config: ConfigFile, base: int) -> int:

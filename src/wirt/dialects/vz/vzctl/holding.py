@@ -16,6 +16,7 @@ from wirt.ops.set import SetRequest, set_limits
 
 _LIMITS: Sequence[tuple[Code, Sequence[str]]] = (
     (Code.BEANCOUNTERS, ("memory", "processes")),
+    (Code.BEANCOUNTERS, ("terminals",)),
     (Code.BEANCOUNTERS, ("swap",)),
     (Code.CPU, ("cpus", "cpu_limit", "cpu_weight", "cpu_pin")),
     (Code.QUOTA_LIMIT, ("disk",)),
