@@ -18,6 +18,7 @@ from wirt.host.run import Streams
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch
 from wirt.model.presence import Presence
+from wirt.network.bridge import BridgeNetwork
 
 READY_SECONDS = 90.0
 
@@ -29,6 +30,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     launch: Launch
     mark: str
     """Text that everything on the node carries that is of this guest."""
+    network: BridgeNetwork | None = None
+    """What its card is on, if there is room on it for another."""
 
     def start(self) -> Handle:
         handle = self.approach.start(self.launch)

@@ -26,6 +26,7 @@ from tests.contract.approach_contract import (
 
 from wirt.approaches import enginegroup
 from wirt.approaches.base import Adjustable, HasConsole, HasFiles, TakesDisks
+from wirt.approaches.cardpowers import HasCards
 from wirt.approaches.registry import load_approach
 from wirt.host import links, loop
 from wirt.host.cgroup import Cgroup
@@ -35,7 +36,7 @@ from wirt.model.launch import Launch
 from wirt.model.limits import Limits
 from wirt.model.names import new_guest_id
 from wirt.model.presence import Presence
-from wirt.model.resources import Drive
+from wirt.model.resources import Drive, Nic, NicKind
 from wirt.network import addresses
 from wirt.network.bridge import BridgeNetwork
 from wirt.storage.image import ImagePool
@@ -48,6 +49,8 @@ IMAGE_BYTES = 4 * GIB
 OWNER = 2_000_000_000
 """Id of whoever runs an engine that need not be root."""
 DISK_BYTES = 24 * MIB
+GUEST = "000001"
+"""Of whom a further card's MAC and address are."""
 
 
 class BootableTemplate(Protocol):
@@ -105,7 +108,9 @@ def prepared_guest(name: str, template: BootableTemplate) -> Iterator[Prepared]:
             initrd=template.initrd if approach.needs.kernel_image else None,
             disks=(_further_disk(base),),
         )
-        with ended(Prepared(approach=approach, launch=launch, mark=home.tag)) as prepared:
+        with ended(
+            Prepared(approach=approach, launch=launch, mark=home.tag, network=network)
+        ) as prepared:
             yield prepared
 
 
@@ -324,6 +329,48 @@ class OwnKernelContract(ApproachContract):
         approach.detach_disk(place, drive)
 
         assert read[1].encode() == image.read_bytes()[:3] + b"\n"
+
+    def test_card_is_there_at_once_and_gone_at_once_and_can_come_again(
+        self, started: Started
+    ) -> None:
+        approach, launch = started.prepared.approach, started.prepared.launch
+        assert isinstance(approach, HasCards)
+        network, others = started.prepared.network, [launch.nic]
+        assert network is not None
+        mac = network.mac(GUEST, 1)
+        address, later = (launch.nic.address.rpartition(".")[0] + last for last in (".201", ".202"))
+
+        def nic_of(*addresses: str, mtu: int | None) -> Nic:
+            card = Card(name="eth1", number=1, mac=mac, addresses=addresses, mtu=mtu)
+            return network.nic(GUEST, card, NicKind.TAP, ipv6=approach.needs.ipv6)
+
+        def seen() -> list[str]:
+            shown = started.exec("ip", "-oneline", "address", "show", "scope", "global")[1]
+            own = [line.split() for line in shown.splitlines()]
+            return sorted(line[3] for line in own if line[1] not in ("eth0", "vec0"))
+
+        nic, changed = nic_of(address, mtu=1400), nic_of(address, later, mtu=None)
+        approach.unplug(launch.place, started.handle, nic)
+        rounds = []
+        for _ in range(2):
+            network.attach(nic, lambda: others)
+            approach.plug(launch.place, started.handle, nic)
+            approach.plug(launch.place, started.handle, nic)
+            has, mtu = seen(), started.exec("sh", "-c", "cat /sys/class/net/*1/mtu")[1]
+            network.readdress(nic, changed)
+            for _ in range(2):
+                approach.change_card(launch.place, nic, changed)
+            has_then, mtu_then = seen(), started.exec("sh", "-c", "cat /sys/class/net/*1/mtu")[1]
+            approach.change_card(launch.place, changed, nic)
+            back = seen()
+            for _ in range(2):
+                approach.unplug(launch.place, started.handle, nic)
+            network.detach(nic)
+            rounds.append((has, mtu, has_then, mtu_then, back, seen()))
+
+        wanted, wanted_then = sorted(nic.addresses), sorted(changed.addresses)
+        assert rounds == [(wanted, "1400\n", wanted_then, "1500\n", wanted, [])] * 2
+        assert len(wanted_then) == len(wanted) + 1
 
     def layer_on(self, path: str) -> bytes:
         """Return what a layer of the engine's own kind over a file of the node begins with."""

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from wirt.approaches.qemu import build as qemu
-from wirt.approaches.qemu import disks
+from wirt.approaches.qemu import cards, disks
 from wirt.approaches.qemu.machine import Machine, of_limits
 from wirt.approaches.qemu.monitor import Monitor
 from wirt.approaches.uml import build as uml
@@ -229,6 +229,36 @@ def test_uml_argv_forbids_its_kernel_to_take_a_further_disk_for_a_layer() -> Non
     assert [argument for argument in argv if argument.startswith("ubd")][1:] == [
         "ubd1d=/srv/data.raw,,data",
         "ubd3rd=/dev/vg0/old,,old",
+    ]
+
+
+def with_cards() -> Launch:
+    """Return a guest that has lost the first of its further cards."""
+    card = msgspec.structs.replace(
+        LAUNCH.nic,
+        name="eth2",
+        number=2,
+        interface="wabcd12ab34.2",
+        mac="02:00:0a:00:02:05",
+        address="10.77.3.9",
+        gateway=None,
+    )
+    return msgspec.structs.replace(LAUNCH, cards=(card,))
+
+
+def test_qemu_argv_puts_further_cards_behind_the_disks_into_the_slots_of_their_numbers() -> None:
+    launch = with_cards()
+    check_golden("qemu/cards.txt", cards.arguments(launch.nic, launch.cards))
+
+
+def test_uml_argv_gives_cards_their_numbers_and_their_addresses() -> None:
+    argv = uml_argv(with_cards())
+
+    assert [argument for argument in argv if argument.startswith(("vec", "ip="))] == [
+        "vec0:transport=tap,ifname=wabcd12ab34,mac=02:00:0a:00:00:05",
+        "vec2:transport=tap,ifname=wabcd12ab34.2,mac=02:00:0a:00:02:05",
+        "ip=10.77.3.5::10.77.0.1:255.255.252.0:web-1:vec0:off",
+        "ip=10.77.3.9:::255.255.252.0:web-1:vec2:off",
     ]
 
 

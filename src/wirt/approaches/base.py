@@ -11,7 +11,7 @@ import msgspec
 
 from wirt.host.run import Streams
 from wirt.model.capability import Capability
-from wirt.model.card import FIRST
+from wirt.model.card import FIRST, MOST_CARDS
 from wirt.model.checkpoint import Obstacle
 from wirt.model.counter import Counter
 from wirt.model.guest import Handle
@@ -50,6 +50,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """Processors that the guest's kernel knows at most; None: as many as the node has."""
     ipv6: bool = True
     """The guest's kernel has IPv6, if the node's has."""
+    most_cards: int = MOST_CARDS
+    """Cards beside its first."""
     routed: bool = False
     """The guest can be told of a gateway that is on none of its networks."""
     logins: bool = False

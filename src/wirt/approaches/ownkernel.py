@@ -44,6 +44,7 @@ _GONE_LOOKS = 50
 _LOOKS = 5
 _SHUTDOWN_SECONDS = 5.0
 _CLOCK_SECONDS = 5.0
+_ANSWER_SECONDS = 10.0
 _TAIL_LINES = 15
 _PANIC = "Kernel panic"
 
@@ -203,15 +204,17 @@ def kill_engine(place: Place, identity: str) -> None:
     enginegroup.remove(place.name)
 
 
-def network_arguments(launch: Launch, interface: str) -> list[str]:
+def network_arguments(launch: Launch, interface: str, *, is_numbered: bool = False) -> list[str]:
     """Return an ``ip=`` argument of the kernel for each address; systemd-network-generator in the guest acts on them.
 
     Args:
         launch: the guest.
-        interface: what its kernel calls a card, without the number: they are numbered in order.
+        interface: what its kernel calls a card, without the number.
+        is_numbered: True if it takes the cards' own numbers; else they are numbered in order.
     """
     told = []
-    for number, nic in enumerate((launch.nic, *launch.cards)):
+    for place, nic in enumerate((launch.nic, *launch.cards)):
+        number = nic.number if is_numbered else place
         mtu = "" if nic.mtu is None else f":{nic.mtu}"
         gateways = {4: nic.gateway, 6: nic.gateway6 and f"[{nic.gateway6}]"}
         for one in nic.addresses:
@@ -272,6 +275,16 @@ def wait_ready(place: Place, handle: Handle, timeout: float) -> None:
         raise TimedOut(
             f"the guest was not ready within {timeout:g} s", detail=tail, hint=f"see {place.log}"
         ) from error
+
+
+def check_agent(place: Place, handle: Handle) -> None:
+    """Check that a guest's agent answers, before anything is begun that needs it.
+
+    Raises:
+        TimedOut, GuestGone, Busy: it does not.
+    """
+    with open_agent(place, handle, _ANSWER_SECONDS):
+        pass
 
 
 def stop(

@@ -12,7 +12,7 @@ from wirt.ops import cards as verbs
 
 @click.group(short_help="Further network cards of a guest.")
 def card() -> None:
-    """Give a guest further network cards, at once if it is a container that runs, and take them away."""
+    """Give a guest further network cards, at once if it runs, and take them away."""
 
 
 @card.command()

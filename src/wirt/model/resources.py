@@ -76,6 +76,8 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
     kind: NicKind
     name: str = "eth0"
     """Name inside, where the guest's kernel has none of its own."""
+    number: int = 0
+    """Tells the cards of a guest apart; 0 is the first."""
     interface: str
     """Name on the host; the bridge's own for an alias."""
     bridge: str

@@ -201,6 +201,7 @@ def nic_of(
     return Nic(
         kind=kind,
         name=card.name,
+        number=card.number,
         interface=interface,
         bridge=bridge,
         mac=card.mac,

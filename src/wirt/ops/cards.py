@@ -8,7 +8,6 @@ from wirt.approaches.cardpowers import TakesDevices
 from wirt.errors import Conflict, InvalidInput, NotFound, Unsupported
 from wirt.host import links
 from wirt.model.card import (
-    MOST_CARDS,
     Card,
     CardKind,
     check_card_name,
@@ -152,12 +151,13 @@ def _planned(context: Context, guest: Guest, wanted: NewCard) -> Card:
             f"guest {guest.name} cannot have another card: it has none of its own",
             hint="give it another approach",
         )
-    if len(guest.cards) >= MOST_CARDS:
+    if len(guest.cards) >= needs.most_cards:
         raise InvalidInput(
-            f"guest {guest.name} has {MOST_CARDS} cards beside its first", hint="remove one first"
+            f"guest {guest.name} has {needs.most_cards} cards beside its first",
+            hint="remove one first",
         )
     used = {card.number for card in guest.all_cards}
-    number = next(number for number in range(1, MOST_CARDS + 2) if number not in used)
+    number = next(number for number in range(1, needs.most_cards + 2) if number not in used)
     mtu = check_mtu(wanted.mtu) if wanted.mtu else None
     if wanted.device is not None:
         card = _planned_device(context, guest, wanted, number, mtu)

@@ -6,6 +6,7 @@ has changed since is made anew by the hooks of ``reboots``.
 
 from collections.abc import Sequence
 
+from wirt.approaches import addressing
 from wirt.approaches.lxc import reboots, veth
 from wirt.approaches.lxc.checkpoint import find_init
 from wirt.host import links
@@ -13,7 +14,6 @@ from wirt.model.card import MOST_CARDS
 from wirt.model.launch import Place
 from wirt.model.resources import Nic, NicKind
 
-USUAL_MTU = 1500
 _INSIDE = "nsenter --net=/proc/$LXC_PID/ns/net ip"
 
 
@@ -24,9 +24,9 @@ def change(place: Place, before: Nic, after: Nic) -> None:
         Failed: the container has ended, or its kernel refused.
     """
     init = find_init(place.name)
-    mtu = after.mtu or USUAL_MTU
+    mtu = after.mtu or addressing.USUAL_MTU
     links.batch([f"link set {after.interface} mtu {mtu}"])
-    links.batch(build_change(before, after, mtu=mtu), inside=init)
+    links.batch(addressing.change(before, after, mtu=mtu), inside=init)
     if after.table is not None:
         lead(init, before, after)
 
@@ -38,18 +38,6 @@ def lead(init: int, before: Nic, after: Nic) -> None:
         gone = [line for nic in (before, after) for line in veth.rules("delete", nic, ipv6=ipv6)]
         links.attempt(gone, inside=init, ipv6=ipv6)
         links.batch(veth.rules("add", after, ipv6=ipv6), inside=init, ipv6=ipv6)
-
-
-def build_change(before: Nic, after: Nic, *, mtu: int) -> list[str]:
-    """Return what ``ip`` does inside for that; all of it can be done again."""
-    name = after.name
-    gone = [one for one in before.addresses if one not in after.addresses]
-    return [
-        f"link set {name} mtu {mtu}",
-        # Once more what is to go: there is no deleting of what may not be there.
-        *(veth.address("replace", one, name) for one in (*after.addresses, *gone)),
-        *(veth.address("delete", one, name) for one in gone),
-    ]
 
 
 def plug(place: Place, nic: Nic) -> None:
@@ -65,7 +53,7 @@ def plug(place: Place, nic: Nic) -> None:
     else:
         links.delete(nic.interface)
         links.batch([*veth.make(nic, str(init)), veth.join(nic), f"link set {nic.interface} up"])
-    links.batch(veth.set_up(nic, "replace"), inside=init)
+    links.batch(addressing.set_up(nic, "replace"), inside=init)
     if nic.table is not None:
         lead(init, nic, nic)
 
@@ -115,7 +103,7 @@ def build_making(nics: Sequence[Nic]) -> str:
     first, *others = nics
     outside, inside = (
         [],
-        [_flush(first), *veth.set_up(first, "replace"), *veth.routes(first, "replace")],
+        [_flush(first), *addressing.set_up(first, "replace"), *veth.routes(first, "replace")],
     )
     for nic in others:
         if nic.kind is NicKind.DEVICE:
@@ -126,8 +114,8 @@ def build_making(nics: Sequence[Nic]) -> str:
                 veth.join(nic),
                 f"link set {nic.interface} up",
             ]
-        inside += veth.set_up(nic, "replace")
-    mtu = f"link set {first.interface} mtu {first.mtu or USUAL_MTU}"
+        inside += addressing.set_up(nic, "replace")
+    mtu = f"link set {first.interface} mtu {first.mtu or addressing.USUAL_MTU}"
     return (
         _delete_others(first)
         + _batch("ip -force -batch -", [mtu, *outside])

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from wirt.approaches import addressing
 from wirt.approaches.lxc import veth
 from wirt.approaches.lxc.groups import Group
 from wirt.model.resources import Nic
@@ -81,7 +82,7 @@ def build_network_script(plan: RestorePlan) -> str:
 
 def _inside(nic: Nic) -> list[str]:
     return [
-        *veth.set_up(nic, "add"),
+        *addressing.set_up(nic, "add"),
         *veth.routes(nic, "add"),
         *veth.rules("add", nic, ipv6=False),
     ]

@@ -1,5 +1,6 @@
 """What ``ip`` is told to give a container a card: a pair of veth, one end of it on the node's bridge."""
 
+from wirt.approaches import addressing
 from wirt.model.resources import Nic
 
 
@@ -12,22 +13,13 @@ def make(nic: Nic, init: str) -> list[str]:
     """
     return [
         f"link add {nic.interface} type veth peer name {nic.name} address {nic.mac} netns {init}",
-        *_mtu(nic.interface, nic),
+        *addressing.set_mtu(nic.interface, nic),
     ]
 
 
 def join(nic: Nic) -> str:
     """Return what gives the node's end to the bridge."""
     return f"link set {nic.interface} master {nic.bridge}"
-
-
-def set_up(nic: Nic, act: str) -> list[str]:
-    """Return what gives a card its MTU and its addresses, inside; with ``replace`` that can be done again, with ``add`` not."""
-    return [
-        *_mtu(nic.name, nic),
-        f"link set {nic.name} up",
-        *(address(act, one, nic.name) for one in nic.addresses),
-    ]
 
 
 def routes(nic: Nic, act: str) -> list[str]:
@@ -58,15 +50,3 @@ def rules(act: str, nic: Nic, *, ipv6: bool) -> list[str]:
         return []
     bare = [one.partition("/")[0] for one in nic.addresses]
     return [f"rule {act} from {one} lookup {nic.table}" for one in bare if (":" in one) == ipv6]
-
-
-def address(act: str, address: str, name: str) -> str:
-    """Return what does something to an address of a card, inside; nobody else has it, the filter sees to that."""
-    how = " nodad" if ":" in address else ""
-    if not how and not address.endswith("/32"):
-        how = " broadcast +"
-    return f"address {act} {address}{how} dev {name}"
-
-
-def _mtu(end: str, nic: Nic) -> list[str]:
-    return [f"link set {end} mtu {nic.mtu}"] if nic.mtu else []

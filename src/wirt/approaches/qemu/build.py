@@ -7,7 +7,7 @@ private directory, so the names of its sockets are short, whatever the home's pa
 import json
 
 from wirt.approaches import ownkernel
-from wirt.approaches.qemu import disks
+from wirt.approaches.qemu import cards, disks, slots
 from wirt.approaches.qemu.machine import Machine
 from wirt.approaches.qemu.monitor import QMP_SOCKET
 from wirt.model.launch import Launch
@@ -68,8 +68,9 @@ def build_argv(
         *_machine(machine, accelerator, has_serial_firmware=not (kernel or launch.has_screen)),
         *(_firmware() if kernel is None else _kernel(launch, kernel, ramdisk, accelerator, grow)),
         *(_disk(root) if root.backing else _whole_disk(root)),
+        *slots.arguments(),
         *disks.arguments(launch.disks),
-        *_network(launch),
+        *cards.arguments(launch.nic, launch.cards),
         # What takes memory from the guest and gives it back.
         *("-device", "virtio-balloon-pci"),
         *_channels(launch),
@@ -185,16 +186,6 @@ def _whole_disk(root: BlockImage) -> list[str]:
         *("-blockdev", json.dumps(node if is_device else {**node, "backing": None})),
         *("-device", f"virtio-blk-pci,drive=root,num-queues=1,bootindex={_AFTER_CDS}"),
     ]
-
-
-def _network(launch: Launch) -> list[str]:
-    told = []
-    for number, nic in enumerate((launch.nic, *launch.cards)):
-        name = f"network{number or ''}"
-        told += ["-netdev", f"tap,id={name},ifname={nic.interface},script=no,downscript=no"]
-        # No ROM: nothing is booted from the network.
-        told += ["-device", f"virtio-net-pci,netdev={name},mac={nic.mac},romfile="]
-    return told
 
 
 def _channels(launch: Launch) -> list[str]:

@@ -144,6 +144,15 @@ def switch_on(monitor: Monitor, *capabilities: str) -> None:
     monitor.execute("migrate-set-capabilities", {"capabilities": wanted})
 
 
+def has_kernel(monitor: Monitor) -> bool:
+    """Ask QEMU whether the guest's kernel was handed over: then its system is of a template, and has an agent.
+
+    Raises:
+        Failed: it does not say.
+    """
+    return bool(monitor.execute("qom-get", {"path": "/machine", "property": "kernel"}))
+
+
 def ask_machine(monitor: Monitor) -> Machine:
     """Ask QEMU what its machine is.
 

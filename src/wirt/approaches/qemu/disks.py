@@ -1,19 +1,18 @@
 """Further disks of a QEMU guest: the same on its command line as put in while it runs.
 
-They sit behind a PCI bridge, because nothing can be put into or taken out of a q35's first bus while the machine runs. Each has
-the slot of its place, so a machine that is made anew is the same machine. Linux calls them vdb, vdc and so on in the order of
-their places; by their name they are found at ``/dev/disk/by-id/virtio-NAME``, whatever was taken out before.
+They sit behind the machine's bridge (see ``slots``), each in the slot of its place. Linux calls them vdb, vdc and so on in the order
+of their places; by their name they are found at ``/dev/disk/by-id/virtio-NAME``, whatever was taken out before.
 
 Source: docs/interop/qmp-spec and qapi/block-core.json of QEMU 7.2.
 """
 
 import json
 import os
-import time
 from typing import Any
 
 import msgspec
 
+from wirt.approaches.qemu import slots
 from wirt.approaches.qemu.monitor import Monitor
 from wirt.errors import Failed
 from wirt.host import files
@@ -21,17 +20,13 @@ from wirt.model.disk import QCOW2
 from wirt.model.presence import Presence
 from wirt.model.resources import Drive
 
-_BRIDGE = "slots"
 _PREFIX = "disk-"
 """Of the names of its node and its device, which it tells from those of other things."""
 
-_LET_GO_SECONDS = 20.0
-_DEVICES = "/machine/peripheral"
-
 
 def arguments(drives: tuple[Drive, ...]) -> list[str]:
-    """Return the part of the command line that makes the bridge, and the disks behind it."""
-    made = ["-device", f"pcie-pci-bridge,id={_BRIDGE}"]
+    """Return the part of the command line that makes the disks behind the bridge."""
+    made: list[str] = []
     cds = [drive for drive in drives if drive.is_cdrom]
     for drive in drives:
         device = _cd_drive(drive, cds.index(drive)) if drive.is_cdrom else _device(drive)
@@ -79,15 +74,7 @@ def detach(monitor: Monitor, drive: Drive) -> None:
     if drive.is_cdrom and _has_device(monitor, drive):
         raise Failed("a CD drive stays in a running machine", hint="stop the guest first")
     if _has_device(monitor, drive):
-        monitor.execute("device_del", {"id": _name(drive)})
-        deadline = time.monotonic() + _LET_GO_SECONDS
-        while _has_device(monitor, drive):
-            left = deadline - time.monotonic()
-            if left <= 0 or monitor.wait_for("DEVICE_DELETED", timeout=left) is None:
-                raise Failed(
-                    f"the guest did not let go of disk {drive.name} within {_LET_GO_SECONDS:g} s",
-                    hint="its system must be up for that; stop it to remove the disk",
-                )
+        slots.take_out(monitor, _name(drive), f"disk {drive.name}")
     if _has_node(monitor, drive):
         monitor.execute("blockdev-del", {"node-name": _name(drive)})
     monitor.take_back(drive.unit)
@@ -138,8 +125,7 @@ def _device(drive: Drive) -> dict[str, object]:
         "serial": drive.name,
         # As many as the machine has CPUs would be another device once it has another number of them.
         "num-queues": 1,
-        "bus": _BRIDGE,
-        "addr": f"{drive.unit:#x}",
+        **slots.address(drive.unit),
     }
 
 
@@ -160,8 +146,7 @@ def _name(drive: Drive) -> str:
 
 
 def _has_device(monitor: Monitor, drive: Drive) -> bool:
-    listed = monitor.execute("qom-list", {"path": _DEVICES})
-    return any(one["name"] == _name(drive) for one in listed)
+    return slots.has_device(monitor, _name(drive))
 
 
 def _has_node(monitor: Monitor, drive: Drive) -> bool:

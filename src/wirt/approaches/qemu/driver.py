@@ -14,10 +14,11 @@ from contextlib import suppress
 
 import msgspec
 
-from wirt.approaches import enginegroup, guestcommand, ownkernel
+from wirt.approaches import enginegroup, guestcards, guestcommand, ownkernel
 from wirt.approaches.base import Needs, Sent
 from wirt.approaches.qemu import (
     build,
+    cards,
     control,
     cpus,
     disks,
@@ -28,6 +29,7 @@ from wirt.approaches.qemu import (
     moving,
     probe,
     saving,
+    slots,
 )
 from wirt.approaches.qemu.machine import Machine
 from wirt.approaches.qemu.monitor import connected, talking
@@ -41,7 +43,7 @@ from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.model.resources import BlockImage, Drive, NicKind
+from wirt.model.resources import BlockImage, Drive, Nic, NicKind
 from wirt.units import MIB, render_bytes
 
 _LINE = guestcommand.Line(signal_device=build.SIGNAL_DEVICE, longest_request=1 << 20)
@@ -72,6 +74,7 @@ class Qemu:
         kernel_image=True,
         firmware=True,
         terminal=False,
+        most_cards=slots.MOST_CARDS,
         balloon=True,
     )
 
@@ -244,6 +247,46 @@ class Qemu:
         """Have QEMU tell the guest."""
         with talking(ownkernel.private_directory(place)) as monitor:
             disks.grow(monitor, drive, size)
+
+    def change_card(self, place: Place, before: Nic, after: Nic) -> None:
+        """Have the guest's agent do it; what boots by itself looks after its own addresses."""
+        with talking(ownkernel.private_directory(place)) as monitor:
+            has_agent = control.has_kernel(monitor)
+        if has_agent:
+            guestcards.change(self._inside(place, self._handle(place)), before, after)
+
+    def plug(self, place: Place, handle: Handle, nic: Nic) -> None:
+        """Put it behind the machine's bridge, and have the guest's agent set it up."""
+        directory = ownkernel.private_directory(place)
+
+        def put_in() -> bool:
+            with talking(directory) as monitor:
+                if cards.has(monitor, nic):
+                    return False
+            if has_agent:
+                # Whoever does not answer would not let go of it either, and it could not be undone.
+                ownkernel.check_agent(place, handle)
+            with talking(directory) as monitor:
+                cards.attach(monitor, nic)
+            return True
+
+        with talking(directory) as monitor:
+            has_agent = control.has_kernel(monitor)
+        if has_agent:
+            guestcards.plug(self._inside(place, handle), nic, put_in=put_in)
+        else:
+            put_in()
+
+    def unplug(self, place: Place, handle: Handle, nic: Nic) -> None:
+        """Take it from behind the machine's bridge."""
+        with talking(ownkernel.private_directory(place)) as monitor:
+            cards.detach(monitor, nic)
+
+    def _inside(self, place: Place, handle: Handle) -> guestcards.RunInside:
+        def run_inside(argv: list[str], streams: Streams) -> int:
+            return self.exec(place, handle, argv, streams=streams, environment=run.ENVIRONMENT)
+
+        return run_inside
 
     def flush(self, place: Place) -> None:
         """Have the guest's agent hold its file systems still."""

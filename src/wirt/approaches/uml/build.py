@@ -4,13 +4,10 @@ What each argument means: ``linux.uml --help`` and Documentation/virt/uml/user_m
 """
 
 from wirt.approaches import ownkernel
-from wirt.approaches.uml import disks
+from wirt.approaches.uml import cards, disks
 from wirt.model.launch import Launch
 from wirt.model.resources import BlockImage
 from wirt.units import MIB
-
-INTERFACE = "vec"
-"""What the guest's kernel calls a network card, before its number: the vector driver, built into the kernel, on a tap device."""
 
 CONSOLE = "tty0"
 AGENT_DEVICE, SIGNAL_DEVICE = "/dev/ttyS1", "/dev/ttyS2"
@@ -65,16 +62,13 @@ def build_argv(
         "ssl=null",
         f"ssl1=fd:{to_agent},fd:{from_agent}",
         f"ssl2=null,fd:{signals}",
-        *(
-            f"{INTERFACE}{number}:transport=tap,ifname={nic.interface},mac={nic.mac}"
-            for number, nic in enumerate((launch.nic, *launch.cards))
-        ),
+        *(cards.argument(nic) for nic in (launch.nic, *launch.cards)),
         # Without this a guest's root user could mount any directory of the node.
         f"hostfs={shared}",
         # A guest that restarts is a guest that has ended: its engine goes, and Wirt sees it.
         "noreboot",
         "net.ifnames=0",
-        *ownkernel.network_arguments(launch, INTERFACE),
+        *ownkernel.network_arguments(launch, cards.INTERFACE, is_numbered=True),
         f"systemd.hostname={launch.hostname}",
         # Of all terminals only the console leads anywhere.
         "systemd.getty_auto=0",

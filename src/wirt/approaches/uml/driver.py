@@ -17,9 +17,9 @@ import tarfile
 from collections.abc import Sequence
 from contextlib import suppress
 
-from wirt.approaches import enginegroup, guestcommand, ownkernel
+from wirt.approaches import enginegroup, guestcards, guestcommand, ownkernel
 from wirt.approaches.base import Needs
-from wirt.approaches.uml import build, control, disks, mconsole
+from wirt.approaches.uml import build, cards, control, disks, mconsole
 from wirt.errors import Failed
 from wirt.host import affinity, files, process, run
 from wirt.host.run import SILENT, Streams
@@ -28,7 +28,7 @@ from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.model.resources import BlockImage, Drive, NicKind
+from wirt.model.resources import BlockImage, Drive, Nic, NicKind
 from wirt.units import MIB
 
 PROGRAM_VARIABLE = "WIRT_UML"
@@ -230,6 +230,40 @@ class Uml:
     def grow_disk(self, place: Place, drive: Drive, size: int) -> None:
         """Refuse: see ``grows_disks``."""
         raise Failed(f"{self.name} cannot tell a running guest that disk {drive.name} has grown")
+
+    def change_card(self, place: Place, before: Nic, after: Nic) -> None:
+        """Have the guest's agent do it."""
+        guestcards.change(self._inside(place, self._handle(place)), before, after)
+
+    def plug(self, place: Place, handle: Handle, nic: Nic) -> None:
+        """Tell the guest's kernel of it, and have the guest's agent set it up."""
+
+        def put_in() -> bool:
+            is_new = cards.attach(_console_directory(place), nic)
+            if is_new:
+                ownkernel.check_agent(place, handle)
+            return is_new
+
+        guestcards.plug(self._inside(place, handle), nic, put_in=put_in)
+
+    def unplug(self, place: Place, handle: Handle, nic: Nic) -> None:
+        """Have the guest set it down, and its kernel forget it."""
+        inside = self._inside(place, handle)
+        cards.detach(
+            _console_directory(place), nic, set_down=lambda: guestcards.set_down(inside, nic)
+        )
+
+    def _inside(self, place: Place, handle: Handle) -> guestcards.RunInside:
+        def run_inside(argv: list[str], streams: Streams) -> int:
+            return self.exec(place, handle, argv, streams=streams, environment=run.ENVIRONMENT)
+
+        return run_inside
+
+    def _handle(self, place: Place) -> Handle:
+        pid = control.read_pid(os.path.join(_console_directory(place), "pid"))
+        if pid is None or pid not in process.find_by_argument(build.identity(place.name)):
+            raise Failed(f"{place.name} has ended", hint=f"see {place.log}")
+        return Handle(pid=pid, started=process.start_time(pid))
 
     def open_console(self, place: Place) -> int:
         """Open the pipe that the guest's console reads."""

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from wirt.approaches.cardpowers import ForgetsCards, HasCards, TakesDevices
-from wirt.errors import Failed, Unsupported
+from wirt.errors import Failed, Unsupported, WrongState
 from wirt.host import links
 from wirt.model.card import Card, CardKind
 from wirt.model.guest import Guest, Handle
+from wirt.model.lifecycle import State
 from wirt.model.presence import Presence, present_if
 from wirt.model.resources import Nic, NicKind
 from wirt.network.base import Network, Watch
@@ -98,6 +99,7 @@ class CardSteps:
 
         Raises:
             Unsupported: the approach cannot.
+            WrongState: its own system would have to, and is frozen.
         """
         approach = self._approach
         if not isinstance(approach, HasCards) and approach.needs.nic is not NicKind.ALIAS:
@@ -106,6 +108,9 @@ class CardSteps:
                 "the cards of a running guest",
                 hint="stop it first",
             )
+        if approach.needs.own_kernel and before.state is State.FROZEN:
+            # Its own system has to take a card, and to let go of one.
+            raise WrongState(f"guest {before.name} is frozen", hint="thaw it first")
         old = CardSteps(self._context, before)
         return Step(
             name="card",
