@@ -203,10 +203,10 @@ def test_running_guest_goes_live_with_its_memory_and_connections(pair: Pair) -> 
     assert result.mode is Mode.LIVE
     assert [guest.name for guest in pair.here.guests()] == ["stays"]
     assert result.downtime_seconds is not None
-    # What was said while the guest was away is said again by TCP after 0.2, 0.6, 1.4 ... seconds.
     assert result.unseen_seconds is not None
     assert 0 < result.unseen_seconds < result.downtime_seconds
-    assert 0.25 * result.downtime_seconds < float(said) < 3 * result.downtime_seconds + 1
+    # What was said while the guest was away is kept and sent after it: nobody waits until TCP says it again.
+    assert 0.25 * result.downtime_seconds < float(said) < result.downtime_seconds + 0.5
     print(f"downtime {result.downtime_seconds:.3f} s, of the connection {float(said):.3f} s")
 
 
@@ -258,7 +258,23 @@ def test_stopped_guest_goes_and_comes_back(pair: Pair) -> None:
     pair.here.wirt("start", "web", status=0)
 
 
-@pytest.mark.parametrize("pool", ["directory", "image"])
+@pytest.fixture(params=["directory", "image", "btrfs"])
+def pool(request: pytest.FixtureRequest, pair: Pair) -> Iterator[str]:
+    """Give a pool that both nodes have."""
+    kind: str = request.param
+    if kind != "btrfs":
+        yield kind
+        return
+    name = "quick"
+    pair.here.wirt("pool", "create", name, "--kind", kind, "--size", "512M", status=0)
+    pair.on_b("pool", "create", name, "--kind", kind, "--size", "512M")
+    yield name
+    for guest in pair.there.guests():
+        pair.on_b("destroy", "--force", guest.name)
+    pair.on_b("pool", "remove", name)
+    pair.here.wirt("pool", "remove", name, status=0)
+
+
 def test_checkpoint_goes_along_and_is_gone_on_from_on_the_other_node(pair: Pair, pool: str) -> None:
     pair.add()
     pair.here.wirt("create", "web", "-t", TINY, "--pool", pool, "--disk", "64M", status=0)

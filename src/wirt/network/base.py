@@ -27,6 +27,18 @@ class Watch(Protocol):
         ...
 
 
+class Arrivals(Protocol):
+    """Frames that came for a card which is cut off."""
+
+    def forget(self) -> None:
+        """Drop what has come so far."""
+        ...
+
+    def deliver(self) -> int:
+        """Send them to wherever the card is now, take no more, and return how many there were."""
+        ...
+
+
 class Network(Protocol):
     """One network of this home."""
 
@@ -106,11 +118,15 @@ class Network(Protocol):
         ...
 
     def cut(self, nic: Nic) -> None:
-        """Let nothing through a guest's card until ``join``; the guest sees a card that is up.
+        """Let nothing come to a guest by its card until ``join``; what it sends goes out.
 
         Raises:
             Failed: the card is not there.
         """
+        ...
+
+    def collect(self, nic: Nic) -> Arrivals | None:
+        """Begin to keep what is sent to a card; None: nobody can."""
         ...
 
     def join(self, nic: Nic) -> None:

@@ -7,6 +7,7 @@ The bridge has a packet filter of the same name (see ``filter``), which stands n
 before it is made, so the time between is closed, and closed again when it is gone.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from ipaddress import IPv4Network
@@ -23,14 +24,13 @@ from wirt.network import addresses
 from wirt.network import filter as rules
 
 if TYPE_CHECKING:
+    from wirt.host.frames import Frames
+
+if TYPE_CHECKING:
     from wirt.host import arp
 
-_PORT_OFF, _PORT_ON = 1, 3
-"""What the kernel calls BR_STATE_LISTENING and BR_STATE_FORWARDING (linux/if_bridge.h).
-
-A port that is BR_STATE_DISABLED or BR_STATE_BLOCKING the kernel lets forward again as soon as anything of it changes, and that it
-was changed is enough. One that listens waits for a timer that only the spanning tree protocol winds up.
-"""
+_SETTLING_SECONDS = 0.02
+"""How long connections get that are half made: CRIU does not know them, and a guest that has forgotten one refuses it."""
 _VANISHING_SECONDS = 0.5
 _FORWARDED_GROUPS = 0xFFF8
 """Which of the addresses 01:80:c2:00:00:0X the bridge treats as any other: all that the kernel allows.
@@ -221,13 +221,30 @@ class BridgeNetwork:
             yield
 
     def cut(self, nic: Nic) -> None:
-        """Switch the bridge's port off; without anybody at the other end nothing comes through anyway."""
-        _switch(nic, _PORT_OFF)
+        """Let the filter send no new connection to the card, then nothing any more."""
+        if not links.exists(nic.interface):
+            raise Failed(f"there is no card {nic.interface}")
+        for element in rules.cut_elements(nic):
+            nftset.add(self._table, [element])
+            if element[0] == rules.SETTLING:
+                time.sleep(_SETTLING_SECONDS)
+
+    def collect(self, nic: Nic) -> "Frames | None":
+        """Keep from the bridge what it has for the card; what is for an alias is the node's own."""
+        if nic.kind is NicKind.ALIAS:
+            return None
+        # Loaded here: only a checkpoint and a move have something kept.
+        from wirt.host.frames import Frames
+
+        with files.translated(f"keep what comes for {nic.address} on {self.bridge}"):
+            return Frames(self.bridge, nic.mac)
 
     def join(self, nic: Nic) -> None:
-        """Switch it on. Without anybody at the other end the kernel refuses, and switches it on itself when somebody comes."""
-        if links.exists(nic.interface):
-            _switch(nic, _PORT_ON)
+        """Have the filter send to it again."""
+        cut = [one for one in rules.cut_elements(nic) if nftset.holds(self._table, one)]
+        if cut:
+            with nftset.deleting(self._table, cut):
+                return
 
     def detach(self, nic: Nic) -> None:
         """Take it away again and close it; no error if it is gone."""
@@ -243,6 +260,7 @@ class BridgeNetwork:
             if self._is_open(nic):
                 closed.enter_context(nftset.deleting(self._table, rules.elements(nic)))
             _delete(nic)
+        self.join(nic)
 
     def probe(self, nic: Nic) -> Presence:
         """Ask the kernel whether the node's side is there, and whether the filter lets it through."""
@@ -288,15 +306,3 @@ def _delete(nic: Nic) -> None:
     # The kernel is taking a veth pair away by itself when the guest's namespace has just gone.
     if nic.kind is NicKind.TAP or not links.wait_gone(nic.interface, _VANISHING_SECONDS):
         links.delete(nic.interface)
-
-
-def _switch(nic: Nic, state: int) -> None:
-    """Change the state of a card's port, if there is anybody at its other end: the kernel is not asked, but told.
-
-    What it would say of that may be a second old, and /sys may show another network than this process is in.
-    """
-    try:
-        links.batch([f"link set {nic.interface} type bridge_slave state {state}"])
-    except Failed as error:
-        if "Network is down" not in (error.detail or ""):
-            raise

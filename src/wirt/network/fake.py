@@ -132,10 +132,13 @@ class FakeNetwork:
         yield
 
     def cut(self, nic: Nic) -> None:
-        """Write down that nothing comes through."""
+        """Write down that nothing comes in."""
         if not os.path.exists(self._card(nic)):
             raise Failed(f"there is no card {nic.interface}")
         files.write(f"{self._card(nic)}-cut", "")
+
+    def collect(self, nic: Nic) -> None:
+        """Keep nothing: nothing is sent."""
 
     def join(self, nic: Nic) -> None:
         """Strike that."""

@@ -24,6 +24,9 @@ Cards on private networks are in a set more: what comes from them to the node it
 any of its addresses. Routed cards are in another: between them the bridge carries nothing, and the node does not tell one of them,
 as it would, that another is its neighbour.
 
+A guest whose memory is about to be written is sent nothing. What it sends is let through: it is not sent again before the guest
+runs elsewhere.
+
 A second table of the same name, of the ip6 family, keeps IPv6 from being forwarded out of the bridge or into it: of IPv4 the
 bridge's own ``forwarding`` does that, but of IPv6 the kernel asks one switch for all interfaces.
 """
@@ -37,6 +40,8 @@ from wirt.network import addresses
 
 PORTS = "ports"
 """The set of the cards that are let through."""
+SETTLING, CLOSED = "settling", "closed"
+"""The sets of the cards to which no new connection goes, and nothing at all."""
 
 _SOURCE_LINK, _TARGET_LINK = "0101", "0201"
 """Type and length of the options of neighbour discovery that hold a MAC."""
@@ -75,6 +80,12 @@ table bridge {table} {{
 	set links {{
 		typeof iifname . @th,192,64
 	}}
+	set {SETTLING} {{
+		type ifname
+	}}
+	set {CLOSED} {{
+		type ifname
+	}}
 	chain from-guest {{
 		@ll,96,16 {{ 0x8100, 0x88a8 }} drop
 		iifname . ether saddr . ip saddr @cards accept
@@ -110,6 +121,8 @@ table bridge {table} {{
 	}}
 	chain to-guests {{
 		type filter hook postrouting priority 300; policy accept;
+		oifname @{CLOSED} drop
+		oifname @{SETTLING} tcp flags & (syn | ack) == syn drop
 		oifname @routed icmp type redirect drop
 		oifname @routed icmpv6 type nd-redirect drop
 		oifname "{ports}*" ether daddr & 01:00:00:00:00:00 == 00:00:00:00:00:00 oifname . ether daddr != @{PORTS} drop
@@ -153,6 +166,11 @@ def build_removal(table: str, *, ipv6: bool) -> str:
         f"add table {family} {table}\ndelete table {family} {table}\n"
         for family in ("bridge", *(["ip6"] if ipv6 else []))
     )
+
+
+def cut_elements(card: Nic) -> list[Element]:
+    """Return what the sets hold of a card that is cut off, ``SETTLING`` first."""
+    return [(name, f'"{card.interface}"') for name in (SETTLING, CLOSED)]
 
 
 def elements(card: Nic) -> list[Element]:

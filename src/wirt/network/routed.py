@@ -156,6 +156,9 @@ class RoutedNetwork(BridgeNetwork):
     def watch(self, nic: Nic) -> None:
         """See nothing: the node does not ask for a card whose place it knows."""
 
+    def collect(self, nic: Nic) -> None:
+        """Keep nothing: what is sent to a card that has gone to another node does not go by this node's bridge."""
+
     def _leading(self, nic: Nic, those: Iterable[str]) -> list[str]:
         """Return what leads to addresses of a card; all of it can be done again."""
         commands = []

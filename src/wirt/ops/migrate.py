@@ -26,6 +26,7 @@ from wirt.ops.moving.journey import Journey
 from wirt.ops.moving.protocol import Alive, Facts, Room, Take, Version
 from wirt.ops.nodes import check_facts, find_node
 from wirt.ops.start import as_running
+from wirt.ops.steps.cards import CardSteps
 from wirt.ops.steps.ladder import Ladder
 from wirt.ops.stop import ORDERLY_SECONDS, shut_down
 from wirt.storage.base import Portable
@@ -69,7 +70,7 @@ def migrate(
     with checked(context, request) as (guest, link, session, journey):
         progress(f"{journey.mode}: {journey.why}")
         journal.begin(context, guest, "migrate", node=request.node)
-        watch = None
+        watch, cards = None, Ladder(context, guest).cards
         try:
             with interrupts.allowed():
                 if journey.brings_template:
@@ -99,7 +100,7 @@ def migrate(
                 watch = _watch(context, guest)
                 journey.stopping = time.monotonic()
                 if journey.mode is Mode.LIVE:
-                    stopped = _stop_live(context, guest, link, room, journey)
+                    stopped = _stop_live(context, guest, cards, link, room, journey)
                 else:
                     stopped = _stop(context, guest, request.timeout, journey)
                     progress("last copy")
@@ -111,10 +112,11 @@ def migrate(
         except BaseException:
             _close(watch)
             _go_on_here(context, guest)
+            cards.deliver()
             raise
         progress("take there" if journey.mode is Mode.COLD else "start there")
         try:
-            return _hand_over(context, stopped, session, journey)
+            return _hand_over(context, stopped, cards, session, journey)
         finally:
             _close(watch)
 
@@ -339,7 +341,9 @@ def _stop(context: Context, guest: Guest, timeout: float, journey: "Journey") ->
     return journal.stopped(guest)
 
 
-def _stop_live(context: Context, guest: Guest, link: Link, room: Room, journey: "Journey") -> Guest:
+def _stop_live(
+    context: Context, guest: Guest, cards: CardSteps, link: Link, room: Room, journey: "Journey"
+) -> Guest:
     """Keep a guest's memory, send what is left to send, and return it as it is then."""
     memory = str(room.memory)
 
@@ -352,7 +356,7 @@ def _stop_live(context: Context, guest: Guest, link: Link, room: Room, journey: 
         sent = link.give(f"{live.memory_of(context, guest)}/", f"{memory}/")
         journey.note("send memory", sent)
 
-    stopped = live.hold_still(context, guest, send_root=send_root, send_memory=send_memory)
+    stopped = live.hold_still(context, guest, cards, send_root=send_root, send_memory=send_memory)
     journey.note("stop")
     return stopped
 
@@ -409,7 +413,9 @@ def _run_again(context: Context, guest: Guest) -> None:
     journal.settle(context, "start", guest, as_running(context, guest, ladder))
 
 
-def _hand_over(context: Context, guest: Guest, session: Session, journey: Journey) -> Migration:
+def _hand_over(
+    context: Context, guest: Guest, cards: CardSteps, session: Session, journey: Journey
+) -> Migration:
     """Let the other node have a guest, which is stopped here, and delete what is left of it."""
     was_running = journey.guest.state is State.RUNNING
     if journey.machine is None:
@@ -426,7 +432,9 @@ def _hand_over(context: Context, guest: Guest, session: Session, journey: Journe
             settled = handover.keep(context, guest)
         if was_running and settled.state is not State.RUNNING:
             _run_again(context, settled)
+        cards.deliver()
         raise
+    cards.deliver()
     journal.reached("handover:after-take")
     journey.note("start there" if was_running else "take there")
     unseen, trouble, gone_on = None, None, None

@@ -17,6 +17,7 @@ from wirt.model.presence import Presence, present_if
 from wirt.ops import journal
 from wirt.ops.context import Context
 from wirt.ops.start import as_running
+from wirt.ops.steps.cards import CardSteps
 from wirt.ops.steps.checkpointing import (
     find_obstacles,
     to_cut_off,
@@ -78,6 +79,7 @@ def check_guest(context: Context, guest: Guest) -> None:
 def hold_still(
     context: Context,
     guest: Guest,
+    cards: CardSteps,
     *,
     send_root: Callable[[], None],
     send_memory: Callable[[], None],
@@ -87,6 +89,7 @@ def hold_still(
     Args:
         context: the home.
         guest: the guest, whose intent is written.
+        cards: its own, which keep what comes for it from here on.
         send_root: is called while memory is written.
         send_memory: is called then.
 
@@ -111,7 +114,7 @@ def hold_still(
             written=written,
         )
 
-    journal.perform("migrate", f"guest {guest.name}", _steps(context, guest, approach, dump))
+    journal.perform("migrate", f"guest {guest.name}", _steps(context, guest, cards, approach, dump))
     # That nothing of it can run any more is all that the other node has to wait for.
     engine = [step for step in Ladder(context, guest).to_run() if step.name == "engine"]
     journal.dismantle("migrate", engine)
@@ -122,7 +125,8 @@ def let_go_on(context: Context, guest: Guest) -> None:
     """Let a guest go on that may stand still, and leave nothing of its memory; no error if it does not."""
     approach = context.approach(guest.approach)
     if guest.state is State.RUNNING and isinstance(approach, Checkpointable):
-        journal.dismantle("migrate", _steps(context, guest, approach, lambda: None))
+        cards = Ladder(context, guest).cards
+        journal.dismantle("migrate", _steps(context, guest, cards, approach, lambda: None))
 
 
 def recover(context: Context, guest: Guest) -> Guest:
@@ -194,7 +198,11 @@ def goes_on_here(context: Context, guest: Guest) -> bool:
 
 
 def _steps(
-    context: Context, guest: Guest, approach: Checkpointable, dump: Callable[[], None]
+    context: Context,
+    guest: Guest,
+    cards: CardSteps,
+    approach: Checkpointable,
+    dump: Callable[[], None],
 ) -> list[Step]:
     ladder = Ladder(context, guest)
     directories = [_fresh(context, guest), memory_of(context, guest)]
@@ -208,7 +216,7 @@ def _steps(
         os.makedirs(directories[0], mode=0o700)
 
     return [
-        to_cut_off(ladder),
+        to_cut_off(cards),
         Step(
             name="memory",
             do=make,

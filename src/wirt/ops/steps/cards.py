@@ -2,17 +2,17 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from wirt.approaches.cardpowers import ForgetsCards, HasCards, TakesDevices
-from wirt.errors import Failed, Unsupported, WrongState
+from wirt.errors import Error, Failed, Unsupported, WrongState
 from wirt.host import links
 from wirt.model.card import Card, CardKind
 from wirt.model.guest import Guest, Handle
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence, present_if
 from wirt.model.resources import Nic, NicKind
-from wirt.network.base import Network, Watch
+from wirt.network.base import Arrivals, Network, Watch
 from wirt.ops import reach
 from wirt.ops.bridges import network_of
 from wirt.ops.context import Context
@@ -28,6 +28,7 @@ class CardSteps:
         self._guest = guest
         self._approach = context.approach(guest.approach)
         self._place = context.home.place(guest.id)
+        self._arrivals: list[Arrivals] = []
 
     def nic(self) -> Nic:
         """Return the guest's first card."""
@@ -54,18 +55,33 @@ class CardSteps:
             yield
 
     def cut(self) -> None:
-        """Let nothing through the guest's cards until ``join``.
+        """Let nothing come in by the guest's cards until ``join``; what comes meanwhile is kept for ``deliver``.
 
         Raises:
             Failed: one of them is not there.
         """
         for card in self._joined():
-            self._network_of(card).cut(self.nic_of(card))
+            network, nic = self._network_of(card), self.nic_of(card)
+            arrivals = None
+            # A guest whose arrivals cannot be kept has them sent again.
+            with suppress(Error):
+                arrivals = network.collect(nic)
+            network.cut(nic)
+            if arrivals is not None:
+                # That came in.
+                arrivals.forget()
+                self._arrivals.append(arrivals)
 
     def join(self) -> None:
-        """Undo ``cut``; no error if they are gone, or were not cut off."""
+        """Undo ``cut``, and deliver; no error if they are gone, or were not cut off."""
         for card in self._joined():
             self._network_of(card).join(self.nic_of(card))
+        self.deliver()
+
+    def deliver(self) -> None:
+        """Send what came while the cards were cut off to where they are now: nobody has to wait until it is sent again."""
+        while self._arrivals:
+            self._arrivals.pop().deliver()
 
     def announce(self) -> None:
         """Tell the neighbours of the first card where it is now."""

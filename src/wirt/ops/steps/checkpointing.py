@@ -12,6 +12,7 @@ from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Guest
 from wirt.model.presence import Presence, present_if
 from wirt.ops.context import Context
+from wirt.ops.steps.cards import CardSteps
 from wirt.ops.steps.ladder import Ladder
 from wirt.ops.steps.step import Step
 
@@ -67,7 +68,7 @@ def to_checkpoint(
     approach, ladder = checkpointable(context, guest), Ladder(context, guest)
     snapshot, kept = to_forget(context, guest, name)
     return [
-        to_cut_off(ladder),
+        to_cut_off(ladder.cards),
         # Done while the memory is written, in the next; undone after it.
         msgspec.structs.replace(snapshot, do=lambda: None),
         kept,
@@ -75,12 +76,15 @@ def to_checkpoint(
     ]
 
 
-def to_cut_off(ladder: Ladder) -> Step:
-    """Return the step that lets nothing through a guest's cards: what arrived meanwhile would be acknowledged and lost."""
+def to_cut_off(cards: CardSteps) -> Step:
+    """Return the step that lets nothing in by a guest's cards: what arrived meanwhile would be acknowledged and lost.
+
+    What the guest sends goes out for as long as it runs: nobody would send it again before it runs elsewhere.
+    """
     return Step(
         name="card",
-        do=ladder.cards.cut,
-        undo=ladder.cards.join,
+        do=cards.cut,
+        undo=cards.join,
         # Nobody has to be asked: to join what is not cut off is no work.
         probe=lambda: Presence.PARTIAL,
     )
