@@ -1,5 +1,6 @@
 """Checkpoints over a node of fakes: what they change, what they refuse, and that a failure is undone."""
 
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -238,6 +239,25 @@ def test_damaged_checkpoint_is_refused_before_anything_is_changed(
     assert caught.value.message == message
     assert caught.value.hint == (
         "it cannot be resumed; go back to its disk alone: wirt snapshot restore"
+    )
+    assert note_of(running).read_text() == "after"
+    assert running.store.find("web").state is State.STOPPED
+
+
+def test_checkpoint_of_another_processor_is_refused_before_anything_is_changed(
+    running: Context,
+) -> None:
+    checkpoint(running, "web", "one")
+    note_of(running).write_text("after")
+    manifest = kept_in(running, "one") / "manifest.json"
+    own, other = (f'"machine":"{name}"' for name in (os.uname().machine, "s390x"))
+    manifest.write_text(manifest.read_text().replace(own, other))
+    with pytest.raises(Unsupported) as caught:
+        resume(running, "web")
+
+    assert str(caught.value) == (
+        "checkpoint one of guest web is of a node with another processor: s390x; go back to its "
+        "disk alone: wirt snapshot restore"
     )
     assert note_of(running).read_text() == "after"
     assert running.store.find("web").state is State.STOPPED
