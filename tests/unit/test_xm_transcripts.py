@@ -27,6 +27,7 @@ from wirt.model.capability import Capability, no, yes
 from wirt.model.home import Home
 from wirt.model.launch import Place
 from wirt.ops.context import Context
+from wirt.ops.networks import add_network
 from wirt.state.sqlite import SqliteStore
 from wirt.transport.base import Link
 from wirt.units import MIB
@@ -106,7 +107,7 @@ class Node:
         said = re.sub(r" +$", "", said.replace(str(self._base), "BASE"), flags=re.MULTILINE)
         said = re.sub(r"(?<=wirt-)[a-z]{4}\b", "TAG", said)
         said = re.sub(r"\bw[a-z]{4}[0-9a-f]{6}\b", "CARD", said)
-        said = re.sub(r"\b02:[0-9a-f:]{14}\b", "02:MAC-OF-THE-GUEST", said)
+        said = re.sub(r"\b0[26ae]:[0-9a-f:]{14}\b", "02:MAC-OF-THE-GUEST", said)
         said = re.sub(r"^(Domain-0 +0) +[\d-].*$", r"\1 NODE", said, flags=re.MULTILINE)
         said = re.sub(r"^( +Domain-0 [-r]{6}) .*$", r"\1 NODE", said, flags=re.MULTILINE)
         said = re.sub(r"(?<= 262144) +\d+\.\d", " SHARE", said)
@@ -134,6 +135,8 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     home = msgspec.structs.replace(home_in(tmp_path), etc=str(tmp_path / "etc"))
     monkeypatch.setattr(app, "find_home", lambda: home)
     monkeypatch.chdir(tmp_path / "files")
+    with made.open() as context:
+        add_network(context, "back", "192.168.7.0/24")
     yield made
     os.umask(umask)
     for number, handler in kept.items():

@@ -8,14 +8,16 @@ from wirt import app
 from wirt.console import output
 from wirt.dialects.xm import sxp
 from wirt.dialects.xm.call import ANY, Call
-from wirt.dialects.xm.devices import Disk, device_number, parse_disk
+from wirt.dialects.xm.devices import Card, Disk, device_number, parse_card, parse_disk
 from wirt.dialects.xm.domains import Domain, find, is_privileged, keep_definition
-from wirt.dialects.xm.realize import disk_request
-from wirt.errors import NotFound, Unsupported
+from wirt.dialects.xm.realize import disk_request, new_card
+from wirt.errors import InvalidInput, NotFound, Unsupported
 from wirt.model.disk import Disk as GuestDisk
 from wirt.model.disk import letter_of
+from wirt.ops.cards import add_card, remove_card
 from wirt.ops.context import Context
 from wirt.ops.disk import add_disk, remove_disk
+from wirt.ops.steps.cards import CardSteps
 from wirt.ops.steps.drives import drive_of
 
 _CONNECTED = 4
@@ -50,24 +52,21 @@ def list_cards(call: Call) -> int:
     """List the network cards of a domain."""
     given, names = call.read({"long": "l"}, least=1)
     with app.open_context() as context:
-        domain = find(context, names[0])
-        kind = context.approach(domain.guest.approach).needs.nic
-        guest = domain.guest
-        nic = context.network.nic(guest.id, guest.card, kind)
-    path = f"/sys/class/net/{nic.interface}"
-    if "long" in given:
-        said: list[sxp.Written] = [
-            ["backend-id", 0],
-            ["mac", guest.mac],
-            ["handle", 0],
-            ["state", _CONNECTED],
-        ]
-        output.say(sxp.render([0, ["vif", *said, ["backend", path]]]))
-        return 0
-    output.say(_CARD_HEAD)
-    ring = f"{_UNKNOWN:<5d}/{_UNKNOWN:<5d}"
-    head = f"{0:<3d} {0:<3d}{guest.mac:<17}    {0:<3d}   {_CONNECTED:<3d}    {_UNKNOWN:<3d}   "
-    output.say(f"{head}{ring}   {path:<30}  ")
+        guest = find(context, names[0]).guest
+        steps = CardSteps(context, guest)
+        cards = [(card, steps.nic_of(card).interface) for card in guest.all_cards]
+    if "long" not in given:
+        output.say(_CARD_HEAD)
+    for card, interface in cards:
+        path = f"/sys/class/net/{interface}"
+        if "long" in given:
+            said: list[sxp.Written] = [["backend-id", 0], ["mac", card.mac]]
+            rest: list[sxp.Written] = [["handle", card.number], ["state", _CONNECTED]]
+            output.say(sxp.render([card.number, ["vif", *said, *rest, ["backend", path]]]))
+        else:
+            head = f"{card.number:<3d} {0:<3d}{card.mac:<17}    {card.number:<3d}   "
+            ring = f"{_UNKNOWN:<5d}/{_UNKNOWN:<5d}"
+            output.say(f"{head}{_CONNECTED:<3d}    {_UNKNOWN:<3d}   {ring}   {path:<30}  ")
     return 0
 
 
@@ -103,15 +102,36 @@ def detach_disk(call: Call) -> int:
 
 
 def attach_card(call: Call) -> int:
-    """Say why a running domain gets no further card."""
-    _, words = call.read(least=1, most=ANY)
-    return _refuse(words[0], "gets no further network card")
+    """Give a running domain a network card."""
+    _, (name, *words) = call.read(least=1, most=ANY)
+    for word in words:
+        if not word.partition("=")[2] or "," in word:
+            raise InvalidInput(f"Invalid argument: {word}", hint="such as bridge=xenbr0")
+    card = parse_card(",".join(words))
+    with app.open_context() as context:
+        domain = find(context, name)
+        add_card(context, domain.guest.name, new_card(context, card))
+        _keep_cards(context, domain, [*_kept_cards(domain), card])
+    return 0
 
 
 def detach_card(call: Call) -> int:
-    """Say why a running domain keeps its card."""
-    _, words = call.read({"force": "f"}, least=2)
-    return _refuse(words[0], "keeps its network card")
+    """Take a network card from a running domain: the number that ``network-list`` shows."""
+    _, (name, device) = call.read({"force": "f"}, least=2)
+    with app.open_context() as context:
+        domain = find(context, name)
+        if device == "0":
+            raise Unsupported(
+                f"Domain {domain.name} keeps its first network card while it runs",
+                hint="see xm network-list for the others",
+            )
+        for place, card in enumerate(domain.guest.all_cards):
+            if device == str(card.number):
+                remove_card(context, domain.guest.name, card.name)
+                kept = _kept_cards(domain)
+                _keep_cards(context, domain, [*kept[:place], *kept[place + 1 :]])
+                return 0
+    raise NotFound(f"Device {device} (vif) could not be found.")
 
 
 def _number(disk: GuestDisk) -> int:
@@ -126,6 +146,22 @@ def _check_backend(backend: str | None) -> None:
 
 def _kept(domain: Domain) -> tuple[Disk, ...]:
     return () if domain.definition is None else domain.definition.disks
+
+
+def _kept_cards(domain: Domain) -> list[Card]:
+    """Return what a domain's definition says of each card that its guest has."""
+    said = () if domain.definition is None else domain.definition.cards
+    cards = domain.guest.all_cards
+    return [*said, *[Card(options={})] * len(cards)][: len(cards)]
+
+
+def _keep_cards(context: Context, domain: Domain, cards: Sequence[Card]) -> None:
+    """Keep the cards that a domain has now in its definition, if it has one."""
+    definition = domain.definition
+    if definition is not None:
+        values = {**definition.values, "vif": [card.written() for card in cards], "nics": -1}
+        kept = msgspec.structs.replace(definition, cards=tuple(cards), values=values)
+        keep_definition(context.home, domain.guest, kept)
 
 
 def _keep(context: Context, domain: Domain, disks: Sequence[Disk]) -> None:

@@ -1,7 +1,7 @@
 """``xm create``, ``new`` and ``start``: a domain of a configuration file."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wirt import app
@@ -18,13 +18,16 @@ from wirt.dialects.xm.domains import (
 )
 from wirt.dialects.xm.program import WrongUse
 from wirt.dialects.xm.pyfile import MOST_BYTES, Value, read_values
-from wirt.dialects.xm.realize import choose_approach, disk_request, request_of
+from wirt.dialects.xm.realize import choose_approach, disk_request, further_cards, request_of
 from wirt.dialects.xm.variables import VARIABLES, read_assignments
 from wirt.errors import Conflict, InvalidInput, NotFound
 from wirt.host import files
+from wirt.model.card import Card
 from wirt.model.disk import Disk
 from wirt.model.guest import Guest
 from wirt.model.home import Home
+from wirt.model.macs import read_mac
+from wirt.ops.cards import NewCard, add_card, remove_card
 from wirt.ops.console import check_console, log_size
 from wirt.ops.context import Context
 from wirt.ops.create import create as create_guest
@@ -152,15 +155,24 @@ def _define(context: Context, definition: Definition) -> Domain:
         _check_ended(had)
     approach = choose_approach(context, definition)
     request = request_of(context, definition, approach)
+    cards = further_cards(context, definition)
+    most = context.approach(approach).needs.most_cards
+    if len(cards) > most:
+        raise InvalidInput(
+            f"domain {definition.name} cannot have {len(cards) + 1} network cards",
+            hint=f"give it at most {most + 1}",
+        )
     if had is None:
         guest = create_guest(context, request)
         try:
+            _give_cards(context, guest, cards)
             _give_disks(context, guest, definition)
         except BaseException:
             destroy(context, guest.name)
             raise
     else:
         guest = redefine(context, had.guest.name, request)
+        _give_cards(context, guest, cards)
         _give_disks(context, guest, definition)
     # Last: without it the domain is there, called as its guest is, and to create it once more makes it whole.
     keep_definition(context.home, guest, definition)
@@ -175,6 +187,26 @@ def _find_had(context: Context, definition: Definition) -> Domain | None:
             return one
     name = guest_name(definition.name)
     return next((one for one in domains if (one.name, one.definition) == (name, None)), None)
+
+
+def _give_cards(context: Context, guest: Guest, wanted: Sequence[NewCard]) -> None:
+    """Give a guest these cards beside its first, in the place of those that it has."""
+    if len(guest.cards) == len(wanted) and all(map(_is_as, guest.cards, wanted)):
+        return
+    for card in guest.cards:
+        remove_card(context, guest.name, card.name)
+    for one in wanted:
+        add_card(context, guest.name, one)
+
+
+def _is_as(card: Card, wanted: NewCard) -> bool:
+    """Return whether a card is what is wanted, in so far as something is."""
+    mac = None if wanted.mac is None else read_mac(wanted.mac)
+    return (
+        card.network == wanted.network
+        and mac in (None, card.mac)
+        and wanted.addresses in ((), card.addresses)
+    )
 
 
 def _give_disks(context: Context, guest: Guest, definition: Definition) -> None:

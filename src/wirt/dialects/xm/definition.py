@@ -9,6 +9,7 @@ from wirt.dialects.xm.devices import Card, Disk, parse_card, parse_disk
 from wirt.dialects.xm.pyfile import Value
 from wirt.dialects.xm.variables import VARIABLES, Kind, checked
 from wirt.errors import InvalidInput
+from wirt.model.macs import read_mac
 from wirt.units import parse_cpus
 
 BUILDERS = ("linux", "hvm")
@@ -54,7 +55,18 @@ _NETWORK = ("ip", "nfs_server", "gateway", "netmask", "hostname", "interface", "
 """The fields of the kernel's ``ip=``, in its order."""
 NO_SERVER = "1.2.3.4"
 """What xm writes for a server that there is none of."""
-_CARD_ORDER = ("backend", "bridge", "ip", "mac", "script", "type", "vifname", "model", "rate")
+_CARD_ORDER = (
+    "backend",
+    "bridge",
+    "ip",
+    "mac",
+    "script",
+    "type",
+    "vifname",
+    "model",
+    "rate",
+    "accel",
+)
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +96,12 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     def builder(self) -> str:
         """Return ``linux`` or ``hvm``."""
         return self.text("builder") or BUILDERS[0]
+
+    @property
+    def all_cards(self) -> tuple[Card, ...]:
+        """Return its cards: those that were written, and as many as ``nics`` says; at least one."""
+        least = max(1, self.number("nics") or 0)
+        return (*self.cards, *[Card(options={})] * (least - len(self.cards)))
 
     @property
     def pin(self) -> tuple[int, ...]:
@@ -128,6 +146,10 @@ def define(values: Mapping[str, Value], *, name: str) -> Definition:
     for key in ("memory", "vcpus"):
         if (definition.number(key) or 0) < 1:
             raise InvalidInput(f"{name}: {key} cannot be {definition.number(key)}")
+    macs = [read_mac(mac) for card in definition.cards if (mac := card.get("mac"))]
+    for place, mac in enumerate(macs):
+        if mac in macs[:place]:
+            raise InvalidInput(f"{name}: there are two cards with the MAC {mac}", hint="change one")
     seen: set[str] = set()
     for disk in definition.disks:
         if disk.name in seen:

@@ -9,7 +9,7 @@ from wirt.model.macs import read_mac
 
 MODES = ("r", "w", "w!")
 _CARD_KEYS = frozenset(
-    {"backend", "bridge", "ip", "mac", "model", "rate", "script", "type", "vifname"}
+    {"accel", "backend", "bridge", "ip", "mac", "model", "rate", "script", "type", "vifname"}
 )
 _DEVICE = re.compile(r"(?:(?P<kind>sd|hd|xvd)(?P<letter>[a-z])(?P<partition>\d{0,2}))")
 _MAJORS = {"sd": 8, "xvd": 202}

@@ -21,6 +21,8 @@ from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import Limits
 from wirt.model.names import bridge_name
 from wirt.model.resources import NicKind
+from wirt.ops.bridges import list_networks
+from wirt.ops.cards import NewCard
 from wirt.ops.context import Context
 from wirt.ops.create import DEFAULT_TEMPLATE, CreateRequest, OwnDisk
 from wirt.ops.disk import DiskRequest
@@ -73,7 +75,8 @@ def request_of(context: Context, definition: Definition, approach: str) -> Creat
         InvalidInput, Unsupported: it asks for what cannot be.
     """
     _check_boot(definition)
-    card = _card(definition)
+    card = definition.all_cards[0]
+    _check_card(card)
     _check_bridge(context, card)
     address = definition.text("ip") or card.get("ip")
     _check_network(context, definition)
@@ -228,13 +231,36 @@ def _own_disk(definition: Definition) -> OwnDisk | None:
     return OwnDisk() if has_cd else None
 
 
-def _card(definition: Definition) -> Card:
-    """Return the network card; a domain has one, whatever is said of it."""
-    if len(definition.cards) > 1 or (definition.number("nics") or 0) > 1:
-        raise Unsupported(
-            f"domain {definition.name} cannot have several network cards", hint="give it one vif"
-        )
-    card = definition.cards[0] if definition.cards else Card(options={})
+def further_cards(context: Context, definition: Definition) -> list[NewCard]:
+    """Return the cards that a definition asks for beside its first.
+
+    Raises:
+        InvalidInput, Unsupported: it asks for what cannot be.
+    """
+    return [new_card(context, card) for card in definition.all_cards[1:]]
+
+
+def new_card(context: Context, card: Card) -> NewCard:
+    """Return the card of a guest that a domain's asks for; on a private network if its bridge is one's name.
+
+    Raises:
+        InvalidInput, Unsupported: it asks for what cannot be.
+    """
+    _check_card(card)
+    bridge, address = card.get("bridge"), card.get("ip")
+    network = None
+    for one in list_networks(context):
+        if bridge in (one.name, bridge_name(context.home.tag, one.number)):
+            network = one.name
+    if network is None:
+        _check_bridge(context, card)
+    return NewCard(
+        network=network, mac=card.get("mac"), addresses=() if address is None else (address,)
+    )
+
+
+def _check_card(card: Card) -> None:
+    """Check that what is said of a card can be, but for its bridge."""
     if card.get("backend") not in (None, "0", "Domain-0"):
         raise Unsupported("a card's backend is the node itself", hint="leave backend out")
     if card.get("type") not in (None, "netfront", "ioemu"):
@@ -244,7 +270,7 @@ def _card(definition: Definition) -> Card:
             f"the script {card.get('script')} is not run: cards are joined to the bridge",
             hint="leave it out",
         )
-    for key in ("model", "rate", "vifname"):
+    for key in ("accel", "model", "rate", "vifname"):
         if card.get(key) is not None:
             raise Unsupported(
                 f"{key} of a card cannot be set",
@@ -252,7 +278,6 @@ def _card(definition: Definition) -> Card:
                 if key == "rate"
                 else "leave it out",
             )
-    return card
 
 
 def _check_bridge(context: Context, card: Card) -> None:

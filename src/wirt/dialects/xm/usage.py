@@ -131,7 +131,8 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "network-attach": _c(
         "attaching:attach_card",
-        "<Domain> [script=<script>] [ip=<ip>] [mac=<mac>] [bridge=<bridge>] [backend=<backDomID>]",
+        "<Domain> [type=<type>] [mac=<mac>] [bridge=<bridge>] [ip=<ip>] [script=<script>] "
+        "[backend=<BackDomain>] [vifname=<name>] [rate=<rate>] [model=<model>] [accel=<accel>]",
         "Create a new virtual network device.",
     ),
     "network-detach": _c(
