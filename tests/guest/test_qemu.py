@@ -13,6 +13,7 @@ from tests.guest.ownkernel import BootableTemplate, OwnKernelContract, prepared_
 from wirt.approaches import ownkernel
 from wirt.approaches.base import Adjustable, Checkpointable, Freezable, TakesDisks
 from wirt.approaches.qemu import control
+from wirt.approaches.qemu.monitor import talking
 from wirt.errors import Failed
 from wirt.host import process
 from wirt.model.checkpoint import Obstacle
@@ -22,6 +23,10 @@ from wirt.storage.imagesnapshots import ImageSnapshots
 from wirt.units import MIB
 
 MEMINFO = "/proc/meminfo"
+READ = """\
+until [ -b "$1" ]; do sleep 0.1; done
+dd if="$1" of=/dev/null iflag=direct bs=256k count=16
+"""
 
 
 class TestQemu(OwnKernelContract):
@@ -73,6 +78,36 @@ class TestQemu(OwnKernelContract):
         assert str(caught.value) == (
             "the machine was started with 256 MiB of memory; stop the guest to give it more"
         )
+
+    def test_disks_are_held_together_to_what_is_set_while_it_runs(
+        self, started: Started, tmp_path: Path
+    ) -> None:
+        approach, launch = started.prepared.approach, started.prepared.launch
+        assert isinstance(approach, Adjustable)
+        assert isinstance(approach, TakesDisks)
+        (tmp_path / "data").write_bytes(bytes(16 * MIB))
+        drive = Drive(name="data", unit=1, path=str(tmp_path / "data"), format="raw")
+
+        def seconds() -> float:
+            said = started.exec("sh", "-c", READ, "sh", approach.device_of(drive))[2]
+            return float(said.split("copied, ")[1].split()[0])
+
+        bounded = msgspec.structs.replace(launch.limits, io_read=MIB // 2, iops_write=100)
+        approach.adjust(launch.place, bounded)
+        # Whatever comes later is held with the others.
+        approach.attach_disk(launch.place, drive)
+        slow = seconds()
+        with talking(ownkernel.private_directory(launch.place)) as monitor:
+            told = [one["inserted"] for one in monitor.execute("query-block")]
+        approach.adjust(launch.place, launch.limits)
+        fast = seconds()
+        approach.detach_disk(launch.place, drive)
+
+        assert [(one["bps_rd"], one["iops_wr"], one["bps_wr"]) for one in told] == [
+            (MIB // 2, 100, 0)
+        ] * len(told)
+        assert len(told) == 3
+        assert slow > 6 > fast
 
     def test_disk_that_can_be_written_to_is_an_obstacle_to_a_checkpoint(
         self, started: Started, tmp_path: Path

@@ -30,6 +30,7 @@ from wirt.approaches.qemu import (
     probe,
     saving,
     slots,
+    throttle,
 )
 from wirt.approaches.qemu.machine import Machine
 from wirt.approaches.qemu.monitor import connected, talking
@@ -127,6 +128,9 @@ class Qemu:
                 log=place.log,
                 entrances=enginegroup.make(place.name, launch.limits),
             )
+            if launch.limits.bounds_io:
+                with talking(directory) as monitor:
+                    throttle.hold(monitor, launch.limits)
         except BaseException:
             self.kill(place)
             raise
@@ -197,12 +201,14 @@ class Qemu:
         self.kill(place)
 
     def probe_limits(self) -> dict[str, Capability]:
-        """Ask the kernel for its controllers."""
-        return enginegroup.probe()
+        """Ask the kernel for its controllers; disks QEMU holds itself."""
+        return {**enginegroup.probe(), **throttle.probe()}
 
     def adjust(self, place: Place, limits: Limits, *, disks: Sequence[str] = ()) -> None:
         """Hold QEMU to what the node holds it to, and have the guest give or take memory and processors."""
         enginegroup.hold(place.name, limits)
+        with talking(ownkernel.private_directory(place)) as monitor:
+            throttle.hold(monitor, limits)
         control.balloon(ownkernel.private_directory(place), limits.memory)
         cpus.plug(place, self._handle(place), limits.cpus)
 
@@ -230,6 +236,7 @@ class Qemu:
         """Put it behind the machine's bridge."""
         with talking(ownkernel.private_directory(place)) as monitor:
             disks.attach(monitor, drive)
+            throttle.join(monitor)
 
     def detach_disk(self, place: Place, drive: Drive) -> None:
         """Take it from behind the machine's bridge."""
