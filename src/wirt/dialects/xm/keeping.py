@@ -11,11 +11,12 @@ from wirt.dialects.xm.domains import (
     DEFINITION,
     check_unprivileged,
     find,
+    find_any,
     list_domains,
     nearest_name,
     render_definition,
 )
-from wirt.errors import Conflict, InvalidInput, NotFound, Unsupported
+from wirt.errors import Conflict, InvalidInput, NotFound, Unsupported, WrongState
 from wirt.host import files
 from wirt.model.guest import Guest
 from wirt.model.migration import Mode
@@ -30,6 +31,8 @@ from wirt.ops.snapshot import delete_snapshot
 
 _HEAD = "wirt-checkpoint"
 _LONGEST_FILE = 64 * 1024
+_SUSPENDED = "suspended"
+"""What a suspended domain's checkpoint is called."""
 
 
 def save(call: Call) -> int:
@@ -70,6 +73,39 @@ def restore(call: Call) -> int:
         if "paused" in given:
             freeze(context, guest.name)
     return 0
+
+
+def suspend(call: Call) -> int:
+    """Keep what a domain is now, with the domain, and end it."""
+    _, (name,) = call.read(least=1)
+    check_unprivileged("suspend", name)
+    with app.open_context() as context:
+        guest = find(context, name).guest
+        if _is_suspended(guest):
+            # It was started since, and not resumed.
+            delete_snapshot(context, guest.name, _SUSPENDED)
+        checkpoint(context, guest.name, _SUSPENDED)
+    return 0
+
+
+def resume_domain(call: Call) -> int:
+    """Let a suspended domain go on; what was kept is used up by that."""
+    given, (name,) = call.read({"paused": "p"}, least=1)
+    check_unprivileged("resume", name)
+    with app.open_context() as context:
+        domain = find_any(context, name)
+        if domain.number is not None or not _is_suspended(domain.guest):
+            raise WrongState(f"Domain is not suspended: {domain.name}")
+        resume(context, domain.guest.name, _SUSPENDED)
+        delete_snapshot(context, domain.guest.name, _SUSPENDED)
+        list_domains(context)  # which numbers it
+        if "paused" in given:
+            freeze(context, domain.guest.name)
+    return 0
+
+
+def _is_suspended(guest: Guest) -> bool:
+    return any(one.name == _SUSPENDED for one in guest.snapshots)
 
 
 def migrate(call: Call) -> int:

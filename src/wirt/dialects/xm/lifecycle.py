@@ -23,6 +23,7 @@ from wirt.ops.context import Context
 from wirt.ops.freeze import freeze, thaw
 from wirt.ops.rename import rename as rename_guest
 from wirt.ops.restart import restart
+from wirt.ops.start import start
 from wirt.ops.stop import stop
 
 _ENDING = {"wait": "w", "all": "a", "reboot": "R", "halt": "H"}
@@ -31,6 +32,17 @@ _ENDING = {"wait": "w", "all": "a", "reboot": "R", "halt": "H"}
 def destroy(call: Call) -> int:
     """End a domain at once. Its guest stays, stopped, until it is deleted."""
     return _on_one(call, "destroy", lambda context, one: stop(context, one.guest.name, force=True))
+
+
+def reset(call: Call) -> int:
+    """End a domain at once, and start it anew."""
+
+    def begin_anew(context: Context, one: Domain) -> None:
+        stop(context, one.guest.name, force=True)
+        start(context, one.guest.name, ready_seconds=None)
+        list_domains(context)  # which numbers it
+
+    return _on_one(call, "reset", begin_anew)
 
 
 def pause(call: Call) -> int:

@@ -15,6 +15,13 @@ _WHY = {
         "the node's kernel shares its processors by weight",
         "xm sched-credit sets weight and cap",
     ),
+    "shell": ("there is none", "type xm before each command"),
+    "vncviewer": ("a domain's screen is at a socket that only root reaches", "see wirt show NAME"),
+    "debug-keys": ("there is no hypervisor that reads keys", None),
+    "trigger": (
+        "no interrupt of that kind reaches a domain",
+        "xm reset ends it and starts it anew",
+    ),
     "vtpm-list": ("there is no virtual TPM", None),
     **dict.fromkeys(
         ("vnet-list", "vnet-create", "vnet-delete"),

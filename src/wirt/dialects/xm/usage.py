@@ -18,6 +18,9 @@ ACCESS_CONTROL = (
     "loadpolicy",
     "cfgbootpolicy",
     "dumppolicy",
+    "setpolicy",
+    "resetpolicy",
+    "getpolicy",
 )
 NODE_DEVICES = (
     "pci-attach",
@@ -149,11 +152,18 @@ COMMANDS: Mapping[str, Command] = {
     "vnet-list": _no("List Vnets.", "[-l|--long]"),
     "vnet-create": _no("Create a vnet from ConfigFile.", "<ConfigFile>"),
     "vnet-delete": _no("Delete a Vnet.", "<VnetId>"),
+    "suspend": _c("keeping:suspend", "<DomainName>", "Suspend a domain that stays."),
+    "resume": _c("keeping:resume_domain", "<DomainName> [-p]", "Let a suspended domain go on."),
+    "reset": _c("lifecycle:reset", "<Domain>", "Reset a domain."),
+    "shell": _no("Launch an interactive shell."),
+    "vncviewer": _no("Attach to the VNC server of a domain.", "[--vncviewer-autopass] <Domain>"),
+    "debug-keys": _no("Send debug keys to Xen.", "<Keys>"),
+    "trigger": _no("Send a trigger to a domain.", "<Domain> <nmi|reset|init|s3resume> [<VCPU>]"),
     **{name: _no("Access control.") for name in ACCESS_CONTROL},
     **{name: _no("A device of the node for a domain.") for name in NODE_DEVICES},
     "help": _c("help:help_command", "[command]", "Print this help, or that of a command."),
 }
-"""Those of Xen 3.0.3, and of 3.4 those that domains which stay when they end came with."""
+"""Those of Xen 3.0.3 and of 3.4."""
 
 ALIASES: Mapping[str, str] = {
     "balloon": "mem-set",
