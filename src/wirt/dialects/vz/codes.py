@@ -115,10 +115,13 @@ def code_of(error: Error) -> int:
 
 @contextmanager
 def ends_with(code: Code, *kinds: type[Error]) -> Iterator[None]:
-    """End with ``code`` if what is done in the block fails, for any reason or for one of ``kinds``."""
+    """End with ``code`` if what is done in the block fails, for any reason or for one of ``kinds``.
+
+    Who finds a container locked is told so, whatever is being done: scripts try that again.
+    """
     try:
         yield
-    except Refused:
+    except (Refused, Busy):
         raise
     except Error as error:
         if kinds and not isinstance(error, kinds):
