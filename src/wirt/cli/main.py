@@ -100,6 +100,12 @@ def main() -> int:
     except (KeyboardInterrupt, click.Abort):
         output.note("wirt: interrupted")
         return INTERRUPTED
+    except SystemExit as end:
+        # click's way with a pipe that is broken.
+        broken = end.__context__
+        if isinstance(broken, OSError) and output.is_unread(broken):
+            return output.UNREAD
+        raise
     except OSError as error:
         translated = files.translate(error, "go on")
         output.complain(translated)

@@ -1,10 +1,26 @@
 """The one place that prints: results to standard output, everything else to standard error."""
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
 
 from wirt.errors import Error
+
+UNREAD = 141
+"""What a command ends with whose reader has gone away (128 + SIGPIPE), as other programs do: without a word, for nobody hears it."""
+
+
+def is_unread(error: OSError) -> bool:
+    """Return whether an error is that nobody reads any more what is printed, and not that of another pipe."""
+    if error.errno != errno.EPIPE:
+        return False
+    from select import POLLERR, POLLHUP, poll  # Only when it has come to that.
+
+    asked = poll()
+    for descriptor in (1, 2):
+        asked.register(descriptor, 0)
+    return any(event & (POLLERR | POLLHUP) for _, event in asked.poll(0))
 
 
 def say(text: str) -> None:

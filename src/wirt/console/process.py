@@ -7,6 +7,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
+from wirt.console import output
+
 
 def run(module: str) -> NoReturn:
     """Run the ``main`` of a module as a process of its own, and end it.
@@ -18,7 +20,13 @@ def run(module: str) -> NoReturn:
     sys.modules["typing_extensions"] = None  # type: ignore[assignment]
     # What is loaded stays: to look through it for garbage again and again takes a fourteenth of ``wirt list``.
     gc.set_threshold(100_000, 50, 50)
-    status: int = import_module(module).main()
+    try:
+        status: int = import_module(module).main()
+    except BrokenPipeError as error:
+        # It was an error that could not be said any more.
+        if not output.is_unread(error):
+            raise
+        status = output.UNREAD
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()

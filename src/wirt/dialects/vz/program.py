@@ -35,6 +35,8 @@ def run(
         output.note("interrupted")
         return Code.INTERRUPTED
     except OSError as error:
+        if output.is_unread(error):
+            return output.UNREAD
         return _complain(files.translate(error, "go on"), code)
 
 

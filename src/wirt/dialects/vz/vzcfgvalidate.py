@@ -51,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Error as error:
         output.note(f"vzcfgvalidate: {error}")
     except (OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and output.is_unread(error):
+            return output.UNREAD
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         output.note(f"vzcfgvalidate: cannot read or write the configuration file: {why}")
     except (KeyboardInterrupt, click.Abort):
@@ -144,10 +146,17 @@ def _tell(finding: Finding) -> bool:
 
 
 def _ask(finding: Finding) -> bool:
-    return click.confirm(
-        f"{finding}, set to {finding.repaired} (y/n) [y]",
-        default=True,
-        show_default=False,
-        prompt_suffix=": ",
-        err=True,
-    )
+    try:
+        return click.confirm(
+            f"{finding}, set to {finding.repaired} (y/n) [y]",
+            default=True,
+            show_default=False,
+            prompt_suffix=": ",
+            err=True,
+        )
+    except click.Abort as abort:
+        # Interrupts end it; where nobody answers any more, nothing more is changed.
+        if not isinstance(abort.__context__, EOFError):
+            raise
+        output.note("")
+        return False

@@ -44,6 +44,8 @@ def run(do: Callable[[list[str]], int], arguments: Sequence[str] | None) -> int:
         output.note("interrupted")
         return _INTERRUPTED
     except OSError as error:
+        if output.is_unread(error):
+            return output.UNREAD
         return complain(files.translate(error, "go on"))
 
 
