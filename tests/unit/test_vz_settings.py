@@ -1,12 +1,15 @@
 """Options of ``vzctl set`` become keys of a file, and the keys become limits."""
 
+from pathlib import Path
+
 import pytest
 
-from wirt.dialects.vz import settings
+from wirt.dialects.vz import resolver, settings
 from wirt.dialects.vz.codes import Refused
 from wirt.dialects.vz.configfile import parse_config
 from wirt.dialects.vz.ubc import UNLIMITED, UNLIMITED_2006
 from wirt.model.limits import MOST_TERMINALS, Limits
+from wirt.model.naming import Naming
 from wirt.units import MIB
 
 BASE = Limits(cpus=2, memory=100 * MIB, processes=99)
@@ -18,7 +21,7 @@ BASE = Limits(cpus=2, memory=100 * MIB, processes=99)
         ("numproc", "70", {"NUMPROC": "70:70"}),
         ("numproc", "unlimited", {"NUMPROC": "unlimited:unlimited"}),
         ("kmemsize", "1M:2m", {"KMEMSIZE": "1048576:2097152"}),
-        ("privvmpages", "1M:10p", {"PRIVVMPAGES": "256:10"}),
+        ("privvmpages", "10p:1M", {"PRIVVMPAGES": "10:256"}),
         ("physpages", "0:unlimited", {"PHYSPAGES": "0:unlimited"}),
         ("ram", "96M", {"PHYSPAGES": "0:24576"}),
         ("ram", "4097", {"PHYSPAGES": "0:2"}),
@@ -75,6 +78,81 @@ def test_value_that_an_option_does_not_take_is_refused_with_its_name(
 
     assert refused.value.exit_code == 21
     assert refused.value.message == f"Bad parameter for --{option}: {value}"
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message", "hint"),
+    [
+        (
+            "numproc",
+            "100:50",
+            "Bad parameter for --numproc: 100:50: the barrier 100 is above the limit 50",
+            "give barrier:limit, the smaller number first",
+        ),
+        (
+            "physpages",
+            "unlimited:0",
+            "Bad parameter for --physpages: unlimited:0: "
+            "the barrier 9223372036854775807 is above the limit 0",
+            "give barrier:limit, the smaller number first",
+        ),
+        (
+            "diskspace",
+            "2G:1G",
+            "Bad parameter for --diskspace: 2G:1G: the barrier 2097152 is above the limit 1048576",
+            "give barrier:limit, the smaller number first",
+        ),
+        (
+            "kmemsize",
+            "1:9223372036854775808",
+            "Bad parameter for --kmemsize: 1:9223372036854775808: "
+            "that is beyond what a counter of 64 bits holds",
+            "give 9223372036854775807 at most, or unlimited",
+        ),
+        (
+            "kmemsize",
+            "9999999999T",
+            "Bad parameter for --kmemsize: 9999999999T: "
+            "that is beyond what a counter of 64 bits holds",
+            "give 9223372036854775807 at most, or unlimited",
+        ),
+    ],
+)
+def test_pair_that_contradicts_itself_or_that_no_counter_holds_is_refused(
+    option: str, value: str, message: str, hint: str
+) -> None:
+    with pytest.raises(Refused) as refused:
+        settings.values_of(option, value, unlimited=UNLIMITED)
+
+    assert (refused.value.exit_code, refused.value.message) == (21, message)
+    assert refused.value.hint == hint
+
+
+def test_greatest_number_of_a_counter_is_unlimited() -> None:
+    keys = settings.values_of("kmemsize", f"0:{UNLIMITED}", unlimited=UNLIMITED)
+
+    assert keys == {"KMEMSIZE": "0:unlimited"}
+
+
+def test_inherited_names_are_those_that_the_node_has_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = tmp_path / "resolv.conf"
+    node.write_text(
+        "# the node's\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\nnameserver 192.0.2.2\n"
+        "domain old.example\nsearch One.example. two.example\noptions ndots:2\n"
+    )
+    monkeypatch.setattr(resolver, "RESOLV_CONF", str(node))
+    config = parse_config('NAMESERVER="inherit"\nSEARCHDOMAIN="inherit"\n', name="101.conf")
+
+    found = settings.naming_of(config, Naming(dns=("192.0.2.9",)))
+
+    assert found.dns == ("192.0.2.1", "192.0.2.2")
+    assert found.search == ("one.example", "two.example")
+    node.write_text("nameserver 192.0.2.3\n")
+    assert settings.naming_of(config, found) == Naming(dns=("192.0.2.3",))
+    node.unlink()
+    assert settings.naming_of(config, found) == Naming()
 
 
 @pytest.mark.parametrize("option", sorted(settings.REFUSED))

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from wirt.dialects.vz import ubc
+from wirt.dialects.vz import resolver, ubc
 from wirt.dialects.vz.codes import Code, Refused
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.errors import InvalidInput
 from wirt.model.limits import LARGEST_WEIGHT, MOST_TERMINALS, SMALLEST_WEIGHT, Limits
-from wirt.model.naming import Naming
+from wirt.model.naming import MOST_DOMAINS, MOST_SERVERS, Naming
 from wirt.units import GIB, KIB, MIB, UNBOUNDED, parse_cpus, render_cpus
 
 SHORT = {
@@ -61,6 +61,9 @@ NAMING: Mapping[str, Code] = {
     "SEARCHDOMAIN": Code.SEARCH_DOMAIN,
 }
 """The keys of a container's names, and what vzctl ends with when it cannot give them."""
+
+INHERIT = "inherit"
+"""Of a name server and a domain: those that the node has, looked up at each start."""
 
 FEWEST_UNITS, MOST_UNITS = 8, 500_000
 """Of ``--cpuunits``."""
@@ -190,9 +193,17 @@ def naming_of(config: ConfigFile, base: Naming) -> Naming:
     hostname, servers, domains = (config.get(key) for key in NAMING)
     return Naming(
         hostname=base.hostname if hostname is None else hostname or None,
-        dns=base.dns if servers is None else tuple(servers.split()),
-        search=base.search if domains is None else tuple(domains.split()),
+        dns=base.dns if servers is None else _servers(servers),
+        search=base.search if domains is None else _domains(domains),
     )
+
+
+def _servers(value: str) -> tuple[str, ...]:
+    return resolver.servers()[:MOST_SERVERS] if value == INHERIT else tuple(value.split())
+
+
+def _domains(value: str) -> tuple[str, ...]:
+    return resolver.domains()[:MOST_DOMAINS] if value == INHERIT else tuple(value.split())
 
 
 def _terminals(config: ConfigFile, bound: int | None, base: int) -> int:
@@ -277,7 +288,7 @@ def _units(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str,
 
 
 def _pair(option: str, value: str, unlimited: int) -> str:
-    pair = _read_pair(option, value, unlimited)
+    pair = _asked_pair(option, value, _read_pair(option, value, unlimited))
     if unlimited == ubc.UNLIMITED_2006:
         return str(pair)
     return ":".join("unlimited" if n == unlimited else str(n) for n in (pair.barrier, pair.limit))
@@ -290,6 +301,15 @@ def _read_pair(option: str, value: str, unlimited: int) -> ubc.Pair:
         raise Bad(option, value, hint=error.hint) from None
 
 
+def _asked_pair(option: str, value: str, pair: ubc.Pair) -> ubc.Pair:
+    """Return a pair that a command line gives; what a file says, vzcfgvalidate judges."""
+    try:
+        ubc.check_pair(option, value, pair)
+    except InvalidInput as error:
+        raise Bad(option, f"{value}: {error.message}", hint=error.hint) from None
+    return pair
+
+
 def _read_space(option: str, value: str) -> ubc.Pair:
     try:
         return ubc.parse_kibibytes(option, value)
@@ -298,7 +318,7 @@ def _read_space(option: str, value: str) -> ubc.Pair:
 
 
 def _space(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
-    return {"DISKSPACE": str(_read_space(option, value))}
+    return {"DISKSPACE": str(_asked_pair(option, value, _read_space(option, value)))}
 
 
 def _pages(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
@@ -313,7 +333,7 @@ def _pages(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str,
 
 
 def _inodes(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:
-    return {"DISKINODES": str(_read_pair(option, value, unlimited))}
+    return {"DISKINODES": str(_asked_pair(option, value, _read_pair(option, value, unlimited)))}
 
 
 def _number(option: str, value: str, unlimited: int = ubc.UNLIMITED) -> dict[str, str]:

@@ -64,6 +64,32 @@ def parse_pair(parameter: str, text: str, *, unlimited: int = UNLIMITED) -> Pair
     return Pair(values[0], values[-1])
 
 
+def check_pair(parameter: str, text: str, pair: Pair) -> None:
+    """Check that a pair that a person gives is one that a kernel would hold a container to.
+
+    Args:
+        parameter: what it is for.
+        text: how it was written.
+        pair: what was understood.
+
+    Raises:
+        InvalidInput: the barrier is above the limit, or a number above what a counter of 64 bits holds.
+    """
+    for part in text.strip().split(":"):
+        digits = part.rstrip("TGMKPBtgmkpb").partition(".")[0]
+        unit = 1024 if parameter == "diskspace" else PAGE if parameter in PAGES else 1
+        if digits.isdigit() and _scaled(parameter, text, part, unit) > UNLIMITED:
+            raise InvalidInput(
+                "that is beyond what a counter of 64 bits holds",
+                hint=f"give {UNLIMITED} at most, or unlimited",
+            )
+    if pair.barrier > pair.limit:
+        raise InvalidInput(
+            f"the barrier {pair.barrier} is above the limit {pair.limit}",
+            hint="give barrier:limit, the smaller number first",
+        )
+
+
 def parse_kibibytes(parameter: str, text: str) -> Pair:
     """Return a quota of disk space, in KiB if nothing else is said ("2G:2.2G", "1048576:1153434").
 
