@@ -11,7 +11,9 @@ from wirt.dialects.vz.codes import Refused
 from wirt.dialects.vz.configfile import parse_config
 from wirt.dialects.vz.fields import FIELDS, FIELDS_2006, Field, Row
 from wirt.errors import InvalidInput
+from wirt.model.lifecycle import State
 from wirt.model.naming import Naming
+from wirt.model.snapshot import Snapshot
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.state.memory import MemoryStore
@@ -128,3 +130,38 @@ def test_command_line_that_cannot_be_is_refused(arguments: list[str], message: s
         vzlist.parse_arguments(arguments)
 
     assert refused.value.message == message
+
+
+def test_container_whose_file_is_damaged_is_shown_without_it_and_said_once(
+    context: Context, row: Row, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(conf.path_of(context.home, 101))
+    path.write_text('NUMPROC="60:70"\nKMEMSIZE=$(id)\n')
+
+    shown = table(row, "-H", "-o", "ctid,numproc.l,diskspace.h,cpulimit,status")
+
+    assert shown == ["       101          -    4194304       - stopped"]
+    assert capsys.readouterr().err == (
+        f"Warning: {path}:2: the value of KMEMSIZE has shell code in it: '$(id)'; "
+        "write the value itself; these files are read, never run\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "memory", "status", "status_2006"),
+    [
+        (State.STOPPED, 4096, "suspended", "stopped"),
+        (State.STOPPED, None, "stopped", "stopped"),
+        (State.FROZEN, None, "suspended", "running"),
+        (State.RUNNING, 4096, "running", "running"),
+    ],
+)
+def test_container_is_suspended_while_it_is_held_still_or_has_a_dump_to_go_on_from(
+    context: Context, row: Row, state: State, memory: int | None, status: str, status_2006: str
+) -> None:
+    snapshot = Snapshot(name="vzctl", created=0.0, memory=memory)
+    guest = msgspec.structs.replace(row.guest, state=state, snapshots=(snapshot,))
+    suspended = Row(context, guest)
+
+    assert (suspended.status, suspended.status_2006) == (status, status_2006)
+    assert suspended.is_running is state.is_up

@@ -7,6 +7,7 @@ to a guest, so it lies in ``vz/conf`` below WIRT_HOME: two homes on a node have 
 import os
 from contextlib import AbstractContextManager, suppress
 
+from wirt.console import output
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile, parse_config, render_config
 from wirt.errors import InvalidInput
@@ -77,6 +78,15 @@ def read_config(home: Home, ctid: int) -> ConfigFile:
     """
     with ends_with(Code.INVALID_CONFIG):
         return _read(path_of(home, ctid)) or ConfigFile()
+
+
+def read_or_warn(home: Home, ctid: int) -> ConfigFile:
+    """Return the same for a command that is about many guests: a file that cannot be read is said, and as if it were not there."""
+    try:
+        return read_config(home, ctid)
+    except Refused as error:
+        output.note(f"Warning: {error}")
+        return ConfigFile()
 
 
 def write_config(home: Home, ctid: int, config: ConfigFile) -> str:

@@ -14,6 +14,7 @@ import msgspec
 from wirt.dialects.vz import conf, ctid, ubc
 from wirt.dialects.vz.account import Account, pair_of, read_account
 from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.suspended import is_suspended
 from wirt.model.guest import Guest
 from wirt.ops.context import Context
 from wirt.ops.observing import disk_usage
@@ -39,6 +40,11 @@ class Row:
     @property
     def status(self) -> str:
         """Return OpenVZ's word for what it does."""
+        return "suspended" if is_suspended(self.guest) else self.status_2006
+
+    @property
+    def status_2006(self) -> str:
+        """Return the word of 2006, which had none for what is suspended."""
         return "running" if self.is_running else self.guest.state.value
 
     @property
@@ -54,7 +60,7 @@ class Row:
     @cached_property
     def config(self) -> ConfigFile:
         """Return its file, or an empty one."""
-        return conf.read_config(self._context.home, self.ctid)
+        return conf.read_or_warn(self._context.home, self.ctid)
 
     @cached_property
     def disk(self) -> dict[str, tuple[int | None, int | None, int | None]]:
@@ -252,10 +258,6 @@ _CPUUNITS = _plain("cpuunits", "CPUUNI", 7, partial(_number_from_file, "CPUUNITS
 _LOAD = _plain("laverage", "LAVERAGE", 14, lambda row: None)
 
 
-def _status(width: int) -> Field:
-    return _plain("status", "STATUS", width, lambda row: row.status)
-
-
 def _by_name(fields: list[Field]) -> dict[str, Field]:
     return {field.name: field for field in fields}
 
@@ -281,7 +283,7 @@ FIELDS = _by_name(
         _IP,
         _text_field("nameserver", lambda row: list(row.guest.naming.dns), -15),
         _text_field("searchdomain", lambda row: list(row.guest.naming.search), -15),
-        _status(-9),
+        _plain("status", "STATUS", -9, lambda row: row.status),
         *_counters(),
         *_quotas({"diskspace": "DSPACE", "diskinodes": "DINODES"}),
         _LOAD,
@@ -311,7 +313,7 @@ FIELDS_2006 = _by_name(
         _HOSTNAME,
         _NAME,
         _IP,
-        _status(-7),
+        _plain("status", "STATUS", -7, lambda row: row.status_2006),
         *(field for field in _counters() if not field.name.startswith("swappages")),
         *_quotas({"diskspace": "DQBLOCKS", "diskinodes": "DQINODES"}),
         _LOAD,

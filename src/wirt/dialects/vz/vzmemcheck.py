@@ -44,7 +44,7 @@ def _run(arguments: list[str]) -> int:
         for guest in context.store.guests():
             if observed(context, guest).state.is_up:
                 number = ctid.ctid_of(guest)
-                config = conf.read_config(context.home, number)
+                config = conf.read_or_warn(context.home, number)
                 containers[number] = shares_of(read_account(context, guest, config), node)
     output.say(
         render(

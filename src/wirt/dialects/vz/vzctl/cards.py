@@ -126,6 +126,17 @@ def hold_addresses(context: Context, name: str, config: ConfigFile) -> None:
         set_addresses(context, name, _words(config, "IP_ADDRESS"))
 
 
+def check_addresses(guest: Guest, config: ConfigFile) -> None:
+    """Check that what a file has as addresses are some, if the guest is going to have them.
+
+    Raises:
+        Refused: one is none.
+    """
+    if guest.card.name == VENET:
+        for one in _words(config, "IP_ADDRESS"):
+            _address(one)
+
+
 def bring_addresses(context: Context, guest: Guest, config: ConfigFile) -> None:
     """Do that for a guest that is going to be started, if its card is one of vzctl's making.
 

@@ -8,6 +8,7 @@ still, after ``--dump`` it is still so, and ``--resume`` or ``--kill`` ends that
 from wirt import app
 from wirt.dialects.vz import ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
+from wirt.dialects.vz.suspended import DUMP, has_dump
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
@@ -19,11 +20,6 @@ from wirt.ops.resume import resume
 from wirt.ops.snapshot import delete_snapshot
 from wirt.ops.stop import stop
 
-NAME = "vzctl"
-"""Of the checkpoint."""
-
-_FLAGS = ["suspend", "dump", "resume", "kill", "keep"]
-
 
 def save(call: Call) -> int:
     """Keep what the processes of a container are now and end it, or do one stage of that."""
@@ -31,6 +27,8 @@ def save(call: Call) -> int:
     with app.open_context() as context, ends_with(Code.SUSPEND):
         guest = observed(context, ctid.find(context, call.ctid))
         _check_up(call, guest)
+        if "kill" in stages and not stages & {"suspend", "dump"}:
+            _check_can_be_killed(call, guest)
         if not stages:
             call.tell("Setting up checkpoint...")
             _dump(call, context, guest, keep_running=False)
@@ -68,15 +66,15 @@ def restore(call: Call) -> int:
                 raise Refused(
                     Code.RUNNING, f"{call.words.capital} is already running", hint="stop it first"
                 )
-            if all(one.name != NAME or one.memory is None for one in guest.snapshots):
+            if not has_dump(guest):
                 raise Refused(
                     Code.RESUME,
                     "Unable to open the dump: there is none",
                     hint=f"make one: vzctl chkpnt {call.ctid}",
                 )
             call.tell("\tundump...")
-            resume(context, guest.name, NAME)
-            delete_snapshot(context, guest.name, NAME)
+            resume(context, guest.name, DUMP)
+            delete_snapshot(context, guest.name, DUMP)
             if "undump" in stages and "resume" not in stages:
                 freeze(context, guest.name)
         if "undump" not in stages:
@@ -91,9 +89,9 @@ def _dump(call: Call, context: Context, guest: Guest, *, keep_running: bool) -> 
     if not keep_running:
         call.tell("\tsuspend...")
     call.tell("\tdump...")
-    if any(one.name == NAME for one in guest.snapshots):
-        delete_snapshot(context, guest.name, NAME)
-    checkpoint(context, guest.name, NAME, keep_running=keep_running)
+    if any(one.name == DUMP for one in guest.snapshots):
+        delete_snapshot(context, guest.name, DUMP)
+    checkpoint(context, guest.name, DUMP, keep_running=keep_running)
 
 
 def _stages(call: Call, stages: list[str], valued: list[str]) -> set[str]:
@@ -110,3 +108,13 @@ def _stages(call: Call, stages: list[str], valued: list[str]) -> set[str]:
 def _check_up(call: Call, guest: Guest) -> None:
     if not guest.state.is_up:
         raise Refused(Code.NOT_RUNNING, f"{call.words.capital} is not running")
+
+
+def _check_can_be_killed(call: Call, guest: Guest) -> None:
+    """Refuse to end a container that goes on: what it has done since would be lost."""
+    if guest.state is not State.FROZEN:
+        raise Refused(
+            Code.SUSPEND,
+            f"{call.words.capital} is not suspended",
+            hint=f"suspend it first: vzctl chkpnt {call.ctid} --suspend --dump",
+        )

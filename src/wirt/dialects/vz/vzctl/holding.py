@@ -10,6 +10,7 @@ from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.vzctl import cards
 from wirt.errors import NotFound
 from wirt.model.guest import Guest
+from wirt.model.naming import Naming, check_naming
 from wirt.ops.context import Context
 from wirt.ops.naming import NamesRequest
 from wirt.ops.set import SetRequest, set_limits
@@ -62,6 +63,21 @@ def hold_to(context: Context, guest: Guest, config: ConfigFile, keys: Collection
         if changes:
             with ends_with(code):
                 set_limits(context, guest.name, SetRequest(**changes))
+
+
+def check_file(guest: Guest, config: ConfigFile) -> None:
+    """Check that a guest can be brought to its file, as far as the file itself can tell; changes nothing.
+
+    Raises:
+        Refused: a value cannot be, with the status for it.
+    """
+    cards.check_addresses(guest, config)
+    privileges.privileges_of(config)
+    settings.limits_of(config, guest.limits)
+    naming = settings.naming_of(config, guest.naming)
+    for key, field in _NAMES.items():
+        with ends_with(settings.NAMING[key]):
+            check_naming(Naming(**{field: getattr(naming, field)}))
 
 
 def bring_to_file(context: Context, guest: Guest, config: ConfigFile) -> None:

@@ -1,14 +1,18 @@
 """``vzctl start``, ``stop``, ``restart``, ``destroy`` and ``status``."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from wirt import app
 from wirt.console import output
 from wirt.dialects.vz import conf, ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
+from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.suspended import DUMP, has_dump, is_suspended
 from wirt.dialects.vz.vzctl.call import Call
-from wirt.dialects.vz.vzctl.holding import bring_to_file
+from wirt.dialects.vz.vzctl.holding import bring_to_file, check_file
 from wirt.dialects.vz.vzctl.snapshot import unmount_targets
+from wirt.dialects.vz.words import NOW
 from wirt.errors import Conflict, WrongState
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
@@ -20,6 +24,7 @@ from wirt.ops.start import READY_SECONDS
 from wirt.ops.start import start as start_guest
 from wirt.ops.stop import stop as stop_guest
 
+NO_OPTIONS: Mapping[str, str] = {}
 STOP_SECONDS = 120.0
 """What vzctl gives a container to shut down, if nothing is configured."""
 
@@ -44,12 +49,23 @@ def restart(call: Call) -> int:
     """Stop a container if it runs, and start it."""
     flags = ["force", "wait", "fast", "skip-fsck", "skip-remount", "skip-umount", "skip_ve_setup"]
     options = dict(call.options(flags))
-    call.tell(f"Restarting {call.words.container}")
     with app.open_context() as context:
-        if observed(context, ctid.find(context, call.ctid)).state.is_up:
-            _stop(call, context, is_fast="fast" in options)
-        _start(call, context, options)
+        restart_in(call, context, options)
     return Code.OK
+
+
+def restart_in(call: Call, context: Context, options: Mapping[str, str] = NO_OPTIONS) -> None:
+    """Do that within a command that has opened the home.
+
+    Raises:
+        Refused: it cannot be; what would keep it from being started is said before it is stopped.
+    """
+    guest = observed(context, ctid.find(context, call.ctid))
+    _check_can_start(call, context, guest, options)
+    call.tell(f"Restarting {call.words.container}")
+    if guest.state.is_up:
+        _stop(call, context, is_fast="fast" in options)
+    _start(call, context, options)
 
 
 def destroy(call: Call) -> int:
@@ -89,18 +105,16 @@ def status(call: Call) -> int:
             return Code.OK
     mounted = "unmounted" if guest.state is State.STOPPED else "mounted"
     running = "running" if guest.state.is_up else "down"
-    output.say(f"{call.words.ctid} {ctid.ctid_of(guest)} exist {mounted} {running}")
+    suspended = " suspended" if call.words is NOW and is_suspended(guest) else ""
+    output.say(f"{call.words.ctid} {ctid.ctid_of(guest)} exist {mounted} {running}{suspended}")
     return Code.OK
 
 
-def _start(call: Call, context: Context, options: dict[str, str]) -> None:
+def _start(call: Call, context: Context, options: Mapping[str, str]) -> None:
     words = call.words
-    guest = ctid.find(context, call.ctid)
-    config = conf.read_config(context.home, ctid.ctid_of(guest))
-    if config.get("DISABLED") == "yes" and "force" not in options:
-        raise Refused(Code.DISABLED, f"{words.capital} start disabled")
     with ends_with(Code.RUNNING, WrongState):
-        guest = observed(context, guest)
+        guest = observed(context, ctid.find(context, call.ctid))
+        config = _check_can_start(call, context, guest, options)
         if guest.state.is_up:
             raise Refused(Code.RUNNING, f"{words.capital} is already running")
         bring_to_file(context, guest, config)
@@ -117,6 +131,28 @@ def _start(call: Call, context: Context, options: dict[str, str]) -> None:
     if (units := config.get("CPUUNITS")) is not None:
         call.tell(f"Setting CPU units: {units}")
     call.tell(f"{words.capital} start in progress...")
+
+
+def _check_can_start(
+    call: Call, context: Context, guest: Guest, options: Mapping[str, str]
+) -> ConfigFile:
+    """Return the file of a guest, once nothing has been found that keeps it from being started if it does not run.
+
+    Raises:
+        Refused: it is disabled or suspended, or its file cannot be.
+    """
+    config = conf.read_config(context.home, ctid.ctid_of(guest))
+    if config.get("DISABLED") == "yes" and "force" not in options:
+        raise Refused(Code.DISABLED, f"{call.words.capital} start disabled")
+    if not guest.state.is_up and has_dump(guest):
+        raise Refused(
+            Code.RESUME,
+            f"{call.words.capital} is suspended: a start would lose what it was doing",
+            hint=f"let it go on: vzctl restore {call.ctid}; "
+            f"or give that up: wirt snapshot delete {guest.name} {DUMP}",
+        )
+    check_file(guest, config)
+    return config
 
 
 def _stop(call: Call, context: Context, *, is_fast: bool) -> None:

@@ -13,6 +13,7 @@ from wirt.dialects.vz.vzctl import cards
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.dialects.vz.vzctl.cards import CardsAsked
 from wirt.dialects.vz.vzctl.holding import hold_to, hold_where_possible
+from wirt.dialects.vz.vzctl.lifecycle import restart_in
 from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.ops.autostart import LAST_ORDER, set_autostart
@@ -45,6 +46,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What it says of the disk is a sample's, and nobody's who asks for it."""
     saves: bool
     resets: bool
+    mode: str | None
+    """What is to be done about what a running container gets at its next start: restart, ignore; None: it is said."""
 
 
 def set_parameters(call: Call) -> int:
@@ -65,15 +68,14 @@ def set_parameters(call: Call) -> int:
             _check_can_be_applied(call, guest, asked)
             changed = _changed(config, asked)
             _apply(context, guest, number, changed, asked)
-            if "HOSTNAME" in asked.keys and guest.state.is_up:
-                output.note(f"Warning: a {call.words.container} gets its host name at its start")
-            if asked.lists and guest.state.is_up:
-                output.note(
-                    f"Warning: a {call.words.container} gets its rights and devices at its start"
-                )
+            if guest.state.is_up and asked.mode is None:
+                _warn_of_next_start(call, asked)
             if asked.saves:
                 path = conf.write_config(context.home, number, changed)
                 call.tell(call.words.saved(number, path))
+                if asked.mode == "restart" and guest.state.is_up and _wants_restart(asked):
+                    # By its number, for its name may just have been changed.
+                    restart_in(msgspec.structs.replace(call, ctid=str(number)), context)
                 return Code.OK
     if asked.keys and not asked.saves:
         output.note(
@@ -86,9 +88,9 @@ def set_parameters(call: Call) -> int:
 def _read(home: Home, options: Sequence[tuple[str, str]], *, unlimited: int) -> Asked:
     given = dict(options)
     saves = "save" in given
-    mode = given.get("setmode", "ignore")
-    if mode not in ("restart", "ignore"):
-        raise settings.Bad("setmode", mode)
+    mode = given.get("setmode")
+    if mode not in (None, "restart", "ignore"):
+        raise settings.Bad("setmode", mode, hint="give restart or ignore")
     if mode == "restart" and not saves:
         raise Refused(
             Code.SYNTAX, "Error: --setmode restart doesn't make sense without --save flag"
@@ -119,6 +121,7 @@ def _read(home: Home, options: Sequence[tuple[str, str]], *, unlimited: int) -> 
         has_sampled_disk="applyconfig" in given and "diskspace" not in given,
         saves=saves,
         resets="reset_ub" in given,
+        mode=mode,
     )
 
 
@@ -156,6 +159,18 @@ def _check_can_be_applied(call: Call, guest: Guest, asked: Asked) -> None:
             f"Warning: kept, but nothing here holds a {call.words.container} to it: "
             f"{', '.join(key.lower() for key in kept)}"
         )
+
+
+def _wants_restart(asked: Asked) -> bool:
+    """Return whether a running container gets some of it at its next start only."""
+    return "HOSTNAME" in asked.keys or bool(asked.lists)
+
+
+def _warn_of_next_start(call: Call, asked: Asked) -> None:
+    if "HOSTNAME" in asked.keys:
+        output.note(f"Warning: a {call.words.container} gets its host name at its start")
+    if asked.lists:
+        output.note(f"Warning: a {call.words.container} gets its rights and devices at its start")
 
 
 def _changed(config: ConfigFile, asked: Asked) -> ConfigFile:
