@@ -145,14 +145,14 @@ def test_inherited_names_are_those_that_the_node_has_now(
     monkeypatch.setattr(resolver, "RESOLV_CONF", str(node))
     config = parse_config('NAMESERVER="inherit"\nSEARCHDOMAIN="inherit"\n', name="101.conf")
 
-    found = settings.naming_of(config, Naming(dns=("192.0.2.9",)))
+    found = settings.naming_of(config, Naming(dns=("192.0.2.9",)), resolver.node_names)
 
     assert found.dns == ("192.0.2.1", "192.0.2.2")
     assert found.search == ("one.example", "two.example")
     node.write_text("nameserver 192.0.2.3\n")
-    assert settings.naming_of(config, found) == Naming(dns=("192.0.2.3",))
+    assert settings.naming_of(config, found, resolver.node_names) == Naming(dns=("192.0.2.3",))
     node.unlink()
-    assert settings.naming_of(config, found) == Naming()
+    assert settings.naming_of(config, found, resolver.node_names) == Naming()
 
 
 @pytest.mark.parametrize("option", sorted(settings.REFUSED))

@@ -1,45 +1,34 @@
 """Whom the node asks for names, for containers that are to do as it does."""
 
-from collections.abc import Iterator
-
 from wirt.host import files
+from wirt.model.naming import Naming
 
 RESOLV_CONF = "/etc/resolv.conf"
 
 
-def servers() -> tuple[str, ...]:
-    """Return the addresses of the node's name servers, but for those that only the node's own cards lead to.
+def node_names() -> Naming:
+    """Return the node's name servers, but for those that only its own cards lead to, and its domains.
+
+    Of several lines with domains the last counts, as resolv.conf(5) says. A node without the file asks nobody.
 
     Raises:
         Failed: the node's file cannot be read.
     """
-    return tuple(words[1] for words in _lines() if words[0] == "nameserver" and "%" not in words[1])
-
-
-def domains() -> tuple[str, ...]:
-    """Return the domains in which the node looks for names: of several lines the last, as resolv.conf(5) says.
-
-    Raises:
-        Failed: the node's file cannot be read.
-    """
-    found: tuple[str, ...] = ()
-    for words in _lines():
-        if words[0] == "search":
-            found = tuple(words[1:])
-        elif words[0] == "domain":
-            found = (words[1],)
-    return tuple(domain for one in found if (domain := one.strip(".").lower()))
-
-
-def _lines() -> Iterator[list[str]]:
-    """Yield the words of the lines that say something; a node without the file asks nobody."""
+    servers: list[str] = []
+    domains: list[str] = []
     with files.translated(f"read {RESOLV_CONF}"):
         try:
             with open(RESOLV_CONF, errors="replace") as file:
                 text = file.read()
         except FileNotFoundError:
-            return
+            return Naming()
     for line in text.splitlines():
-        words = line.split()
-        if len(words) > 1:
-            yield words
+        match line.split():
+            case ["nameserver", server, *_] if "%" not in server:
+                servers.append(server)
+            case ["search", *found]:
+                domains = found
+            case ["domain", one, *_]:
+                domains = [one]
+    cleaned = (domain.strip(".").lower() for domain in domains)
+    return Naming(dns=tuple(servers), search=tuple(filter(None, cleaned)))

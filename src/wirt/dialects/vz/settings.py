@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from wirt.dialects.vz import resolver, ubc
+from wirt.dialects.vz import ubc
 from wirt.dialects.vz.codes import Code, Refused
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.errors import InvalidInput
@@ -188,22 +188,22 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
     )
 
 
-def naming_of(config: ConfigFile, base: Naming) -> Naming:
-    """Return the names that a file means; what it does not say is as in ``base``."""
+def naming_of(config: ConfigFile, base: Naming, inherited: Callable[[], Naming]) -> Naming:
+    """Return the names that a file means; what it does not say is as in ``base``, and what it inherits the node's."""
     hostname, servers, domains = (config.get(key) for key in NAMING)
     return Naming(
         hostname=base.hostname if hostname is None else hostname or None,
-        dns=base.dns if servers is None else _servers(servers),
-        search=base.search if domains is None else _domains(domains),
+        dns=base.dns if servers is None else _servers(servers, inherited),
+        search=base.search if domains is None else _domains(domains, inherited),
     )
 
 
-def _servers(value: str) -> tuple[str, ...]:
-    return resolver.servers()[:MOST_SERVERS] if value == INHERIT else tuple(value.split())
+def _servers(value: str, inherited: Callable[[], Naming]) -> tuple[str, ...]:
+    return inherited().dns[:MOST_SERVERS] if value == INHERIT else tuple(value.split())
 
 
-def _domains(value: str) -> tuple[str, ...]:
-    return resolver.domains()[:MOST_DOMAINS] if value == INHERIT else tuple(value.split())
+def _domains(value: str, inherited: Callable[[], Naming]) -> tuple[str, ...]:
+    return inherited().search[:MOST_DOMAINS] if value == INHERIT else tuple(value.split())
 
 
 def _terminals(config: ConfigFile, bound: int | None, base: int) -> int:

@@ -9,6 +9,7 @@ from wirt import app
 from wirt.dialects.vz import conf, ctid, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.resolver import node_names
 from wirt.dialects.vz.vzctl import cards
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.dialects.vz.vzctl.cards import CardsAsked
@@ -66,7 +67,7 @@ def create(call: Call) -> int:
             _check_free(context, number)
             path = conf.write_config(context.home, number, config)
             try:
-                naming = settings.naming_of(config, Naming())
+                naming = settings.naming_of(config, Naming(), node_names)
                 guest = _create(context, request, naming, asked, disk_inodes=wanted.disk_inodes)
             except BaseException:
                 conf.remove(context.home, number)

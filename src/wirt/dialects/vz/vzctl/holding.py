@@ -7,6 +7,7 @@ from wirt.console import output
 from wirt.dialects.vz import conf, ctid, privileges, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.resolver import node_names
 from wirt.dialects.vz.vzctl import cards
 from wirt.errors import NotFound
 from wirt.model.guest import Guest
@@ -37,7 +38,7 @@ def hold_to(context: Context, guest: Guest, config: ConfigFile, keys: Collection
     Raises:
         Refused: one cannot be, with the status for it; what came before it is changed.
     """
-    wanted, had = settings.naming_of(config, guest.naming), guest.naming
+    wanted, had = settings.naming_of(config, guest.naming, node_names), guest.naming
     for key, field in _NAMES.items():
         value = getattr(wanted, field)
         if key in keys and value != getattr(had, field):
@@ -74,7 +75,7 @@ def check_file(guest: Guest, config: ConfigFile) -> None:
     cards.check_addresses(guest, config)
     privileges.privileges_of(config)
     settings.limits_of(config, guest.limits)
-    naming = settings.naming_of(config, guest.naming)
+    naming = settings.naming_of(config, guest.naming, node_names)
     for key, field in _NAMES.items():
         with ends_with(settings.NAMING[key]):
             check_naming(Naming(**{field: getattr(naming, field)}))
