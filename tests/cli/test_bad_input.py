@@ -179,6 +179,11 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         125,
         "missing argument 'COMMAND...'; see wirt exec --help",
     ),
+    "exec-of-nothing": (
+        ["exec", "old", "--"],
+        125,
+        "there is no command after --; say which is to be run",
+    ),
     "exec-into-a-stopped-guest": (
         ["exec", "old", "true"],
         125,

@@ -9,6 +9,8 @@ from tests.conftest import TINY
 from tests.homes import HomeUnderTest
 from tests.reach import is_reached, pings
 
+from wirt.approaches.lxc.checkpoint import find_init
+from wirt.host import process
 from wirt.model.guest import Guest
 
 
@@ -146,6 +148,50 @@ def test_device_of_the_node_is_the_guests_until_it_ends(web: HomeUnderTest) -> N
     assert back == [True, True, True]
     assert "192.0.2.7/24" in has
     assert "192.0.2.7" not in addresses
+
+
+@pytest.mark.parametrize(
+    ("ending", "is_lent"),
+    [
+        (["stop", "web"], True),
+        (["stop", "--force", "web"], True),
+        (["card", "remove", "web", "DEVICE"], False),
+        (["exec", "web", "--", "poweroff", "-f"], True),
+    ],
+    ids=["stop", "force", "remove", "inside"],
+)
+def test_device_comes_back_whatever_the_guest_has_made_of_it(
+    web: HomeUnderTest, ending: list[str], is_lent: bool
+) -> None:
+    device = f"d{web.home.tag}"
+    shown = Path(f"/sys/class/net/{device}")
+    subprocess.run(["ip", "link", "add", device, "type", "veth", "peer", f"p{device}"], check=True)
+    try:
+        mac, number = shown.joinpath("address").read_text(), shown.joinpath("ifindex").read_text()
+        web.wirt("card", "add", "web", "--device", device, "--address", "192.0.2.7/24", status=0)
+        handle = named(web, "web").handle
+        assert handle is not None
+        assert handle.pid is not None
+        # Another one takes its name, and a third what ip calls the one with its number.
+        misleading = (
+            f"link set {device} down\n"
+            f"link set {device} address 02:00:00:00:00:99\n"
+            f"link set {device} name $(id)\n"
+            f"link add {device} type bridge\n"
+            f"link add if{number.strip()} type bridge\n"
+        )
+        init = find_init(web.home.place(named(web, "web").id).name)
+        enter = ["nsenter", f"--net=/proc/{init}/ns/net", "ip", "-batch", "-"]
+        subprocess.run(enter, input=misleading, text=True, check=True)
+        web.wirt(*(device if one == "DEVICE" else one for one in ending))
+        assert not is_lent or process.wait_gone(handle.pid, 20)
+        back = shown.joinpath("address").read_text(), shown.joinpath("ifindex").read_text()
+        if is_lent:
+            web.wirt("start", "web", status=0)
+    finally:
+        subprocess.run(["ip", "link", "delete", f"p{device}"], check=True)
+
+    assert back == (mac, number)
 
 
 def test_card_that_cannot_be_is_refused(web: HomeUnderTest) -> None:

@@ -1,8 +1,11 @@
 """``wirt console`` as a person meets it; guests with a kernel of their own: tests/guest/test_console.py."""
 
+import time
+from pathlib import Path
+
 import pytest
 from tests.conftest import TINY
-from tests.homes import HomeUnderTest
+from tests.homes import WIRT, HomeUnderTest
 from tests.terminal import open_terminal
 
 
@@ -21,6 +24,29 @@ def test_container_takes_a_login_that_ends_of_itself(running: HomeUnderTest) -> 
         terminal.type("\x04")  # Ctrl-D
 
         terminal.end()
+
+
+@pytest.mark.parametrize(
+    ("command", "escape"),
+    [(("wirt", "console", "lxc"), "\x1d"), (("vzctl", "console", "lxc"), "\x1b.")],
+    ids=["wirt", "vzctl"],
+)
+def test_login_in_a_container_ends_when_its_terminal_is_left(
+    running: HomeUnderTest, command: tuple[str, ...], escape: str
+) -> None:
+    program, *arguments = command
+    path = str(Path(WIRT).with_name(program))
+    with open_terminal(running, *arguments, program=path) as terminal:
+        terminal.resize(33, 77)
+        terminal.expect("lxc login:")
+        for key in escape:
+            terminal.type(key)
+        status = terminal.end()
+    deadline = time.monotonic() + 10
+    while "login" in (left := running.wirt("exec", "lxc", "--", "ps", status=0).stdout):
+        assert time.monotonic() < deadline, left
+
+    assert status == 0
 
 
 def test_console_without_a_terminal_points_to_the_log(running: HomeUnderTest) -> None:

@@ -11,6 +11,16 @@ FIRST = {
     "pids/web/pids.peak": "9\n",
     "pids/web/pids.events": "max 2\n",
     "pids/web/inner/pids.events": "max 3\n",
+    # Full itself, as what is below it has been; and bounded, but never full.
+    "pids/web/full/pids.max": "36\n",
+    "pids/web/full/pids.peak": "36\n",
+    "pids/web/full/pids.events": "max 50\n",
+    "pids/web/full/below/pids.events": "max 50\n",
+    "pids/web/roomy/pids.max": "36\n",
+    "pids/web/roomy/pids.peak": "35\n",
+    "pids/web/roomy/pids.events": "max 1\n",
+    "pids/web/unknown/pids.max": "36\n",
+    "pids/web/unknown/pids.events": "max 50\n",
     "memory/web/memory.usage_in_bytes": "8192\n",
     "memory/web/memory.max_usage_in_bytes": "12288\n",
     "memory/web/memory.limit_in_bytes": "1048576\n",
@@ -27,9 +37,10 @@ FIRST = {
 SECOND = {
     "web/pids.current": "7\n",
     "web/pids.max": "max\n",
-    "web/pids.events": "max 2\n",
-    "web/pids.events.local": "max 0\n",
-    "web/inner/pids.events": "max 2\n",
+    # What was refused below for a bound of there counts in the first and not in the second.
+    "web/pids.events": "max 5\n",
+    "web/pids.events.local": "max 2\n",
+    "web/inner/pids.events": "max 3\n",
     "web/memory.current": "8192\n",
     "web/memory.peak": "12288\n",
     "web/memory.max": "1048576\n",
@@ -58,7 +69,7 @@ def test_group_of_version_1_is_summed_with_those_below_it(tmp_path: Path) -> Non
     hierarchies = [tree(tmp_path / name, 1, name) for name in ("pids", "memory")]
 
     assert measure(Cgroup("web", hierarchies)) == GroupUsage(
-        processes=Account(held=7, most=9, limit=64, refused=5),
+        processes=Account(held=7, most=9, limit=64, refused=6),
         memory=Account(held=8192, most=12288, limit=1 << 20, refused=4),
         memory_and_swap=Account(held=12288, most=16384),
         swap=Account(held=4096, limit=528384, refused=6),
@@ -69,7 +80,7 @@ def test_group_of_version_1_is_summed_with_those_below_it(tmp_path: Path) -> Non
     )
 
 
-def test_group_of_version_2_counts_what_is_below_it_once(tmp_path: Path) -> None:
+def test_group_of_version_2_counts_what_its_own_bound_refused(tmp_path: Path) -> None:
     write(tmp_path, SECOND)
     hierarchy = tree(tmp_path, 2, "pids", "memory")
 

@@ -5,6 +5,8 @@ import pytest
 
 from wirt.approaches.lxc import control
 from wirt.approaches.lxc.build import build_config, with_files
+from wirt.approaches.lxc.driver import tell_seen
+from wirt.host import lxcfs, run
 from wirt.host.bounds import CONTROLLERS, Setting, build_bounds
 from wirt.model.home import Home
 from wirt.model.ids import SHARED
@@ -77,3 +79,27 @@ def test_config_without_an_idmap_maps_nothing() -> None:
     plain = msgspec.structs.replace(ROOT, idmap=None)
 
     assert "idmap" not in build_config(LAUNCH, plain, settings=settings(2), init="/sbin/init")
+
+
+@pytest.mark.parametrize(
+    ("is_served", "program", "told"),
+    [
+        (True, "/usr/bin/lxcfs", "lxcfs shows it its own"),
+        (False, None, "without lxcfs it sees the node's (apt-get install lxcfs)"),
+        (
+            False,
+            "/usr/bin/lxcfs",
+            "it sees the node's, for lxcfs does not run "
+            "(systemctl start lxcfs, or lxcfs /var/lib/lxcfs)",
+        ),
+    ],
+    ids=["served", "missing", "installed"],
+)
+def test_probe_tells_whose_memory_a_container_sees(
+    monkeypatch: pytest.MonkeyPatch, is_served: bool, program: str | None, told: str
+) -> None:
+    monkeypatch.delenv("WIRT_LXCFS", raising=False)
+    monkeypatch.setattr(lxcfs, "find_files", lambda: ["proc/meminfo"] if is_served else [])
+    monkeypatch.setattr(run, "find_program", lambda name: program)
+
+    assert tell_seen() == told

@@ -20,7 +20,7 @@ def console(name: str, log: bool, follow: bool) -> None:
     """Join this terminal with the console of the guest NAME. Ctrl-] leaves it.
 
     Several may look at once. A container has no console that is always there: a login is opened on a terminal of its
-    own, and ends with it.
+    own, and ends when that is left.
     """
     if follow and not log:
         raise InvalidInput(

@@ -137,7 +137,13 @@ class MtuType(click.ParamType):
 
 
 def without_marker(command: tuple[str, ...]) -> list[str]:
-    """Return a person's command without the ``--`` that may stand before it."""
+    """Return a person's command without the ``--`` that may stand before it.
+
+    Raises:
+        InvalidInput: there is nothing else.
+    """
+    if command == ("--",):
+        raise InvalidInput("there is no command after --", hint="say which is to be run")
     return list(command[1:] if command[0] == "--" else command)
 
 

@@ -79,11 +79,30 @@ def find_guarantee(group: Cgroup) -> int:
 
 def _measure_processes(path: str) -> Account:
     account = _account(f"{path}/pids")
-    if _KERNEL.exists(f"{path}/pids.events.local"):
-        return account
-    # Before Linux 6.11, and in version 1 still, a group counts what was refused to its own processes and not what was to
-    # those of groups below it.
-    return msgspec.structs.replace(account, refused=_summed(path, "pids.events", "max"))
+    own = f"{path}/pids.events.local"
+    if _KERNEL.exists(own):
+        return msgspec.structs.replace(account, refused=_fields(own).get("max"))
+    return msgspec.structs.replace(account, refused=_refused_within(path))
+
+
+def _refused_within(top: str) -> int | None:
+    """Return how often a new process was refused in a group and those below it, as far as it can have been for the group's bound.
+
+    Before Linux 6.11, and in version 1 still, each group counts what was refused to its own processes, for whosever bound. Where one
+    below has been full itself, as a systemd unit with its TasksMax, it may have been for that one's.
+    """
+    found: list[int] = []
+    for path, below, _ in os.walk(top):
+        if path != top and _has_been_full(path):
+            below.clear()
+        elif (refused := _fields(f"{path}/pids.events").get("max")) is not None:
+            found.append(refused)
+    return sum(found) if found else None
+
+
+def _has_been_full(path: str) -> bool:
+    account = _account(f"{path}/pids")
+    return account.limit is not None and (account.most is None or account.most >= account.limit)
 
 
 def _measure_first(path: str, processes: Account) -> GroupUsage:

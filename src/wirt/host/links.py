@@ -6,6 +6,7 @@ The kernel is asked by calls, which speak of the network that this process is in
 import fcntl
 import os
 import struct
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 _UP = 1
 _GET_FLAGS, _SET_FLAGS = 0x8913, 0x8914
-_GET_MAC = 0x8927
+_GET_MAC, _GET_NUMBER = 0x8927, 0x8933
 _REQUEST = struct.Struct("16sH22x")
-"""Sources: netdevice(7), SIOCGIFFLAGS, SIOCSIFFLAGS and SIOCGIFHWADDR; ``struct ifreq``."""
+"""Sources: netdevice(7), SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCGIFHWADDR and SIOCGIFINDEX; ``struct ifreq``."""
 _LOOK_SECONDS = 0.001
 
 
@@ -97,33 +98,21 @@ def mac_of(name: str) -> str:
     return answer[18:24].hex(":")
 
 
+def number_of(name: str) -> int:
+    """Return an interface's number, which it keeps in another network unless somebody has it there.
+
+    Raises:
+        OSError: there is no such interface.
+    """
+    with _asking() as asked:
+        answer = fcntl.ioctl(asked, _GET_NUMBER, struct.pack("40s", name.encode()))
+    return int.from_bytes(answer[16:20], sys.byteorder)
+
+
 def has_address(name: str, address: str) -> bool:
     """Return whether the interface carries this IPv4 address."""
     said = run.run(["ip", "-4", "-oneline", "address", "show", "dev", name]).stdout
     return any(f" {address}/" in line for line in said.splitlines())
-
-
-def fetch(name: str, network: str) -> None:
-    """Bring an interface of the node's back from another network, without the addresses that it has there.
-
-    Args:
-        name: what it is called there, and here again.
-        network: path of that network's namespace.
-
-    It is no error if it is not there.
-
-    Raises:
-        Failed: the kernel refused.
-    """
-    enter = ["nsenter", f"--net={network}", "ip"]
-    if run.run([*enter, "link", "show", "dev", name]).status != 0:
-        return
-    commands = [
-        f"address flush dev {name}",
-        f"link set {name} down",
-        f"link set {name} netns {os.getpid()}",
-    ]
-    run.check([*enter, "-batch", "-"], stdin="\n".join(commands) + "\n")
 
 
 def batch(commands: list[str], *, inside: int | None = None, ipv6: bool = False) -> None:

@@ -24,19 +24,21 @@ def console(
     begin: int | None = None,
     keyboard: int = 0,
     screen: int = 1,
+    escape: bytes = attach.ESCAPE,
 ) -> bool:
-    """Join a terminal with a guest's console until ``attach.ESCAPE``, and return whether the guest still runs.
+    """Join a terminal with a guest's console until ``escape``, and return whether the guest still runs.
 
     Any number may look at once, and what each types reaches the guest. A guest whose system takes logins on a terminal
-    made for them has one made: it ends with the login. As ``execute``, it holds no lock.
+    made for them has one made: it ends with the login, or the login with it. As ``execute``, it holds no lock.
 
     Args:
         context: the home.
         name: the guest.
-        joined: called before the guest is shown, if it has a console that can be left.
+        joined: called before the guest is shown.
         begin: the first byte of its log that is shown; None: the last lines of what it has said.
         keyboard: descriptor that is read.
         screen: descriptor that is written.
+        escape: by what a login is left.
 
     Raises:
         NotFound, WrongState: there is no such guest, or it does not run.
@@ -49,8 +51,14 @@ def console(
     _check_keyboard(name, keyboard)
     if approach.needs.logins:
         next_state(guest.state, "exec", guest.name)
-        execute_in(context, guest, ["/bin/login"])
-        return True
+        joined()
+        attach.run_on_terminal(
+            lambda: execute_in(context, guest, ["/bin/login"]),
+            keyboard=keyboard,
+            screen=screen,
+            escape=escape,
+        )
+        return guests.is_running(context, guest)
     next_state(guest.state, "console", guest.name)
     place = context.home.place(guest.id)
     typed = _with_console(context, guest).open_console(place)

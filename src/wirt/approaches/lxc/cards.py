@@ -4,12 +4,14 @@ LXC's monitor keeps the configuration of the container's start: to one that rebo
 has changed since is made anew by the hooks of ``reboots``.
 """
 
+import shlex
+import sys
 from collections.abc import Sequence
 
 from wirt.approaches import addressing
 from wirt.approaches.lxc import reboots, veth
 from wirt.approaches.lxc.checkpoint import find_init
-from wirt.host import links
+from wirt.host import lending, links
 from wirt.model.card import MOST_CARDS
 from wirt.model.launch import Place
 from wirt.model.resources import Nic, NicKind
@@ -48,8 +50,7 @@ def plug(place: Place, nic: Nic) -> None:
     """
     init = find_init(place.name)
     if nic.kind is NicKind.DEVICE:
-        if links.exists(nic.interface):
-            links.batch([f"link set {nic.interface} netns {init}"])
+        lending.lend(nic.interface, init, lending.memory_in(place.run_dir, nic.interface))
     else:
         links.delete(nic.interface)
         links.batch([*veth.make(nic, str(init)), veth.join(nic), f"link set {nic.interface} up"])
@@ -71,12 +72,13 @@ def unplug(place: Place, nic: Nic) -> None:
             for ipv6 in (False, True):
                 links.attempt(veth.rules("delete", nic, ipv6=ipv6), inside=init, ipv6=ipv6)
     elif not links.exists(nic.interface):
-        links.fetch(nic.name, network_of(place))
+        memory = lending.memory_in(place.run_dir, nic.interface)
+        lending.fetch(nic.name, network_of(place), memory)
 
 
 def remember(place: Place, nics: Sequence[Nic]) -> None:
     """Have a container begin with these cards when it reboots by itself, the first one first."""
-    reboots.remember(place, "cards", build_making(nics), ended=build_taking(nics))
+    reboots.remember(place, "cards", build_making(nics), ended=build_taking(place, nics))
     remember_ways(place, nics)
 
 
@@ -123,29 +125,23 @@ def build_making(nics: Sequence[Nic]) -> str:
     )
 
 
-def build_taking(nics: Sequence[Nic]) -> str:
+def build_taking(place: Place, nics: Sequence[Nic]) -> str:
     """Return the script that takes a container's cards away when it has ended by itself, and fetches devices of the node.
 
     Its network goes only when nobody holds it any more, perhaps after LXC has begun to make it anew; and a device of no hardware
     would go with it. The script's arguments are the container's namespaces.
     """
     first, *others = nics
-    fetching = [
-        command
-        for nic in others
-        if nic.kind is NicKind.DEVICE
-        for command in (
-            f"address flush dev {nic.name}",
-            f"link set {nic.name} down",
-            f"link set {nic.name} netns $$",
-        )
-    ]
+    lent = [nic.name for nic in others if nic.kind is NicKind.DEVICE]
     script = _delete_others(first)
-    if fetching:
+    if lent:
         script += (
             "for argument; do case $argument in net:*) network=${argument#net:} ;; esac; done\n"
-            + _batch('nsenter --net="$network" ip -force -batch -', fetching)
         )
+    for name in lent:
+        memory = shlex.quote(lending.memory_in(place.run_dir, name))
+        python = f"{shlex.quote(sys.executable)} -I -m wirt.host.lending"
+        script += f'{python} {name} "$network" {memory}\n'
     return script
 
 

@@ -62,12 +62,10 @@ class Lxc:
                 "this kernel gives no user namespaces",
                 "allow them: sysctl user.max_user_namespaces=10000",
             )
-        seen = (
-            "lxcfs shows it its own" if lxcfs.find_files() else "without lxcfs it sees the node's"
-        )
         return yes(
             self.name,
-            f"LXC with user namespaces: root inside is nobody on the node; of memory and CPUs {seen}",
+            "LXC with user namespaces: root inside is nobody on the node; "
+            f"of memory and CPUs {tell_seen()}",
         )
 
     def start(self, launch: Launch) -> Handle:
@@ -315,3 +313,12 @@ def _config(place: Place) -> str:
 def _starting(place: Place) -> str:
     """Return the path of the mark that is there while lxc-start is at work."""
     return os.path.join(place.run_dir, "starting")
+
+
+def tell_seen() -> str:
+    """Return whose memory and CPUs a container sees, and what would have it see its own."""
+    if lxcfs.find_files():
+        return "lxcfs shows it its own"
+    if run.find_program("lxcfs") is None:
+        return "without lxcfs it sees the node's (apt-get install lxcfs)"
+    return f"it sees the node's, for lxcfs does not run (systemctl start lxcfs, or lxcfs {lxcfs.directory()})"

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from wirt.approaches.cardpowers import ForgetsCards, HasCards, TakesDevices
 from wirt.errors import Error, Failed, Unsupported, WrongState
-from wirt.host import links
+from wirt.host import lending, links
 from wirt.model.card import Card, CardKind
 from wirt.model.guest import Guest, Handle
 from wirt.model.lifecycle import State
@@ -106,7 +106,8 @@ class CardSteps:
             yield
             for card in cards:
                 if not links.exists(card.name):
-                    links.fetch(card.name, f"/proc/{os.getpid()}/fd/{kept}")
+                    memory = lending.memory_in(self._place.run_dir, card.name)
+                    lending.fetch(card.name, f"/proc/{os.getpid()}/fd/{kept}", memory)
         finally:
             os.close(kept)
 

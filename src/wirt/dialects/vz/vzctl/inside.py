@@ -5,6 +5,7 @@ from wirt.dialects.vz import ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.errors import NotFound, WrongState
+from wirt.host import attach
 from wirt.model.lifecycle import next_state
 from wirt.ops.console import console as join_console
 from wirt.ops.context import Context
@@ -64,7 +65,12 @@ def console(call: Call) -> int:
     ):
         raise Refused(Code.SYNTAX, f"Invalid tty number: {' '.join(call.arguments)}")
     with app.open_context() as context, ends_with(Code.NOT_RUNNING, WrongState):
-        join_console(context, _name(context, call), joined=lambda: None)
+        join_console(
+            context,
+            _name(context, call),
+            joined=lambda: call.tell(f"Attached to CT {call.ctid} (ESC . to detach)"),
+            escape=attach.VZ_ESCAPE,
+        )
     return Code.OK
 
 
