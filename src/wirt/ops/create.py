@@ -21,6 +21,7 @@ from wirt.network.base import Network
 from wirt.ops import journal
 from wirt.ops.checks.fitness import judge_template
 from wirt.ops.checks.sizes import check_cpus, fit_disk
+from wirt.ops.checks.way import check_way
 from wirt.ops.context import Context
 from wirt.ops.steps.bootfiles import check_boot
 from wirt.ops.steps.ladder import Ladder
@@ -138,6 +139,8 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         node_cpus=context.cpus,
     )
     check_cpus(request.name, request.approach, needs, request.limits.cpus)
+    if needs.shifted:
+        check_way(context.home, request.name)
     pool = _pool_for(context, needs.root, request.pool, takes_images=template is None)
     limits = request.limits
     if template is not None and needs.root != "tree":
