@@ -1,6 +1,7 @@
 """The addresses that vzctl gives a container, as OpenVZ's venet0 had them: felt inside, on the node and by its neighbours."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -107,6 +108,23 @@ def test_container_has_its_addresses_on_venet0_and_they_are_changed_while_it_run
     assert (lost, still) == ([False, False], True)
     assert again == [MORE]
     assert vz(home, "vzlist -H -o ip 101").split() == chosen
+
+
+def test_address_that_a_neighbour_has_is_told_unless_nobody_wants_to_know(
+    home: HomeUnderTest,
+) -> None:
+    beyond = "198.51.100.2"
+    vz(home, "vzctl create 101")
+    told = vz(home, f"vzctl set 101 --ipadd {beyond} --save").splitlines()
+    vz(home, f"vzctl set 101 --ipdel {beyond} --save")
+    skipped = vz(home, f"vzctl set 101 --ipadd {beyond} --skip_arpdetect --save").splitlines()
+    free = vz(home, f"vzctl set 101 --ipadd {OURS} --save").splitlines()
+
+    assert re.fullmatch(
+        rf"Warning: address {beyond} is in use on eth0, by ([0-9a-f]{{2}}:){{5}}[0-9a-f]{{2}}",
+        told[0],
+    )
+    assert [len(told), len(skipped), len(free)] == [2, 1, 1]
 
 
 def test_what_was_not_saved_is_over_at_the_next_start(home: HomeUnderTest) -> None:

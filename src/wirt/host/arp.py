@@ -33,6 +33,31 @@ def announce(interface: str, mac: str, address: str) -> None:
             sending.send(frame)
 
 
+def find_holder(interface: str, address: str, seconds: float) -> str | None:
+    """Return the MAC of whoever says within ``seconds`` that it has an address; None: nobody does.
+
+    Raises:
+        OSError: there is no such interface.
+    """
+    wanted, ends = socket.inet_aton(address), time.monotonic() + seconds
+    with _opened(interface) as asking:
+        own: bytes = asking.getsockname()[4]
+        asking.send(_frame(own, b"\0" * 4, wanted))
+        while (left := ends - time.monotonic()) > 0:
+            asking.settimeout(left)
+            try:
+                said = asking.recv(64)
+            except TimeoutError:
+                break
+            if len(said) < _REPLY.size:
+                continue
+            fields = _REPLY.unpack_from(said)
+            if fields[7] == 2 and fields[9] == wanted:
+                holder: bytes = fields[8]
+                return holder.hex(":")
+    return None
+
+
 class Watch:
     """Asks for an address every ``PERIOD`` seconds until it is closed, and keeps when it was answered."""
 

@@ -10,6 +10,7 @@ from ipaddress import ip_interface
 
 import msgspec
 
+from wirt.console import output
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.settings import Bad
@@ -114,6 +115,17 @@ def apply(context: Context, name: str, config: ConfigFile, asked: CardsAsked) ->
             own = one.bridge in ("", bridge_name(context.home.tag))
             network = None if own else one.bridge
             add_card(context, name, NewCard(name=one.ifname, mac=one.mac or None, network=network))
+
+
+def warn_of_holders(asked: CardsAsked) -> None:
+    """Say which of the addresses that come somebody on the node's networks has, as vzctl does: it may be on its way here."""
+    if not asked.addresses:
+        return
+    # Loaded here: no other command needs it.
+    from wirt.ops.neighbours import find_holders
+
+    for address, holder, interface in find_holders(asked.addresses):
+        output.note(f"Warning: address {address} is in use on {interface}, by {holder}")
 
 
 def hold_addresses(context: Context, name: str, config: ConfigFile) -> None:

@@ -72,6 +72,7 @@ def create(call: Call) -> int:
             except BaseException:
                 conf.remove(context.home, number)
                 raise
+            cards.warn_of_holders(asked)
             cards.apply(context, guest.name, config, asked)
             hold_to(context, guest, config, ["HOSTNAME"])
             if softlimit.probe(context, guest).available:

@@ -42,6 +42,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     passwords: Sequence[tuple[str, str]]
     """Users and their passwords, which no file is told."""
     cards: CardsAsked
+    looks_for_holders: bool
+    """Of the addresses that come: whether somebody on the node's networks has them is asked first."""
     has_sampled_disk: bool
     """What it says of the disk is a sample's, and nobody's who asks for it."""
     saves: bool
@@ -66,6 +68,8 @@ def set_parameters(call: Call) -> int:
             return Code.OK
         if asked.keys or asked.lists or asked.cards != CardsAsked():
             _check_can_be_applied(call, guest, asked)
+            if asked.looks_for_holders:
+                cards.warn_of_holders(asked.cards)
             changed = _changed(config, asked)
             _apply(context, guest, number, changed, asked)
             if guest.state.is_up and asked.mode is None:
@@ -118,6 +122,7 @@ def _read(home: Home, options: Sequence[tuple[str, str]], *, unlimited: int) -> 
         lists=lists,
         passwords=[_password(value) for option, value in options if option == "userpasswd"],
         cards=cards.read(options),
+        looks_for_holders="skip_arpdetect" not in given,
         has_sampled_disk="applyconfig" in given and "diskspace" not in given,
         saves=saves,
         resets="reset_ub" in given,
