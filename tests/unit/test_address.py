@@ -12,8 +12,6 @@ from wirt.ops.create import CreateRequest, create
 from wirt.ops.start import start
 from wirt.state.memory import MemoryStore
 
-FREE = "10.64.7.7"
-
 
 @pytest.fixture
 def context(tmp_path: Path) -> Context:
@@ -23,11 +21,17 @@ def context(tmp_path: Path) -> Context:
     return opened
 
 
-def test_address_of_a_stopped_guest_is_kept(context: Context) -> None:
-    before = context.store.find("web").address
-    changed = set_addresses(context, "web", [FREE])
+def free(context: Context) -> str:
+    """Return an address that neither guest has: theirs follow from their ids."""
+    some = ("10.64.7.7", "10.64.7.8", "10.64.7.9")
+    return next(one for one in some if one not in context.store.addresses())
 
-    assert changed.address == context.store.find("web").address == FREE
+
+def test_address_of_a_stopped_guest_is_kept(context: Context) -> None:
+    before, wanted = context.store.find("web").address, free(context)
+    changed = set_addresses(context, "web", [wanted])
+
+    assert changed.address == context.store.find("web").address == wanted
     assert before not in context.store.addresses()
 
 
@@ -35,16 +39,16 @@ def test_guest_without_an_address_that_is_wanted_has_the_one_that_create_would_c
     context: Context,
 ) -> None:
     before = context.store.find("web").address
-    set_addresses(context, "web", [FREE])
+    set_addresses(context, "web", [free(context)])
 
     assert set_addresses(context, "web", []).address == before
 
 
 def test_address_of_a_running_guest_on_the_bridge_stays(context: Context) -> None:
-    running = start(context, "web")
-    changed = set_addresses(context, "web", [FREE])
+    running, wanted = start(context, "web"), free(context)
+    changed = set_addresses(context, "web", [wanted])
 
-    assert changed.card.addresses == (running.address, FREE)
+    assert changed.card.addresses == (running.address, wanted)
     assert set_addresses(context, "web", [running.address]) == running
 
 
