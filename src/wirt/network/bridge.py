@@ -24,10 +24,8 @@ from wirt.network import addresses
 from wirt.network import filter as rules
 
 if TYPE_CHECKING:
-    from wirt.host.frames import Frames
-
-if TYPE_CHECKING:
     from wirt.host import arp
+    from wirt.host.frames import Frames
 
 _SETTLING_SECONDS = 0.02
 """How long connections get that are half made: CRIU does not know them, and a guest that has forgotten one refuses it."""
