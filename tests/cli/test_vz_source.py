@@ -95,7 +95,7 @@ def test_command_lines_of_the_source_do_what_it_says(shell: Shell) -> None:
 
     # 2.1.5: "vzctl chkpnt <vps-id>", "vzctl restore <vps-id>".
     shell.type("vzctl chkpnt 103")
-    assert shell.type("vzctl status 103") == "CTID 103 exist unmounted down\n"
+    assert shell.type("vzctl status 103") == "CTID 103 exist unmounted down suspended\n"
     shell.type("vzctl restore 103")
     assert shell.type("vzctl status 103") == "CTID 103 exist mounted running\n"
 
