@@ -12,13 +12,13 @@ from contextlib import suppress
 from wirt.host import files, links, run
 
 
-def memory_in(directory: str, name: str) -> str:
-    """Return the path of the file in which it is kept what an interface was before it was lent."""
-    return os.path.join(directory, f"{name}.lent")
-
-
-def lend(name: str, pid: int, memory: str) -> None:
+def lend(name: str, pid: int, directory: str) -> None:
     """Move an interface into the network of a process; no error if this node has none of its name.
+
+    Args:
+        name: what it is called.
+        pid: the process.
+        directory: where it is written down what it was.
 
     A crash before it is moved leaves what is remembered, which is remembered anew.
 
@@ -27,17 +27,17 @@ def lend(name: str, pid: int, memory: str) -> None:
     """
     if not links.exists(name):
         return
-    files.replace(memory, f"{links.number_of(name)} {links.mac_of(name)}\n")
+    files.replace(_memory(directory, name), f"{links.number_of(name)} {links.mac_of(name)}\n")
     links.batch([f"link set {name} netns {pid}"])
 
 
-def fetch(name: str, network: str, memory: str) -> None:
+def fetch(name: str, network: str, directory: str) -> None:
     """Bring an interface back from another network, with the name and the MAC that it had, without addresses.
 
     Args:
         name: what it was called here, and is again.
         network: path of that network's namespace.
-        memory: the file of ``memory_in``; without it the interface is known by its name alone.
+        directory: as of ``lend``; if nothing is written down there, the interface is known by its name alone.
 
     It is no error if it is not there.
 
@@ -46,7 +46,7 @@ def fetch(name: str, network: str, memory: str) -> None:
     """
     enter = ["nsenter", f"--net={network}", "ip"]
     with suppress(OSError, ValueError):
-        with open(memory) as file:
+        with open(_memory(directory, name)) as file:
             number, mac = file.read().split()
         run.run([*enter, "-force", "-batch", "-"], stdin=_build_naming(number, name, mac))
     if run.run([*enter, "link", "show", "dev", name]).status != 0:
@@ -57,6 +57,10 @@ def fetch(name: str, network: str, memory: str) -> None:
         f"link set {name} netns {os.getpid()}",
     ]
     run.check([*enter, "-batch", "-"], stdin="\n".join(commands) + "\n")
+
+
+def _memory(directory: str, name: str) -> str:
+    return os.path.join(directory, f"{name}.lent")
 
 
 def _build_naming(number: str, name: str, mac: str) -> str:

@@ -50,7 +50,7 @@ def plug(place: Place, nic: Nic) -> None:
     """
     init = find_init(place.name)
     if nic.kind is NicKind.DEVICE:
-        lending.lend(nic.interface, init, lending.memory_in(place.run_dir, nic.interface))
+        lending.lend(nic.interface, init, place.run_dir)
     else:
         links.delete(nic.interface)
         links.batch([*veth.make(nic, str(init)), veth.join(nic), f"link set {nic.interface} up"])
@@ -72,8 +72,7 @@ def unplug(place: Place, nic: Nic) -> None:
             for ipv6 in (False, True):
                 links.attempt(veth.rules("delete", nic, ipv6=ipv6), inside=init, ipv6=ipv6)
     elif not links.exists(nic.interface):
-        memory = lending.memory_in(place.run_dir, nic.interface)
-        lending.fetch(nic.name, network_of(place), memory)
+        lending.fetch(nic.name, network_of(place), place.run_dir)
 
 
 def remember(place: Place, nics: Sequence[Nic]) -> None:
@@ -139,9 +138,8 @@ def build_taking(place: Place, nics: Sequence[Nic]) -> str:
             "for argument; do case $argument in net:*) network=${argument#net:} ;; esac; done\n"
         )
     for name in lent:
-        memory = shlex.quote(lending.memory_in(place.run_dir, name))
         python = f"{shlex.quote(sys.executable)} -I -m wirt.host.lending"
-        script += f'{python} {name} "$network" {memory}\n'
+        script += f'{python} {name} "$network" {shlex.quote(place.run_dir)}\n'
     return script
 
 

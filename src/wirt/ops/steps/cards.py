@@ -106,8 +106,8 @@ class CardSteps:
             yield
             for card in cards:
                 if not links.exists(card.name):
-                    memory = lending.memory_in(self._place.run_dir, card.name)
-                    lending.fetch(card.name, f"/proc/{os.getpid()}/fd/{kept}", memory)
+                    network = f"/proc/{os.getpid()}/fd/{kept}"
+                    lending.fetch(card.name, network, self._place.run_dir)
         finally:
             os.close(kept)
 
