@@ -4,6 +4,7 @@ from ipaddress import ip_interface
 
 import msgspec
 
+from wirt.approaches.base import Needs
 from wirt.approaches.cardpowers import TakesDevices
 from wirt.errors import Conflict, InvalidInput, NotFound, Unsupported
 from wirt.host import links
@@ -20,6 +21,7 @@ from wirt.model.names import BRIDGES
 from wirt.model.resources import NicKind
 from wirt.ops import guests, journal
 from wirt.ops.bridges import network_of
+from wirt.ops.checks.routable import check_routable
 from wirt.ops.context import Context
 from wirt.ops.steps.cards import CardSteps
 from wirt.ops.steps.step import Step
@@ -171,7 +173,7 @@ def _planned(context: Context, guest: Guest, wanted: NewCard) -> Card:
         card = Card(
             name=name,
             number=number,
-            kind=_check_kind(guest, wanted, is_routable=needs.routed),
+            kind=_check_kind(guest, wanted, needs),
             mac="",
             addresses=(),
             mtu=mtu,
@@ -199,7 +201,7 @@ def _planned(context: Context, guest: Guest, wanted: NewCard) -> Card:
     return card
 
 
-def _check_kind(guest: Guest, wanted: NewCard, *, is_routable: bool) -> CardKind:
+def _check_kind(guest: Guest, wanted: NewCard, needs: Needs) -> CardKind:
     """Return what is to be at the card's other end.
 
     Raises:
@@ -214,12 +216,7 @@ def _check_kind(guest: Guest, wanted: NewCard, *, is_routable: bool) -> CardKind
         return CardKind.BRIDGED
     if wanted.network is not None:
         raise InvalidInput("a routed card is on no network", hint="leave --network out")
-    if not is_routable:
-        raise Unsupported(
-            f"guest {guest.name} cannot have a routed card: approach {guest.approach} does not "
-            "tell it of a gateway that is on none of its networks",
-            hint="use the approach lxc",
-        )
+    check_routable(guest.name, guest.approach, needs)
     return CardKind.ROUTED
 
 

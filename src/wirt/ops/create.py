@@ -20,6 +20,7 @@ from wirt.model.naming import Naming, check_naming
 from wirt.network.base import Network
 from wirt.ops import journal
 from wirt.ops.checks.fitness import judge_template
+from wirt.ops.checks.routable import check_routable
 from wirt.ops.checks.sizes import check_cpus, fit_disk
 from wirt.ops.checks.way import check_way
 from wirt.ops.context import Context
@@ -262,12 +263,7 @@ def _network_for(context: Context, request: CreateRequest, needs: Needs) -> Netw
         )
     if not request.is_routed:
         return context.network
-    if not needs.routed:
-        raise Unsupported(
-            f"guest {request.name} cannot have a routed card: approach {request.approach} does not "
-            "tell it of a gateway that is on none of its networks",
-            hint="use the approach lxc",
-        )
+    check_routable(request.name, request.approach, needs)
     return context.routed()
 
 
