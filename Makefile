@@ -7,6 +7,9 @@ OTHERS := $(filter-out $(QUICK) $(SLOW) tests/golden tests/__pycache__,$(patsubs
 
 BIN := .venv/bin
 
+# A file of tests is one process's, so that what its tests share is made once.
+SIDE_BY_SIDE := --numprocesses $(shell nproc) --dist loadfile
+
 help: ## say what there is
 	@awk -F '## ' '/^[a-z-]+:.*## / { split($$1, name, ":"); printf "  make %-8s  %s\n", name[1], $$2 }' Makefile
 
@@ -14,8 +17,9 @@ compare: set-up ## set the machine up, measure every approach (a quick run) and 
 	$(BIN)/wirt compare --profile quick
 
 test: set-up check ## set the machine up and run the tests, but for the long ones; one that cannot run here counts as failed
-	WIRT_REQUIRE=1 $(BIN)/pytest $(QUICK)
-	WIRT_REQUIRE=1 $(BIN)/pytest --durations=10 -m "not long" $(SLOW) $(OTHERS)
+	WIRT_REQUIRE=1 $(BIN)/pytest $(SIDE_BY_SIDE) $(QUICK)
+	WIRT_REQUIRE=1 $(BIN)/pytest $(SIDE_BY_SIDE) --durations=10 -m "not long and not alone" $(SLOW) $(OTHERS)
+	WIRT_REQUIRE=1 $(BIN)/pytest -m "not long and alone" $(SLOW) $(OTHERS)
 
 long: set-up ## run the tests that take many minutes and that make test leaves out
 	WIRT_REQUIRE=1 $(BIN)/pytest --durations=0 -m long $(QUICK) $(SLOW)

@@ -79,6 +79,7 @@ def rates_of(home: HomeUnderTest) -> tuple[bool, bool]:
     return "tbf" in queue.stdout, table.returncode == 0
 
 
+@pytest.mark.alone
 def test_card_is_held_to_its_rates_at_once_and_from_every_start(web: HomeUnderTest) -> None:
     free = seconds_out(web), seconds_in(web)
     said = web.wirt("set", "web", "--rate-in", "4mbit", "--rate-out", "4mbit", status=0).stdout

@@ -323,6 +323,7 @@ def test_open_files_are_bounded_at_once_for_all_that_runs_and_kept(web: HomeUnde
     assert web.wirt("exec", "web", "--", "sh", "-c", OPENS_100).stderr == ""
 
 
+@pytest.mark.alone
 def test_set_of_a_running_container_takes_about_as_long_as_show(web: HomeUnderTest) -> None:
     def seconds(*arguments: str) -> float:
         began = time.perf_counter()

@@ -60,6 +60,7 @@ def seconds_of_the_node(base: Path) -> float:
     return time.monotonic() - began
 
 
+@pytest.mark.alone
 def test_neighbour_of_a_writer_that_is_bounded_keeps_half_of_its_disk_at_least(
     home: HomeUnderTest,
 ) -> None:
@@ -73,6 +74,7 @@ def test_neighbour_of_a_writer_that_is_bounded_keeps_half_of_its_disk_at_least(
     assert node < 1.0
 
 
+@pytest.mark.alone
 def test_writer_without_a_bound_keeps_neither_its_neighbour_nor_the_node_from_going_on(
     home: HomeUnderTest,
 ) -> None:

@@ -379,6 +379,7 @@ def test_memory_hog_is_killed_in_its_own_guest(pair: Pair, what: str) -> None:
     assert pair.answers("evil")
 
 
+@pytest.mark.alone
 def test_burner_of_processors_leaves_a_neighbour_of_equal_weight_its_half(pair: Pair) -> None:
     last = str(max(os.sched_getaffinity(0)))
     for name in ("evil", "good"):
@@ -395,6 +396,7 @@ def test_burner_of_processors_leaves_a_neighbour_of_equal_weight_its_half(pair: 
     assert 0.4 < good / (good + evil) < 0.6
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("attack", FIGHTS)
 def test_neighbour_of_an_attacker_keeps_at_least_half_of_its_share(pair: Pair, attack: str) -> None:
     last = str(max(os.sched_getaffinity(0)))
