@@ -1,5 +1,7 @@
 """What stands in the way of a container's checkpoint, and the scripts that a restore runs, from values alone."""
 
+import msgspec
+
 from wirt.approaches.lxc.groups import Entry, Group
 from wirt.approaches.lxc.obstacles import Seen, judge
 from wirt.approaches.lxc.restorescript import RestorePlan, build_criu_script, build_network_script
@@ -105,6 +107,7 @@ def test_script_for_criu_makes_the_cgroups_first() -> None:
     group = "/sys/fs/cgroup/pids/wabcd-12ab34/lxc.payload.wabcd-12ab34"
 
     assert lines[2:] == [
+        '[ "$1" != --version ] || exec echo "Version: 4.0"',
         '[ "$1" = restore ] || exec /opt/criu "$@"',
         'for word; do [ "$before" != --root ] || root=$word; before=$word; done',
         f"mkdir -p {group} {group}/web.service",
@@ -112,6 +115,18 @@ def test_script_for_criu_makes_the_cgroups_first() -> None:
         f"chown 1000000:1000000 {group}/web.service",
         f"chmod 755 {group}/web.service",
         "exec /opt/criu restore --root \"$root\" '--images-dir=/a b'",
+    ]
+
+
+def test_script_for_criu_goes_first_with_all_that_it_restores_if_it_may() -> None:
+    shares = "/sys/fs/cgroup/cpu/wabcd-12ab34/cpu.shares"
+    plan = msgspec.structs.replace(PLAN, first=["first"], urgent={shares: "102400"}, groups=[])
+    lines = build_criu_script(plan).splitlines()
+
+    assert lines[3] == "chrt --rr --pid 1 $$"
+    assert lines[-2:] == [
+        f"echo 102400 >{shares}",
+        "exec first /opt/criu restore --root \"$root\" '--images-dir=/a b'",
     ]
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from wirt.errors import Conflict, Corrupt, Error, NotFound, NotPermitted, Unsupported, WrongState
-from wirt.host import files, interrupts, lock, process
+from wirt.host import files, interrupts, lock, process, urgency
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.migration import Migration, Mode
@@ -88,6 +88,9 @@ def migrate(
                     journey.note("send snapshots", baggage.send(context, guest, link, session))
                 if journey.machine is None and guest.state is State.RUNNING:
                     _copy_again(context, guest, link, room.root, journey, sent)
+                if journey.has_memory_in_files:
+                    live.make_room(context, guest, cards)
+                    journey.note("make room")
             stopped = guest
             if journey.machine is not None:
                 progress("send")
@@ -100,7 +103,8 @@ def migrate(
                 watch = _watch(context, guest)
                 journey.stopping = time.monotonic()
                 if journey.mode is Mode.LIVE:
-                    stopped = _stop_live(context, guest, cards, link, room, journey)
+                    with urgency.hurrying():
+                        stopped = _stop_live(context, guest, cards, link, room, journey)
                 else:
                     stopped = _stop(context, guest, request.timeout, journey)
                     progress("last copy")
@@ -349,7 +353,10 @@ def _stop_live(
 
     def send_root() -> None:
         journey.note("hold still")
-        journey.note("last copy", _send(context, guest, link, room.root, moving=False))
+        # It was seen to be little.
+        with urgency.hurrying(what_it_starts=True):
+            sent = _send(context, guest, link, room.root, moving=False)
+        journey.note("last copy", sent)
 
     def send_memory() -> None:
         journey.note("dump")

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from wirt.errors import Conflict, Error, InvalidInput, NotFound, OutOfSpace, Unsupported, WrongState
-from wirt.host import files
+from wirt.host import files, urgency
 from wirt.model.card import CardKind
 from wirt.model.guest import Guest
 from wirt.model.ids import free_range
@@ -29,6 +29,7 @@ from wirt.ops.moving import baggage, engines, images, live
 from wirt.ops.moving.protocol import VERSION, Alive, Arrival, Facts, Room, Take, Taken, Version
 from wirt.ops.nodes import home_id
 from wirt.ops.start import READY_SECONDS, as_running, wait_ready
+from wirt.ops.steps import transit
 from wirt.ops.steps.checkpointing import to_resume
 from wirt.ops.steps.ladder import Ladder
 from wirt.ops.steps.step import Step
@@ -74,7 +75,7 @@ class Receiver:
             "snapshot": lambda question: self._await_snapshot(_read(question, str)),
             "snapshot-here": lambda question: self._take_snapshot(_read(question, str)),
             "await": lambda question: self._await(_read(question, str)),
-            "take": lambda question: self._take(is_started=_read(question, Take).is_started),
+            "take": lambda question: self._take_at_once(_read(question, Take)),
             "ready": lambda question: self._wait(),
             "owns": lambda question: self._owns(_read(question, str)),
             "has": lambda question: self._has(_read(question, str)),
@@ -190,7 +191,7 @@ class Receiver:
         self._coming = guest
         if arrival.kernel is not None:
             self._memory = live.memory_of(self._context, guest)
-            os.makedirs(self._memory, mode=0o700)
+            transit.make(self._context.home, guest.id, self._memory, arrival.memory)
         return Room(root=self._context.pool(guest.pool).place(guest.id), memory=self._memory)
 
     def _await_snapshot(self, name: str) -> Room:
@@ -214,6 +215,10 @@ class Receiver:
         journal.perform("receive", f"guest {guest.name}", steps)
         return engines.gates(self._context, guest)
 
+    def _take_at_once(self, take: Take) -> Taken:
+        with urgency.hurrying():
+            return self._take(is_started=take.is_started)
+
     def _take(self, *, is_started: bool) -> Taken:
         """Let a guest whose root has come run, if it is to, and be ours: that is the instant."""
         guest = self._must_come()
@@ -230,7 +235,7 @@ class Receiver:
             running = ladder.to_run()
             if self._memory is not None:
                 running = to_resume(context, guest, ladder, self._memory)
-            steps += [*running, self._watching(ladder)]
+            steps += [*running, self._watching(ladder), self._forgetting(guest)]
         journal.build(context, "receive", guest, steps, otherwise=None)
         if self._waiting is not None:
             self._gone_on = time.monotonic()
@@ -257,6 +262,14 @@ class Receiver:
 
         return Step(name="watch", do=watch, undo=lambda: None, probe=lambda: Presence.ABSENT)
 
+    def _forgetting(self, guest: Guest) -> Step:
+        """Return the step that leaves nothing of the memory that it has gone on from."""
+
+        def forget() -> None:
+            live.forget(self._context, guest)
+
+        return Step(name="forget", do=forget, undo=forget, probe=lambda: Presence.PARTIAL)
+
     def _wait(self) -> Alive:
         """Wait until the guest that was taken is ready, and say since when it has been seen."""
         guest = next(
@@ -268,8 +281,6 @@ class Receiver:
                 wait_ready(self._context, guest, READY_SECONDS)
             except Error as error:
                 trouble = str(error)
-        if self._memory is not None:
-            files.remove_tree(self._memory)
         if self._watch is None:
             return Alive(answered_ago=None, gone_on_ago=_ago(self._gone_on), trouble=trouble)
         deadline = time.monotonic() + _ANSWER_SECONDS

@@ -7,7 +7,7 @@ nobody is there any more to say so, the script fails and CRIU lets the container
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TypeVar
 
@@ -16,8 +16,9 @@ import msgspec
 from wirt.approaches.lxc import control, criu, groups
 from wirt.approaches.lxc.groups import Group
 from wirt.approaches.lxc.restorescript import RestorePlan
-from wirt.errors import Corrupt, Failed, TimedOut, Unsupported
-from wirt.host import cgroup, files, process, run, sockets
+from wirt.errors import Corrupt, Error, Failed, TimedOut, Unsupported
+from wirt.host import cgroup, files, process, run, sockets, urgency
+from wirt.host.bounds import build_shares
 from wirt.model.launch import Launch, Place
 from wirt.model.resources import Idmap, RootTree
 
@@ -27,6 +28,7 @@ _LOOK_SECONDS = 0.001
 _ACCEPT_SECONDS = 1.0
 _PATIENCE = 120.0
 """Seconds that CRIU gets to let a container go on whose checkpoint was given up."""
+_MOST_WEIGHT = 10_000
 _SCRIPT = """#!/bin/sh
 case "$CRTOOLS_SCRIPT_ACTION" in
 network-lock) : >{still} ;;
@@ -82,7 +84,9 @@ def dump(
         keep_running=keep_running,
     )
     _wait_until_accepted(init)
+    _put_first(place)
     dumping = run.spawn(command)
+    urgency.hurry(dumping.pid)
 
     def is_dumping() -> bool:
         return dumping.poll() is None
@@ -100,6 +104,7 @@ def dump(
         _leave_unanswered(place, is_dumping)
         status = dumping.wait()
         failure = criu.failed(f"CRIU could not dump container {place.name}", _scratch(place))
+        _put_back(place)
         files.remove_tree(_scratch(place))
     if status != 0:
         raise failure
@@ -117,6 +122,7 @@ def let_go_on(place: Place) -> None:
     _leave_unanswered(place, lambda: bool(process.find_by_argument(script)))
     if os.path.exists(_ending(place)):
         _wait_until_gone(place)
+    _put_back(place)
     files.remove_tree(_scratch(place))
 
 
@@ -156,12 +162,49 @@ def restore(launch: Launch, directory: str) -> int:
         name=place.name,
         groups=kept.groups,
         nics=(launch.nic, *launch.cards),
+        first=urgency.PREFIX if urgency.is_hurrying() else (),
+        urgent=_urgent(place.name),
     )
     criu.restore(place.run_dir, place.log, scratch, plan)
     init = find_init(place.name)
     if isinstance(launch.root, RootTree) and launch.root.idmap is not None:
         check_writable(init, launch.root.idmap)
     return _parent(init)
+
+
+def _put_first(place: Place) -> None:
+    """Have a container's processes go before others', for its memory is written from within them, until ``_put_back``."""
+    urgent = _urgent(place.name)
+    with suppress(OSError, Error):
+        before = {}
+        for file in urgent:
+            with open(file) as share:
+                before[file] = share.read().strip()
+        files.write(_before(place), msgspec.json.encode(before).decode())
+        _write(urgent)
+
+
+def _put_back(place: Place) -> None:
+    """Give a container's processes the share of the processors that they had; no error if they have it, or have ended."""
+    with suppress(OSError), open(_before(place), "rb") as file:
+        _write(msgspec.json.decode(file.read(), type=dict[str, str]))
+
+
+def _write(values: Mapping[str, str]) -> None:
+    for file, value in values.items():
+        with suppress(OSError), open(file, "w") as share:
+            share.write(value)
+
+
+def _urgent(name: str) -> dict[str, str]:
+    """Return what has a container's processes go before others' while they are restored; its limits put an end to that.
+
+    They cannot go first as CRIU does, because the kernel lets nobody into a control group who does. If we die meanwhile, all of it
+    is taken away.
+    """
+    group = cgroup.Cgroup(name)
+    shares = build_shares(cgroup.find_versions(group.hierarchies), cpu_weight=_MOST_WEIGHT)
+    return {str(file): setting.value for setting in shares for file in group.files_of(setting)}
 
 
 def find_init(name: str) -> int:
@@ -291,6 +334,10 @@ def _still(place: Place) -> str:
 
 def _ending(place: Place) -> str:
     return os.path.join(_scratch(place), "ending")
+
+
+def _before(place: Place) -> str:
+    return os.path.join(_scratch(place), "before")
 
 
 def _script(place: Place) -> str:

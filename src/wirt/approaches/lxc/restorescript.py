@@ -6,7 +6,7 @@ namespaces are there and nothing in them yet, and again when all is restored and
 """
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -28,6 +28,10 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Its cgroups, the outer before the inner."""
     nics: Sequence[Nic]
     """Its cards, the first one first."""
+    first: Sequence[str] = ()
+    """What is put before a program that goes first on a processor."""
+    urgent: Mapping[str, str] = {}
+    """Files of its control groups, and what is written to them to have what is restored in them go first."""
 
 
 def build_criu_script(plan: RestorePlan) -> str:
@@ -36,10 +40,14 @@ def build_criu_script(plan: RestorePlan) -> str:
     lines = [
         "#!/bin/sh",
         "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+        # Only asked whether it is new enough, for what LXC asks has been there for ten years.
+        '[ "$1" != --version ] || exec echo "Version: 4.0"',
+        *(["chrt --rr --pid 1 $$"] if plan.first else []),
         f'[ "$1" = restore ] || exec {shlex.quote(plan.criu)} "$@"',
         'for word; do [ "$before" != --root ] || root=$word; before=$word; done',
+        *(f"echo {value} >{shlex.quote(file)}" for file, value in plan.urgent.items()),
         *_groups(plan.groups, plan.name),
-        f'exec {shlex.quote(plan.criu)} restore --root "$root" {options}',
+        f'exec {shlex.join([*plan.first, plan.criu])} restore --root "$root" {options}',
     ]
     return "\n".join(lines) + "\n"
 

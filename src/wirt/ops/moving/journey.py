@@ -10,7 +10,7 @@ from wirt.model.guest import Guest
 from wirt.model.migration import Mode, Stage
 from wirt.ops.bridges import networks_of
 from wirt.ops.context import Context
-from wirt.ops.moving import baggage, engines, images
+from wirt.ops.moving import baggage, engines, images, live
 from wirt.ops.moving.protocol import Arrival
 from wirt.ops.steps.ladder import Ladder
 from wirt.storage.base import Portable
@@ -41,6 +41,11 @@ class Journey:
         """When its kernel answered for the last time here, by the monotonic clock."""
         self._since = time.monotonic()
 
+    @property
+    def has_memory_in_files(self) -> bool:
+        """Return whether its memory goes along, and in files."""
+        return self.mode is Mode.LIVE and self.machine is None
+
     def measure(self, context: Context) -> None:
         """Find out what has to be known over there."""
         guest, ladder = self.guest, Ladder(context, self.guest)
@@ -50,8 +55,8 @@ class Journey:
         image = None
         if guest.has_template and context.approach(guest.approach).needs.root != "tree":
             image = images.checksum(context, ladder.root.form())
-        is_live = self.mode is Mode.LIVE
-        self.machine = engines.describe(context, guest) if is_live else None
+        self.machine = engines.describe(context, guest) if self.mode is Mode.LIVE else None
+        in_files = self.has_memory_in_files
         arrival = Arrival(
             guest=guest,
             node=self.node,
@@ -60,7 +65,8 @@ class Journey:
             subnet=context.gateway().look().subnet,
             networks=networks_of(context, guest),
             brings_template=self.brings_template,
-            kernel=os.uname().release if is_live and self.machine is None else None,
+            kernel=os.uname().release if in_files else None,
+            memory=live.count_memory(context, guest) if in_files else 0,
             machine=self.machine,
             image=image,
         )

@@ -10,15 +10,17 @@ from collections.abc import Callable
 
 from wirt.approaches.base import Checkpointable, Migratable
 from wirt.errors import Error, Unsupported
-from wirt.host import files
+from wirt.host import cgroup, files, processusage
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence, present_if
 from wirt.ops import journal
 from wirt.ops.context import Context
 from wirt.ops.start import as_running
+from wirt.ops.steps import transit
 from wirt.ops.steps.cards import CardSteps
 from wirt.ops.steps.checkpointing import (
+    checkpointable,
     find_obstacles,
     to_cut_off,
     to_dump,
@@ -38,6 +40,26 @@ def memory_of(context: Context, guest: Guest) -> str:
     What was written before a power cut nobody vouches for, so it is not found any more.
     """
     return context.home.checkpoint(guest.id, f"{_MEMORY}-{context.boot_id}")
+
+
+def count_memory(context: Context, guest: Guest) -> int:
+    """Return about how many bytes the memory of a guest that runs takes in files."""
+    return processusage.count_memory(cgroup.Cgroup(context.home.place(guest.id).name).pids())
+
+
+def forget(context: Context, guest: Guest) -> None:
+    """Leave nothing of a guest's memory on this node; no error if there is nothing."""
+    transit.forget(context.home, guest.id)
+    for path in (_fresh(context, guest), memory_of(context, guest)):
+        files.remove_tree(path)
+        if os.path.islink(path):
+            os.unlink(path)
+
+
+def make_room(context: Context, guest: Guest, cards: CardSteps) -> None:
+    """Make room for the memory of a guest that runs, whose intent is written, before it is told to stop."""
+    first, *_ = _steps(context, guest, cards, checkpointable(context, guest), lambda: None)
+    journal.perform("migrate", f"guest {guest.name}", [first])
 
 
 def check_node(context: Context, guest: Guest) -> Checkpointable:
@@ -88,7 +110,7 @@ def hold_still(
 
     Args:
         context: the home.
-        guest: the guest, whose intent is written.
+        guest: the guest, whose intent is written, and for whose memory there is room.
         cards: its own, which keep what comes for it from here on.
         send_root: is called while memory is written.
         send_memory: is called then.
@@ -96,7 +118,8 @@ def hold_still(
     Raises:
         Error: something failed; the guest goes on once ``let_go_on`` has been called.
     """
-    approach = check_node(context, guest)
+    # That it can be has been found out before: to ask CRIU again takes a tenth of a second.
+    approach = checkpointable(context, guest)
     handle, fresh = guest.handle, _fresh(context, guest)
     assert handle is not None
 
@@ -105,6 +128,7 @@ def hold_still(
         send_memory()
 
     def dump() -> None:
+        transit.release(context.home, guest.id)
         approach.checkpoint(
             context.home.place(guest.id),
             handle,
@@ -114,7 +138,8 @@ def hold_still(
             written=written,
         )
 
-    journal.perform("migrate", f"guest {guest.name}", _steps(context, guest, cards, approach, dump))
+    _, *steps = _steps(context, guest, cards, approach, dump)
+    journal.perform("migrate", f"guest {guest.name}", steps)
     # That nothing of it can run any more is all that the other node has to wait for.
     engine = [step for step in Ladder(context, guest).to_run() if step.name == "engine"]
     journal.dismantle("migrate", engine)
@@ -165,7 +190,7 @@ def go_on(context: Context, guest: Guest) -> Guest:
     )
     running = as_running(context, guest, ladder)
     journal.settle(context, "start", guest, running)
-    files.remove_tree(memory)
+    forget(context, guest)
     return running
 
 
@@ -174,7 +199,7 @@ def go_on_if_it_can(context: Context, guest: Guest) -> Guest:
     try:
         return go_on(context, guest)
     except Error:
-        files.remove_tree(memory_of(context, guest))
+        forget(context, guest)
         return guest
 
 
@@ -205,23 +230,26 @@ def _steps(
     dump: Callable[[], None],
 ) -> list[Step]:
     ladder = Ladder(context, guest)
-    directories = [_fresh(context, guest), memory_of(context, guest)]
-
-    def forget() -> None:
-        for directory in directories:
-            files.remove_tree(directory)
-
-    def make() -> None:
-        forget()
-        os.makedirs(directories[0], mode=0o700)
-
     return [
-        to_cut_off(cards),
         Step(
             name="memory",
-            do=make,
-            undo=forget,
-            probe=lambda: present_if(any(map(os.path.isdir, directories))),
+            do=lambda: _make_room(context, guest),
+            undo=lambda: forget(context, guest),
+            probe=lambda: present_if(_is_anything_there(context, guest)),
         ),
+        to_cut_off(cards),
         to_dump(approach, ladder, dump),
     ]
+
+
+def _make_room(context: Context, guest: Guest) -> None:
+    forget(context, guest)
+    size = count_memory(context, guest)
+    transit.make(context.home, guest.id, _fresh(context, guest), size)
+    transit.reserve(context.home, guest.id, size)
+
+
+def _is_anything_there(context: Context, guest: Guest) -> bool:
+    return transit.is_there(context.home, guest.id) or any(
+        map(os.path.lexists, (_fresh(context, guest), memory_of(context, guest)))
+    )

@@ -5,7 +5,7 @@ import msgspec
 from wirt.model.card import PrivateNetwork
 from wirt.model.guest import Guest
 
-VERSION = 3
+VERSION = 4
 """Of what follows. Both sides must have the same."""
 
 
@@ -35,6 +35,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """The template is not there, and is sent before the guest."""
     kernel: str | None = None
     """Release of the kernel that its memory is of; None: its memory does not go along."""
+    memory: int = 0
+    """About how many bytes its memory takes in files."""
     machine: str | None = None
     """What the engine here must be like that it is sent to by its own; None: it comes in files."""
     image: str | None = None

@@ -21,7 +21,7 @@ from wirt.model.rates import Rates
 from wirt.model.resources import Drive, Nic, RootTree
 from wirt.ops import reach
 from wirt.ops.context import Context
-from wirt.ops.steps import bandwidth, rootfiles
+from wirt.ops.steps import bandwidth, rootfiles, transit
 from wirt.ops.steps.bootfiles import find_boot
 from wirt.ops.steps.cards import CardSteps
 from wirt.ops.steps.roots import RootSteps
@@ -53,7 +53,7 @@ class Ladder:
             Step(
                 name="directory",
                 do=self._make_directory,
-                undo=lambda: files.remove_tree(self._home.guest(self._guest.id)),
+                undo=self._remove_directory,
                 probe=lambda: present_if(os.path.isdir(self._home.guest(self._guest.id))),
             ),
             self.root.to_exist(),
@@ -292,6 +292,11 @@ class Ladder:
 
     def _make_directory(self) -> None:
         os.makedirs(self._home.guest(self._guest.id), mode=0o700, exist_ok=True)
+
+    def _remove_directory(self) -> None:
+        # Nobody but the guest's directory tells of what lies elsewhere, so that goes before.
+        transit.forget(self._home, self._guest.id)
+        files.remove_tree(self._home.guest(self._guest.id))
 
     def _make_run_directory(self) -> None:
         os.makedirs(self.place.run_dir, mode=0o711, exist_ok=True)
