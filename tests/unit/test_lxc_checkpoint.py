@@ -123,7 +123,7 @@ def test_script_for_criu_goes_first_with_all_that_it_restores_if_it_may() -> Non
     plan = msgspec.structs.replace(PLAN, first=["first"], urgent={shares: "102400"}, groups=[])
     lines = build_criu_script(plan).splitlines()
 
-    assert lines[3] == "chrt --rr --pid 1 $$"
+    assert lines[3:5] == ["chrt --rr --pid 1 $$", "echo -20 2>&- >/proc/$$/autogroup"]
     assert lines[-2:] == [
         f"echo 102400 >{shares}",
         "exec first /opt/criu restore --root \"$root\" '--images-dir=/a b'",

@@ -129,15 +129,18 @@ def attach(
     streams: Streams,
     environment: Mapping[str, str],
     cpus: frozenset[int] | None = None,
+    new_session: bool = False,
 ) -> int:
-    """Run a program on the given descriptors and return its exit status.
+    """Run a program on the given descriptors and return its exit status; in a session of its own if it is to be.
 
     If we are interrupted, the program and all that it has started are asked to end and waited for: nothing outlives us.
 
     Raises:
         Unsupported: the program is not installed.
     """
-    started = spawn(argv, streams=streams, environment=environment, cpus=cpus)
+    started = spawn(
+        argv, streams=streams, environment=environment, cpus=cpus, new_session=new_session
+    )
     try:
         return exit_status(started.wait())
     except KeyboardInterrupt:

@@ -165,6 +165,8 @@ def restore(lxc_path: str, log: str, scratch: str, plan: RestorePlan) -> None:
             "--quiet",
         ],
         streams=run.SILENT,
+        # Which goes first as a whole, and ends with the restore.
+        new_session=True,
         environment={**run.ENVIRONMENT, "PATH": f"{scratch}:/usr/sbin:/sbin"},
     )
     if status != 0:

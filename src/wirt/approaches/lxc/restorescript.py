@@ -42,7 +42,8 @@ def build_criu_script(plan: RestorePlan) -> str:
         "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
         # Only asked whether it is new enough, for what LXC asks has been there for ten years.
         '[ "$1" != --version ] || exec echo "Version: 4.0"',
-        *(["chrt --rr --pid 1 $$"] if plan.first else []),
+        # What CRIU starts to try the kernel, and waits for, goes first as part of its session.
+        *(["chrt --rr --pid 1 $$", "echo -20 2>&- >/proc/$$/autogroup"] if plan.first else []),
         f'[ "$1" = restore ] || exec {shlex.quote(plan.criu)} "$@"',
         'for word; do [ "$before" != --root ] || root=$word; before=$word; done',
         *(f"echo {value} >{shlex.quote(file)}" for file, value in plan.urgent.items()),

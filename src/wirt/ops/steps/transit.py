@@ -8,7 +8,7 @@ import os
 import threading
 from contextlib import suppress
 
-from wirt.host import facts, files, mountinfo
+from wirt.host import facts, files, mountinfo, urgency
 from wirt.model.home import Home
 
 _SHARED = "/dev/shm"
@@ -51,7 +51,12 @@ def reserve(home: Home, guest_id: str, size: int) -> None:
 def release(home: Home, guest_id: str) -> threading.Thread:
     """Begin to give back what was reserved, to whoever asks the kernel next, and return who does it."""
     _, room = _places(home, guest_id)
-    giving = threading.Thread(target=_unlink, args=(room,))
+
+    def give() -> None:
+        with urgency.hurrying():
+            _unlink(room)
+
+    giving = threading.Thread(target=give)
     giving.start()
     return giving
 
