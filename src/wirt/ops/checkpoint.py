@@ -5,6 +5,7 @@ import time
 import msgspec
 
 from wirt.errors import Conflict, Unsupported, WrongState
+from wirt.host import urgency
 from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
@@ -93,7 +94,8 @@ class _Making:
         context, guest = self._context, self._guest
         steps = to_checkpoint(context, guest, self._made.name, self._dump)
         journal.begin(context, guest, "checkpoint", snapshot=self._made.name)
-        journal.build(context, "checkpoint", guest, steps, otherwise=guest)
+        with urgency.hurrying():
+            journal.build(context, "checkpoint", guest, steps, otherwise=guest)
         if self._keep_running:
             journal.dismantle("checkpoint", steps[:1])
             journal.settle(context, "checkpoint", guest, self._after(guest))
@@ -111,7 +113,8 @@ class _Making:
             snapshot.do()
 
         def keep_memory() -> None:
-            manifest = checkpoints.seal(directory, guest)
+            with urgency.hurrying(what_it_starts=True):
+                manifest = checkpoints.seal(directory, guest)
             self._made = msgspec.structs.replace(self._made, memory=checkpoints.size(manifest))
             if not self._keep_running:
                 # What is kept is whole: from here the guest's end is finished by whoever finds it begun.

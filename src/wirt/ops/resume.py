@@ -3,6 +3,7 @@
 import os
 
 from wirt.errors import NotFound, Unsupported
+from wirt.host import urgency
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.model.snapshot import Snapshot
@@ -29,13 +30,15 @@ def resume(
         NotFound, WrongState, Unsupported, Corrupt, Busy: nothing was changed.
         Failed: it could not be resumed; it is stopped, with the disk that it had then.
     """
-    with guests.held(context, name) as guest:
+    # Whoever talks to the guest waits for it.
+    with guests.held(context, name) as guest, urgency.hurrying():
         if not (force and guest.state is not State.STOPPED):
             next_state(guest.state, "resume", guest.name)
         chosen = _choose(guest, snapshot)
         directory = context.home.checkpoint(guest.id, chosen.name)
         what = f"checkpoint {chosen.name} of guest {guest.name}"
-        manifest = checkpoints.verify(directory, what)
+        with urgency.hurrying(what_it_starts=True):
+            manifest = checkpoints.verify(directory, what)
         if manifest.machine != os.uname().machine:
             raise Unsupported(
                 f"{what} is of a node with another processor: {manifest.machine}",
