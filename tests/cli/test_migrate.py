@@ -231,6 +231,93 @@ def test_guest_goes_over_ssh_to_a_host_whose_key_is_known(pair: Pair, tmp_path: 
     assert pair.on_b("exec", "web", "--", "ls", "/root") == "file\n"
 
 
+def test_running_guest_stays_where_the_other_node_has_its_name_address_or_not_its_network(
+    pair: Pair,
+) -> None:
+    pair.add()
+    pair.here.wirt("create", "web", "-t", TINY, status=0)
+    pair.here.wirt("start", "web", status=0)
+    web = pair.here.guests()[0]
+
+    def refused(status: int) -> str:
+        said = pair.here.wirt("migrate", "web", "b", status=status).stderr
+        assert pair.here.guests() == [web]
+        assert [guest.id for guest in pair.there.guests()] == [guest.id for guest in theirs]
+        return said
+
+    pair.on_b("create", "web", "-t", TINY)
+    theirs = pair.there.guests()
+    assert (
+        refused(4) == "wirt: node b has a guest web already; rename one of the two: wirt rename\n"
+    )
+
+    pair.on_b("destroy", "web")
+    pair.on_b("create", "other", "-t", TINY, "--address", web.address)
+    theirs = pair.there.guests()
+    assert refused(4) == (
+        f"wirt: node b has a guest other with the address {web.address}; destroy that first, or choose another\n"
+    )
+
+    pair.on_b("destroy", "other")
+    theirs = []
+    pair.here.wirt("network", "add", "back", "--subnet", "10.212.9.0/24", status=0)
+    pair.here.wirt("card", "add", "web", "--network", "back", status=0)
+    web = pair.here.guests()[0]
+    assert refused(6) == (
+        "wirt: node b has no network back, on which guest web has a card; "
+        "add it there: wirt network add back --subnet 10.212.9.0/24\n"
+    )
+    pair.on_b("network", "add", "back", "--subnet", "10.212.9.0/24")
+    pair.here.wirt("migrate", "web", "b", status=0)
+    assert [guest.name for guest in pair.there.guests()] == ["web"]
+    pair.on_b("destroy", "--force", "web")
+    pair.on_b("network", "remove", "back")
+    pair.here.wirt("network", "remove", "back", status=0)
+
+
+def test_running_guest_stays_where_the_other_node_has_no_space_for_it(pair: Pair) -> None:
+    pair.add()
+    pair.here.wirt("create", "web", "-t", TINY, status=0)
+    pair.here.wirt("start", "web", status=0)
+    fill = ("dd", "if=/dev/zero", "of=/root/file", "bs=1M", "count=8")
+    pair.here.wirt("exec", "web", "--", *fill, status=0)
+    pool = pair.there.home.pool("directory")
+    os.makedirs(pool, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M", "none", pool], check=True)
+    try:
+        said = pair.here.wirt("migrate", "web", "b", status=12).stderr
+    finally:
+        subprocess.run(["umount", pool], check=True)
+
+    assert re.fullmatch(
+        r"wirt: node b has 4 MiB free on pool directory, and the root of guest web takes 8\.\d MiB; "
+        r"free some space there\n",
+        said,
+    )
+    assert pair.there.guests() == []
+    pair.here.wirt("exec", "web", "--", "test", "-s", "/root/file", status=0)
+
+
+def test_running_guest_goes_to_nobody_who_has_another_key_than_is_known(
+    pair: Pair, tmp_path: Path
+) -> None:
+    with sshd.serving(tmp_path) as host:
+        options = [f"--ssh-option={option}" for option in host.options()]
+        home = pair.there.home
+        places = ["--home", home.data, "--run", home.run, "--ssh", "root@127.0.0.1"]
+        program = ["--program", f"nsenter --net={pair.netns} {WIRT}"]
+        pair.here.wirt("node", "add", "b", *places, *program, *options, status=0)
+        pair.here.wirt("create", "web", "-t", TINY, status=0)
+        pair.here.wirt("start", "web", status=0)
+        other = (tmp_path / "user.pub").read_text()
+        (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{host.port} {other}")
+        said = pair.here.wirt("migrate", "web", "b", status=10).stderr
+
+    assert said == "wirt: node b does not answer: Host key verification failed.\n"
+    assert pair.there.guests() == []
+    pair.here.wirt("exec", "web", "--", "true", status=0)
+
+
 def test_stopped_guest_goes_and_comes_back(pair: Pair) -> None:
     pair.add()
     pair.here.wirt("create", "web", "-t", TINY, status=0)
