@@ -1,0 +1,99 @@
+"""Each thing that cannot be kept with a container's memory, provoked in one that runs, is named before anything is tried."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.conftest import TINY
+from tests.guest.test_checkpoints import begin, until
+from tests.homes import HomeUnderTest
+
+from wirt.approaches.lxc.checkpoint import find_init
+
+CHECK = ("checkpoint", "--check", "web")
+CLOSE = "end it, or have it close that"
+OUTSIDE = "is in a session that was begun outside by wirt exec or enter; end it and start it as a service, or with setsid -f"
+
+
+@pytest.fixture(scope="module")
+def obstacle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give the program of ``obstacle.c``, which needs nothing of the guest."""
+    program = tmp_path_factory.mktemp("obstacle") / "obstacle"
+    source = Path(__file__).with_name("obstacle.c")
+    subprocess.run(["gcc", "-static", "-O2", "-o", program, source], check=True)
+    return program
+
+
+@pytest.fixture
+def running(home: HomeUnderTest, obstacle: Path) -> HomeUnderTest:
+    home.wirt("create", "-t", TINY, "web", status=0)
+    home.wirt("set", "web", "--device", "/dev/fuse:rw", status=0)
+    home.wirt("start", "web", status=0)
+    home.wirt("copy", str(obstacle), "web:/obstacle", status=0)
+    return home
+
+
+def inside(home: HomeUnderTest, *command: str) -> str:
+    return home.wirt("exec", "web", "--", *command, status=0).stdout
+
+
+def number_of(home: HomeUnderTest, name: str) -> int:
+    """Return the number that the guest gives the latest process of a name."""
+    return max(map(int, inside(home, "pidof", name).split()))
+
+
+def test_each_obstacle_is_named_and_gone_when_what_is_said_was_done(running: HomeUnderTest) -> None:
+    home = running
+
+    def found(name: str, what: str) -> None:
+        """Check what is said of a process, and that nothing is any more once it has ended."""
+        number = number_of(home, name)
+        said = home.wirt(*CHECK, status=1).stdout
+        assert said == f"process {number} ({name}) {what}\n"
+        inside(home, "sh", "-c", f"kill -9 $(pidof {name})")
+        clean()
+
+    def clean() -> None:
+        until(lambda: home.wirt(*CHECK).returncode == 0, "something is still in the way")
+
+    def holding(kind: str) -> Callable[[str], None]:
+        begin(home, "/obstacle", kind, "/root/holds")
+        until(lambda: "holds" in inside(home, "ls", "/root"), f"it does not hold {kind}")
+        inside(home, "rm", "/root/holds")
+        return lambda what: found("obstacle", what)
+
+    clean()
+    holding("ring")(f"holds a descriptor of a kind that cannot be kept: io_uring; {CLOSE}")
+    holding("socket")(f"holds a socket of a kind that cannot be kept: AF_VSOCK; {CLOSE}")
+    holding("deleted")(f"holds a deleted file of more than 64 MiB: /root/large; {CLOSE}")
+    holding("traced")("is being traced; end its debugger")
+    holding("view")("has a view of its own of host name and IPC; end it")
+    holding("/dev/fuse")(f"holds a device that cannot be kept: /dev/fuse; {CLOSE}")
+
+    inside(home, "sh", "-c", "sleep 1000 </dev/null >/dev/null 2>&1 &")
+    number = number_of(home, "sleep")
+    assert home.wirt(*CHECK, status=1).stdout == f"process {number} (sleep) {OUTSIDE}\n"
+
+
+def test_what_is_mounted_and_filtered_in_the_guest_is_named(running: HomeUnderTest) -> None:
+    home = running
+    inside(home, "mkdir", "/mnt")
+    inside(home, "mount", "-t", "ramfs", "none", "/mnt")
+    mounted = home.wirt(*CHECK, status=1).stdout
+    inside(home, "umount", "/mnt")
+    init = find_init(home.home.place(home.guests()[0].id).name)
+    nft = ["nsenter", f"--net=/proc/{init}/ns/net", "nft"]
+    rules = "table ip mine { chain in { type filter hook input priority 0; tcp dport 9 drop; }; }"
+    subprocess.run([*nft, rules], check=True)
+    filtered = home.wirt(*CHECK, status=1).stdout
+    subprocess.run([*nft, "flush", "ruleset"], check=True)
+
+    assert (
+        mounted == "mount /mnt is of a kind that cannot be kept: ramfs; unmount it: umount /mnt\n"
+    )
+    assert filtered == (
+        "packet filter of the guest has rules that would not be there again: 1; "
+        "remove them: nft flush ruleset\n"
+    )
+    assert home.wirt(*CHECK, status=0).stdout == "guest web can be checkpointed\n"
