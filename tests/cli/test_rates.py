@@ -42,9 +42,9 @@ def seconds_out(home: HomeUnderTest) -> float:
     return ended - began
 
 
-def seconds_in(home: HomeUnderTest) -> float:
+def seconds_in(home: HomeUnderTest, address: str | None = None) -> float:
     """Return how long it takes to send to a guest."""
-    address = home.guests()[0].address
+    address = address or home.guests()[0].address
     with home.spawn(
         "exec", "web", "--", "sh", "-c", "echo up; nc -l -p 9000 -e sh -c 'cat | wc -c >&2'"
     ) as taker:
@@ -71,9 +71,9 @@ def connect(address: str, port: int) -> socket.socket:
                 raise
 
 
-def rates_of(home: HomeUnderTest) -> tuple[bool, bool]:
-    """Return whether the kernel holds the card to a rate in and out."""
-    card = f"w{home.home.tag}{home.guests()[0].id}"
+def rates_of(home: HomeUnderTest, number: int = 0) -> tuple[bool, bool]:
+    """Return whether the kernel holds a card to a rate in and out."""
+    card = f"w{home.home.tag}{home.guests()[0].id}{f'.{number}' if number else ''}"
     queue = subprocess.run(["tc", "qdisc", "show", "dev", card], capture_output=True, text=True)
     table = subprocess.run(["nft", "list", "table", "netdev", card], capture_output=True)
     return "tbf" in queue.stdout, table.returncode == 0
@@ -107,3 +107,29 @@ def test_one_rate_is_set_without_the_other(web: HomeUnderTest) -> None:
 
     assert found == [(True, False), (True, True)]
     assert rates_of(web) == (False, True)
+
+
+def test_further_card_is_held_to_its_own_rates_until_it_is_gone(web: HomeUnderTest) -> None:
+    said = web.wirt("card", "add", "web", "--rate-in", "4mbit", status=0).stdout
+    first, further = (card.addresses[0] for card in web.guests()[0].all_cards)
+    took = seconds_in(web, further), seconds_in(web, first)
+    more = web.wirt("card", "set", "web", "eth1", "--rate-out", "4mbit", status=0).stdout
+    shown = web.wirt("show", "web", status=0).stdout
+    listed = web.wirt("card", "list", "web", status=0).stdout.splitlines()[2]
+    web.wirt("restart", "--force", "web", status=0)
+    started = rates_of(web), rates_of(web, 1)
+    free = web.wirt("card", "set", "web", "eth1", "--rate-in", "unlimited", status=0).stdout
+    freed = seconds_in(web, further), rates_of(web, 1)
+    web.wirt("card", "remove", "web", "eth1", status=0)
+
+    assert said == f"guest web has the card eth1 now: {further}\n"
+    assert AT_LEAST < took[0] < AT_MOST
+    assert took[1] < AT_LEAST / 2
+    assert more == "card eth1 of guest web has 4 Mbit/s in, 4 Mbit/s out now\n"
+    assert "; 4 Mbit/s in, 4 Mbit/s out\n" in shown
+    assert "4 Mbit/s in, 4 Mbit/s out" in listed
+    assert started == ((False, False), (True, True))
+    assert free == "card eth1 of guest web has 4 Mbit/s out now\n"
+    assert freed[0] < AT_LEAST / 2
+    assert freed[1] == (False, True)
+    assert rates_of(web, 1) == (False, False)

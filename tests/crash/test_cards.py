@@ -23,9 +23,15 @@ FAR, FAR_GONE = (
 )
 END = ["stop", "--force", "web"]
 ROUTED_CARD = ["card", "add", "web", "--routed", "--address", "203.0.113.9"]
+PACED = [*CARD, "--rate-in", "4mbit", "--rate-out", "4mbit"]
+PACE, FREE = (["card", "set", "web", "eth1", "--rate-out", rate] for rate in ("2mbit", "unlimited"))
 CASES = {
     # A private network's bridge stays until the last guest goes.
     "card": Case([CREATE, START, CARD, BACK], CARD, [BACK]),
+    "paced-card": Case([CREATE, START, PACED, BACK], PACED, [BACK]),
+    "paced-card-gone": Case([CREATE, START, PACED], BACK, [PACED]),
+    "pace": Case([CREATE, START, CARD, PACE, FREE], PACE, [FREE]),
+    "paced-start": Case([CREATE, PACED, START, END], START, [END]),
     "card-gone": Case([CREATE, START, CARD], BACK, [CARD]),
     "start": Case([CREATE, CARD, START, END], START, [END]),
     # Changed once, a guest has what is done when it reboots by itself.
@@ -76,6 +82,7 @@ class Cards:
         rules = subprocess.check_output(["nft", "list", "ruleset", "bridge"], text=True)
         found |= {f"let through: {word}" for word in self._words.values() if word in rules}
         tag = self._node.home.home.tag
+        found |= {f"held: {line}" for line in self._rates(f"w{tag}")}
         for family in ("-4", "-6"):
             for thing in ("route", "neighbour show nud permanent", "neighbour show proxy"):
                 said = subprocess.check_output(["ip", family, *thing.split()], text=True)
@@ -86,6 +93,17 @@ class Cards:
                     if f"wirt-{tag}" in line and "proto kernel" not in line
                 }
         return dataclasses.replace(world, interfaces=world.interfaces | found)
+
+    def _rates(self, ours: str) -> Iterator[str]:
+        """Yield what holds each of our cards to a rate."""
+        for line in subprocess.check_output(["tc", "qdisc", "show"], text=True).splitlines():
+            # Each queue has another handle.
+            if "tbf" in line and f"dev {ours}" in line:
+                yield line.partition("dev ")[2]
+        for table in self._node.home.world().tables:
+            if table.startswith("table netdev ") and ours in table:
+                shown = subprocess.check_output(["nft", "list", *table.split()], text=True)
+                yield from (line.strip() for line in shown.splitlines() if "rate over" in line)
 
     def _inside(self, *argv: str) -> str:
         guest = self._node.home.guests()[0]

@@ -18,6 +18,7 @@ from wirt.ops.destroy import destroy
 from wirt.ops.networks import add_network, remove_network
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.start import start
+from wirt.ops.steps.cards import CardSteps
 from wirt.ops.stop import stop
 from wirt.state.memory import MemoryStore
 
@@ -102,6 +103,21 @@ def test_cards_have_macs_addresses_and_names_of_their_own(context: Context) -> N
     assert len({card.mac for card in guest.all_cards}) == 4
     assert len({one for _, addresses in shown for one in addresses}) == 8
     assert len(context.store.addresses()) == 4
+
+
+def test_cards_on_one_bridge_share_their_addresses_and_others_do_not(context: Context) -> None:
+    for network in (None, "back", None):
+        add_card(context, "web", NewCard(network=network))
+    guest = context.store.find("web")
+    steps = CardSteps(context, guest)
+    first, second, private, third = (guest.all_cards[place] for place in (0, 1, 2, 3))
+
+    def shared(card: Card) -> set[str]:
+        return {one.partition("/")[0] for one in steps.nic_of(card).shared if ":" not in one}
+
+    assert shared(first) == {*second.addresses, *third.addresses}
+    assert shared(third) == {*first.addresses, *second.addresses}
+    assert shared(private) == set()
 
 
 def test_addresses_and_mtu_are_kept_and_taken_back(context: Context) -> None:

@@ -52,6 +52,16 @@ def test_elements_of_a_card_begin_with_the_one_that_it_is_known_by() -> None:
     assert card == ("cards", '"wabcd12ab34" . 02:0a:bc:12:ab:34 . 10.64.16.2')
 
 
+def test_card_may_send_from_addresses_of_the_guests_others_on_its_bridge_and_claims_none_of_them() -> (
+    None
+):
+    shared = msgspec.structs.replace(WEB, shared=("10.64.16.7/20", "fd12:3456:789a::7/64"))
+    more = [one for one in rules.elements(shared) if one not in rules.elements(WEB)]
+    port = '"wabcd12ab34" . 02:0a:bc:12:ab:34'
+
+    assert more == [("shared", f"{port} . 10.64.16.7"), ("shared6", f"{port} . fd12:3456:789a::7")]
+
+
 def test_removal_is_the_golden_one() -> None:
     assert rules.build_removal("wirt-abcd", ipv6=True) == (GOLDEN / "removal.nft").read_text()
 

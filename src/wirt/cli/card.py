@@ -7,12 +7,22 @@ from wirt import app
 from wirt.cli import options
 from wirt.console import output
 from wirt.model.card import Card, CardKind
+from wirt.model.rates import Rates, render_rates
 from wirt.ops import cards as verbs
+from wirt.ops.rates import RatesRequest, set_card
+
+
+def _rates(function: options.Function) -> options.Function:
+    """Add the options that say how fast a card is."""
+    rate = options.RATE
+    sent = click.option("--rate-in", type=rate, help="What it is sent, per second, or unlimited.")
+    sends = click.option("--rate-out", type=rate, help="What it sends, per second, or unlimited.")
+    return sent(sends(function))
 
 
 @click.group(short_help="Further network cards of a guest.")
 def card() -> None:
-    """Give a guest further network cards, at once if it runs, and take them away."""
+    """Give a guest further network cards, at once if it runs, change them and take them away."""
 
 
 @card.command()
@@ -26,6 +36,7 @@ def card() -> None:
 @click.option(
     "--proxy-arp", is_flag=True, help="Of a routed card: the node's neighbours find its addresses."
 )
+@_rates
 @click.option("--device", help="An interface of the node that the guest has as long as it runs.")
 def add(
     guest: str,
@@ -36,6 +47,8 @@ def add(
     mtu: int | None,
     routed: bool,
     proxy_arp: bool,
+    rate_in: int | None,
+    rate_out: int | None,
     device: str | None,
 ) -> None:
     """Give GUEST another card; it is kept."""
@@ -48,6 +61,7 @@ def add(
         device=device,
         is_routed=routed,
         is_proxied=proxy_arp,
+        rates=Rates().changed(inward=rate_in, outward=rate_out),
     )
     with app.open_context() as context:
         changed, made = verbs.add_card(context, guest, wanted)
@@ -69,10 +83,30 @@ def list_cards(guest: str, as_json: bool) -> None:
         output.say(msgspec.json.encode(listed).decode())
         return
     rows = [
-        (one.name, _where(one), one.mac or "-", str(one.mtu or "-"), " ".join(addresses) or "-")
+        (
+            one.name,
+            _where(one),
+            one.mac or "-",
+            str(one.mtu or "-"),
+            render_rates(one.rates) or "-",
+            " ".join(addresses) or "-",
+        )
         for one, addresses in found
     ]
-    output.say(output.columns(("NAME", "NETWORK", "MAC", "MTU", "ADDRESSES"), rows))
+    output.say(output.columns(("NAME", "NETWORK", "MAC", "MTU", "RATES", "ADDRESSES"), rows))
+
+
+@card.command("set")
+@click.argument("guest")
+@click.argument("card")
+@_rates
+def set_rates(guest: str, card: str, rate_in: int | None, rate_out: int | None) -> None:
+    """Hold the card called CARD of GUEST to other rates, at once if it runs; they are kept."""
+    request = RatesRequest(inward=rate_in, outward=rate_out)
+    with app.open_context() as context:
+        changed, held = set_card(context, guest, card, request)
+    has = render_rates(held.rates) or "no rates"
+    output.say(f"card {held.name} of guest {changed.name} has {has} now")
 
 
 @card.command()

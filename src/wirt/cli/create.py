@@ -10,6 +10,7 @@ from wirt.cli import options
 from wirt.console import output
 from wirt.errors import InvalidInput
 from wirt.model.kernelboot import KernelBoot
+from wirt.model.rates import Rates
 from wirt.ops.create import CreateRequest, OwnDisk
 from wirt.ops.create import create as create_guest
 
@@ -21,6 +22,8 @@ from wirt.ops.create import create as create_guest
 @click.option("--address", help="IPv4 address of the home's subnet; chosen if left out.")
 @click.option("--routed", is_flag=True, help="A card that meets the node alone; any address.")
 @click.option("--proxy-arp", is_flag=True, help="The node's neighbours find a routed card by it.")
+@click.option("--rate-in", type=options.RATE, help="What its card is sent, per second.")
+@click.option("--rate-out", type=options.RATE, help="What its card sends, per second.")
 @click.option("--kernel", help="Kernel of the node to boot in the place of the template's.")
 @click.option("--ramdisk", help="Initial ramdisk for it.")
 @click.option("--append", help="What else that kernel is told.")
@@ -40,6 +43,8 @@ def create(
     address: str | None,
     routed: bool,
     proxy_arp: bool,
+    rate_in: int | None,
+    rate_out: int | None,
     kernel: str | None,
     ramdisk: str | None,
     append: str | None,
@@ -60,6 +65,7 @@ def create(
         address=address,
         is_routed=routed,
         is_proxied=proxy_arp,
+        rates=Rates().changed(inward=rate_in, outward=rate_out),
         kernel_boot=_kernel_boot(kernel, ramdisk, append, root),
         has_screen=screen,
         disk=OwnDisk() if blank else None,

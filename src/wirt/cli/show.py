@@ -7,11 +7,13 @@ import msgspec
 
 from wirt import app
 from wirt.console import output
+from wirt.model.card import Card
 from wirt.model.disk import Disk
 from wirt.model.guest import Guest
 from wirt.model.kernelboot import KernelBoot
 from wirt.model.limits import Limits
 from wirt.model.privileges import Privileges
+from wirt.model.rates import render_rates
 from wirt.model.resources import DiskUsage
 from wirt.ops import inodes
 from wirt.ops.cards import describe_cards
@@ -70,7 +72,7 @@ def show(name: str, as_json: bool) -> None:
         *([("network", _routed(guest))] if guest.is_routed else []),
         ("mac", guest.mac),
         *([("mtu", str(guest.mtu))] if guest.mtu else []),
-        *(("card", " ".join([card.name, *has])) for card, has in cards[1:]),
+        *(("card", _card(card, has)) for card, has in cards[1:]),
         *((way, render_rate(rate)) for way, rate in _rates(guest) if rate is not None),
         *([("hostname", guest.naming.hostname)] if guest.naming.hostname else []),
         *(("dns", server) for server in guest.naming.dns),
@@ -139,6 +141,11 @@ def _memory(limits: Limits, kills: int | None) -> str:
         ended = "a process was ended" if kills == 1 else f"{kills} processes were ended"
         text += f"; ran out of it since its start: {ended}"
     return text
+
+
+def _card(card: Card, addresses: tuple[str, ...]) -> str:
+    rates = render_rates(card.rates)
+    return " ".join([card.name, *addresses]) + (f"; {rates}" if rates else "")
 
 
 def _rates(guest: Guest) -> list[tuple[str, int | None]]:

@@ -7,6 +7,7 @@ import msgspec
 
 from wirt.errors import InvalidInput
 from wirt.model.macs import is_of_many, read_mac
+from wirt.model.rates import Rates
 
 FIRST = "eth0"
 """What a guest's first card is called inside, where its kernel has no name of its own for it."""
@@ -49,6 +50,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """The private network that it is on; None: the home's bridge."""
     is_proxied: bool = False
     """It is routed, and the node answers for its addresses on its other networks."""
+    rates: Rates = Rates()
+    """Of a device none: it is out of Wirt's hands."""
 
     @property
     def is_device(self) -> bool:

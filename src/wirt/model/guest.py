@@ -53,6 +53,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: tuple[Snapshot, ...] = ()
     """In the order they were made."""
     rates: Rates = Rates()
+    """Of its first card."""
     naming: Naming = Naming()
     forwards: tuple[Forward, ...] = ()
     """Ports of the node that lead to it while it runs."""
@@ -104,6 +105,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
             addresses=(self.address, *self.addresses),
             mtu=self.mtu,
             is_proxied=self.is_proxied,
+            rates=self.rates,
         )
 
     @property

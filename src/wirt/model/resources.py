@@ -99,6 +99,8 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
     """Those of its addresses that the node answers for on its other networks, without prefixes."""
     further: tuple[str, ...] = ()
     """Other addresses with their prefixes, as 10.64.16.9/20 and fd12:3456:789a::2/64."""
+    shared: tuple[str, ...] = ()
+    """Addresses of the guest's other cards on the same bridge, with prefixes: what it may send from by this one too."""
     has_ipv6: bool = False
     gateway6: str | None = None
     mtu: int | None = None

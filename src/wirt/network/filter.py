@@ -7,6 +7,8 @@ to add a guest is to add a few elements, whatever else runs.
 - From a guest comes only IPv4 and IPv6 with its own MAC and addresses, and ARP and neighbour discovery that say nothing else
   of their sender. The rest is dropped where a frame enters the bridge, before the bridge learns from it: what only a router
   says, DHCP, tagged frames.
+- Of a guest with several cards on one bridge, each may also send from the addresses of the others: its kernel answers by
+  whichever of them its routes name, which is the first. It says of itself in ARP and neighbour discovery only what is its own.
 - To a guest goes only what is for its own MAC, and broadcasts: never a frame that the bridge floods because it does not
   know whose it is.
 
@@ -68,6 +70,12 @@ table bridge {table} {{
 	set cards6 {{
 		type ifname . ether_addr . ipv6_addr
 	}}
+	set shared {{
+		type ifname . ether_addr . ipv4_addr
+	}}
+	set shared6 {{
+		type ifname . ether_addr . ipv6_addr
+	}}
 	set targets {{
 		typeof iifname . @th,64,128
 	}}
@@ -90,6 +98,8 @@ table bridge {table} {{
 		@ll,96,16 {{ 0x8100, 0x88a8 }} drop
 		iifname . ether saddr . ip saddr @cards accept
 		iifname . ether saddr . ip6 saddr @cards6 goto ipv6-from-guest
+		iifname . ether saddr . ip saddr @shared accept
+		iifname . ether saddr . ip6 saddr @shared6 goto ipv6-from-guest
 		iifname . ether saddr . arp saddr ip @cards iifname . arp saddr ether . arp saddr ip @cards accept
 		drop
 	}}
@@ -179,6 +189,8 @@ def elements(card: Nic) -> list[Element]:
     port = f"{interface} . {card.mac}"
     bare = [address.partition("/")[0] for address in card.addresses]
     found = [(PORTS, port), *(("cards", f"{port} . {one}") for one in bare if ":" not in one)]
+    of_others = [address.partition("/")[0] for address in card.shared]
+    found += [("shared", f"{port} . {one}") for one in of_others if ":" not in one]
     if card.is_private:
         found.append(("private", interface))
     if card.is_routed:
@@ -187,6 +199,7 @@ def elements(card: Nic) -> list[Element]:
         for one in (addresses.link_local(card.mac), *(one for one in bare if ":" in one)):
             found.append(("cards6", f"{port} . {one}"))
             found.append(("targets", f"{interface} . 0x{int(IPv6Address(one)):032x}"))
+        found += [("shared6", f"{port} . {one}") for one in of_others if ":" in one]
         digits = card.mac.replace(":", "")
         options = (_SOURCE_LINK, _TARGET_LINK)
         found += [("links", f"{interface} . 0x{option}{digits}") for option in options]

@@ -18,6 +18,7 @@ from wirt.model.card import (
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.names import BRIDGES
+from wirt.model.rates import Rates
 from wirt.model.resources import NicKind
 from wirt.ops import guests, journal
 from wirt.ops.bridges import network_of
@@ -107,6 +108,7 @@ class NewCard(msgspec.Struct, frozen=True, kw_only=True):
     """It meets the node alone."""
     is_proxied: bool = False
     """Of a routed card: the node answers for its addresses on its other networks."""
+    rates: Rates = Rates()
 
 
 def add_card(context: Context, name: str, wanted: NewCard) -> tuple[Guest, Card]:
@@ -179,6 +181,7 @@ def _planned(context: Context, guest: Guest, wanted: NewCard) -> Card:
             mtu=mtu,
             network=wanted.network,
             is_proxied=wanted.is_proxied,
+            rates=wanted.rates,
         )
         network = network_of(context, card)
         wishes = list(wanted.addresses)
@@ -198,6 +201,11 @@ def _planned(context: Context, guest: Guest, wanted: NewCard) -> Card:
                 f"guest {guest.name} has a card {card.name} already", hint="choose another name"
             )
     _check_mac_free(context, card)
+    if wanted.rates != Rates():
+        # Loaded here: few cards have some.
+        from wirt.ops.rates import check
+
+        check(context, guest, card, wanted.rates)
     return card
 
 

@@ -17,6 +17,7 @@ from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
 from wirt.model.macs import check_mac
 from wirt.model.names import check_name, new_guest_id
 from wirt.model.naming import Naming, check_naming
+from wirt.model.rates import Rates
 from wirt.network.base import Network
 from wirt.ops import journal
 from wirt.ops.checks.fitness import judge_template
@@ -65,6 +66,8 @@ class CreateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Its card meets the node alone."""
     is_proxied: bool = False
     """Of a routed card: the node answers for its addresses on its other networks."""
+    rates: Rates = Rates()
+    """Of its card."""
     force: bool = False
     """Guarantee more than the node has."""
     number: int | None = None
@@ -161,6 +164,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         card_name=request.card_name,
         is_routed=request.is_routed,
         is_proxied=request.is_proxied,
+        rates=request.rates,
         mac=_mac_for(context, request, guest_id),
         created=time.time(),
         number=request.number,
@@ -169,6 +173,11 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         has_screen=request.has_screen,
         naming=Naming(hostname=request.hostname),
     )
+    if request.rates != Rates():
+        # Loaded here: few guests have some.
+        from wirt.ops.rates import check as check_pace
+
+        check_pace(context, guest, guest.card, request.rates)
     if request.cdroms:
         from wirt.ops.disk import DiskRequest, plan_disk
         from wirt.ops.steps.drives import check_free

@@ -27,7 +27,7 @@ _CHANGES: dict[str, Callable[[Ladder, Guest], Step]] = {
     "card": lambda ladder, before: ladder.cards.to_change(before),
     "forward": Ladder.to_forward,
     "name": Ladder.to_name,
-    "pace": Ladder.to_pace,
+    "pace": lambda ladder, before: ladder.cards.to_repace(before),
 }
 """Verbs whose intent holds what the guest is to be: how a running one is changed."""
 

@@ -8,13 +8,14 @@ from wirt.model.lifecycle import State, next_state
 from wirt.ops import guests
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, plan
+from wirt.units import UNBOUNDED
 
 
 def redefine(context: Context, name: str, request: CreateRequest) -> Guest:
     """Give a stopped guest another definition and return it.
 
     That is its limits, but for its disk, its kernel, card, screen and host name. An address that is not asked for stays what it
-    was. Nothing is made and nothing taken away, so this is one row change, and needs no journal.
+    was, and so does how fast the card is sent to. Nothing is made and nothing taken away, so this is one row change, and needs no journal.
 
     Raises:
         InvalidInput, NotFound, WrongState, Conflict, Unsupported, Busy: nothing was changed.
@@ -38,6 +39,10 @@ def redefine(context: Context, name: str, request: CreateRequest) -> Guest:
             mac=guest.mac if request.mac is None else planned.mac,
             kernel_boot=planned.kernel_boot,
             has_screen=planned.has_screen,
+            # No definition says how fast it may be sent to.
+            rates=guest.rates.changed(
+                outward=UNBOUNDED if planned.rates.outward is None else planned.rates.outward
+            ),
             naming=msgspec.structs.replace(guest.naming, hostname=request.hostname),
         )
         if after != guest:

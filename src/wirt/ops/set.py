@@ -112,7 +112,7 @@ def set_limits(
             rights = privileges.changed(context, guest, request.privileges)
         pace = guest.rates
         if request.rates is not None:
-            pace = rates.changed(context, guest, request.rates)
+            pace = rates.changed(context, guest, guest.card, request.rates)
         carded = guest
         if request.card is not None:
             carded = cards.changed(context, guest, request.card)
@@ -129,7 +129,7 @@ def set_limits(
             if carded.card != guest.card:
                 guest = cards.change(context, guest, carded)
             if pace != guest.rates:
-                guest = rates.hold(context, guest, pace)
+                guest = rates.hold(context, guest, guest.card, pace)
             if adjusted != guest.limits:
                 # The intent holds what is to be: to take memory back from a guest that has it already could end it.
                 after = msgspec.structs.replace(

@@ -206,6 +206,7 @@ def _is_as(card: Card, wanted: NewCard) -> bool:
         card.network == wanted.network
         and mac in (None, card.mac)
         and wanted.addresses in ((), card.addresses)
+        and wanted.rates.outward == card.rates.outward
     )
 
 

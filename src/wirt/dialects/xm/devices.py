@@ -6,11 +6,14 @@ import msgspec
 
 from wirt.errors import InvalidInput
 from wirt.model.macs import read_mac
+from wirt.model.rates import Rates
 
 MODES = ("r", "w", "w!")
 _CARD_KEYS = frozenset(
     {"accel", "backend", "bridge", "ip", "mac", "model", "rate", "script", "type", "vifname"}
 )
+_RATE = re.compile(r"(\d{1,12})([KMG]?)([Bb])/s(?:@\d+[mu]?s)?")
+_THOUSANDS = {"": 1, "K": 1000, "M": 1000**2, "G": 1000**3}
 _DEVICE = re.compile(r"(?:(?P<kind>sd|hd|xvd)(?P<letter>[a-z])(?P<partition>\d{0,2}))")
 _MAJORS = {"sd": 8, "xvd": 202}
 _HD_MAJORS = (3, 22, 33, 34)
@@ -78,6 +81,24 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     def get(self, key: str) -> str | None:
         """Return what was said; None if nothing was."""
         return self.options.get(key) or None
+
+    @property
+    def rates(self) -> Rates:
+        """Return how fast it may send, which is all that is said of it: bytes or bits (``10MB/s``, ``80Mb/s``).
+
+        The time that may stand behind, in which a burst is given out (``@20ms``), is the node's own.
+
+        Raises:
+            InvalidInput: it is said in no such way.
+        """
+        said = self.get("rate")
+        if said is None:
+            return Rates()
+        match = _RATE.fullmatch(said)
+        if match is None:
+            raise InvalidInput(f"{said} is not a rate", hint="such as rate=10MB/s or rate=80Mb/s")
+        bits = int(match[1]) * _THOUSANDS[match[2]] * (8 if match[3] == "B" else 1)
+        return Rates(outward=bits)
 
     def written(self) -> str:
         """Return the card as a configuration file has it."""

@@ -87,6 +87,7 @@ def request_of(context: Context, definition: Definition, approach: str) -> Creat
         limits=_limits(definition),
         address=address,
         mac=card.get("mac"),
+        rates=card.rates,
         kernel_boot=_kernel_boot(definition, approach),
         disk=_own_disk(definition),
         hostname=_hostname(definition),
@@ -255,7 +256,10 @@ def new_card(context: Context, card: Card) -> NewCard:
     if network is None:
         _check_bridge(context, card)
     return NewCard(
-        network=network, mac=card.get("mac"), addresses=() if address is None else (address,)
+        network=network,
+        mac=card.get("mac"),
+        addresses=() if address is None else (address,),
+        rates=card.rates,
     )
 
 
@@ -270,14 +274,9 @@ def _check_card(card: Card) -> None:
             f"the script {card.get('script')} is not run: cards are joined to the bridge",
             hint="leave it out",
         )
-    for key in ("accel", "model", "rate", "vifname"):
+    for key in ("accel", "model", "vifname"):
         if card.get(key) is not None:
-            raise Unsupported(
-                f"{key} of a card cannot be set",
-                hint="wirt set --rate-in and --rate-out hold a card to a rate"
-                if key == "rate"
-                else "leave it out",
-            )
+            raise Unsupported(f"{key} of a card cannot be set", hint="leave it out")
 
 
 def _check_bridge(context: Context, card: Card) -> None:

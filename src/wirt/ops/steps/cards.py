@@ -4,6 +4,9 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+import msgspec
+
+from wirt.approaches.base import RebootsByItself
 from wirt.approaches.cardpowers import ForgetsCards, HasCards, TakesDevices
 from wirt.errors import Error, Failed, Unsupported, WrongState
 from wirt.host import lending, links
@@ -11,6 +14,7 @@ from wirt.model.card import Card, CardKind
 from wirt.model.guest import Guest, Handle
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence, present_if
+from wirt.model.rates import Rates
 from wirt.model.resources import Nic, NicKind
 from wirt.network.base import Arrivals, Network, Watch
 from wirt.ops import reach
@@ -45,6 +49,60 @@ class CardSteps:
     def to_hand_over(self) -> list[Step]:
         """Return the steps that give devices of the node to the guest, once it runs, and fetch them before it ends."""
         return [self._handing_over(card) for card in self._guest.cards if card.is_device]
+
+    def to_pace(self) -> list[Step]:
+        """Return the step that holds the cards, once they are there, to their rates, if any has some."""
+        paced = self._paced()
+        if not paced:
+            return []
+        shaper, nics = self._context.shaper(), [self.nic_of(card) for card in paced]
+
+        def free() -> None:
+            for nic in nics:
+                shaper.release(nic)
+
+        return [
+            Step(
+                name="rates",
+                do=lambda: self._pace(paced),
+                undo=free,
+                probe=lambda: present_if(
+                    any(shaper.probe(nic) is not Presence.ABSENT for nic in nics)
+                ),
+            )
+        ]
+
+    def to_repace(self, before: Guest) -> Step:
+        """Return the step that holds the cards of a running guest to their rates; undone, to those of ``before``."""
+        old = CardSteps(self._context, before)
+        other = {card.number for card in {*self._joined()} ^ {*old._joined()}}
+
+        def of(steps: CardSteps) -> list[Card]:
+            return [card for card in steps._joined() if card.number in other]
+
+        return Step(
+            name="rates",
+            do=lambda: self._pace(of(self)),
+            undo=lambda: old._pace(of(old)),
+            probe=lambda: self._approach.probe(self._place),
+        )
+
+    def _pace(self, cards: list[Card]) -> None:
+        """Hold these to their rates, and those that take their place when the guest reboots by itself."""
+        self._remember_rates()
+        for card in cards:
+            self._context.shaper().shape(self.nic_of(card), card.rates)
+
+    def _remember_rates(self) -> None:
+        if isinstance(self._approach, RebootsByItself):
+            scripts = [
+                self._context.shaper().script(self.nic_of(card), card.rates)
+                for card in self._paced()
+            ]
+            self._approach.do_at_reboot(self._place, "rates", "".join(scripts))
+
+    def _paced(self) -> list[Card]:
+        return [card for card in self._joined() if card.rates != Rates()]
 
     @contextmanager
     def closing(self) -> Iterator[None]:
@@ -147,7 +205,13 @@ class CardSteps:
                 self._plug(card, handle)
             elif card != had[key]:
                 self._readdress(old, had[key], card)
+            elif self.nic_of(card) != old.nic_of(card):
+                # The guest has others on the same bridge now.
+                with self._context.network_lock():
+                    self._network_of(card).readdress(old.nic_of(card), self.nic_of(card))
         self._remember()
+        if self._paced() or old._paced():
+            self._remember_rates()
 
     def _remember(self) -> None:
         """Have the guest begin with its cards when it reboots by itself, if its engine would not."""
@@ -161,11 +225,16 @@ class CardSteps:
         if not card.is_device:
             self._attach(card)
         self._approach.plug(self._place, handle, self.nic_of(card))
+        if card.rates != Rates():
+            self._context.shaper().shape(self.nic_of(card), card.rates)
 
     def _unplug(self, card: Card, handle: Handle | None) -> None:
         assert isinstance(self._approach, HasCards)
         assert handle is not None
         self._approach.unplug(self._place, handle, self.nic_of(card))
+        if card.rates != Rates():
+            # Part of them does not go with the card.
+            self._context.shaper().release(self.nic_of(card))
         if not card.is_device:
             self._network_of(card).detach(self.nic_of(card))
         if card.is_proxied:
@@ -250,7 +319,6 @@ class CardSteps:
 
     def nic_of(self, card: Card) -> Nic:
         """Return a card as it is on this node."""
-        needs = self._approach.needs
         if card.is_device:
             return Nic(
                 kind=NicKind.DEVICE,
@@ -264,4 +332,19 @@ class CardSteps:
                 further=card.addresses,
                 mtu=card.mtu,
             )
+        nic = self._bare_nic_of(card)
+        beside = [
+            one
+            for one in self._joined()
+            if one.number != card.number
+            and one.network == card.network
+            and one.kind is card.kind is CardKind.BRIDGED
+        ]
+        if not beside:
+            return nic
+        shared = tuple(address for one in beside for address in self._bare_nic_of(one).addresses)
+        return msgspec.structs.replace(nic, shared=shared)
+
+    def _bare_nic_of(self, card: Card) -> Nic:
+        needs = self._approach.needs
         return self._network_of(card).nic(self._guest.id, card, needs.nic, ipv6=needs.ipv6)

@@ -7,7 +7,7 @@ away, and recovery after a crash is to take away whatever is there.
 import os
 from contextlib import suppress
 
-from wirt.approaches.base import Adjustable, Flushable, Freezable, RebootsByItself
+from wirt.approaches.base import Adjustable, Flushable, Freezable
 from wirt.errors import Error, Unsupported
 from wirt.host import files
 from wirt.model.disk import DiskImage
@@ -17,7 +17,6 @@ from wirt.model.ids import idmap_of
 from wirt.model.launch import GivenDevice, Launch
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence, present_if
-from wirt.model.rates import Rates
 from wirt.model.resources import Drive, Nic, RootTree
 from wirt.ops import reach
 from wirt.ops.context import Context
@@ -87,37 +86,8 @@ class Ladder:
                 probe=lambda: self._approach.probe(self.place),
             ),
             *self.cards.to_hand_over(),
-            *self._pacing(),
+            *self.cards.to_pace(),
         ]
-
-    def _pacing(self) -> list[Step]:
-        """Return the step that holds the guest's card, once it is there, to its rates, if it has any."""
-        if self._guest.rates == Rates():
-            return []
-        return [
-            Step(
-                name="rates",
-                do=lambda: self._pace(self._guest.rates),
-                undo=lambda: self._context.shaper().release(self.nic()),
-                probe=lambda: self._context.shaper().probe(self.nic()),
-            )
-        ]
-
-    def to_pace(self, before: Guest) -> Step:
-        """Return the step that holds a running guest to its rates; undone, to those of ``before``."""
-        return Step(
-            name="rates",
-            do=lambda: self._pace(self._guest.rates),
-            undo=lambda: self._pace(before.rates),
-            probe=lambda: self._approach.probe(self.place),
-        )
-
-    def _pace(self, rates: Rates) -> None:
-        """Hold the guest's card to rates, and the one that takes its place when the guest reboots by itself."""
-        shaper = self._context.shaper()
-        if isinstance(self._approach, RebootsByItself):
-            self._approach.do_at_reboot(self.place, "rates", shaper.script(self.nic(), rates))
-        shaper.shape(self.nic(), rates)
 
     def _devices(self) -> list[Step]:
         """Return the step that makes files for the devices that the guest is given, if it is given any, or was."""
