@@ -11,11 +11,14 @@ import pytest
 from tests.contract.approach_contract import READY_SECONDS, Prepare, Started
 from tests.guest.ownkernel import BootableTemplate, OwnKernelContract, prepared_guest
 
+from wirt.approaches.base import Adjustable, TakesDisks
 from wirt.approaches.uml import driver
 from wirt.errors import Failed
 from wirt.host import process
+from wirt.host.cgroup import find_hierarchies, find_versions
+from wirt.host.disks import find_disks
 from wirt.model.presence import Presence
-from wirt.model.resources import BlockImage
+from wirt.model.resources import BlockImage, Drive
 from wirt.units import MIB
 
 
@@ -39,6 +42,47 @@ class TestUml(OwnKernelContract):
         )
 
         assert started.exec("sh", "-c", script)[1] == ""
+
+    def test_what_it_reads_from_its_disks_is_held_to_what_is_set_while_it_runs(
+        self, started: Started, tmp_path: Path
+    ) -> None:
+        approach, launch = started.prepared.approach, started.prepared.launch
+        assert isinstance(approach, Adjustable)
+        assert isinstance(approach, TakesDisks)
+        file = tmp_path / "data"
+        file.write_bytes(os.urandom(4 * MIB))
+        disks = find_disks(str(file))
+        drive = Drive(name="data", unit=5, path=str(file), format="raw")
+        approach.attach_disk(launch.place, drive)
+
+        def seconds() -> float:
+            # What the node has in its memory is read without any bound.
+            with file.open("rb+") as data:
+                os.fsync(data.fileno())
+                os.posix_fadvise(data.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            read = f"dd if={approach.device_of(drive)} of=/dev/null bs=64k iflag=direct"
+            return float(started.exec("sh", "-c", read)[2].split("copied, ")[1].split()[0])
+
+        bounded = msgspec.structs.replace(launch.limits, io_read=MIB)
+        approach.adjust(launch.place, bounded, disks=disks)
+        slow = seconds()
+        approach.adjust(launch.place, launch.limits, disks=disks)
+        fast = seconds()
+        approach.detach_disk(launch.place, drive)
+
+        assert slow > 3
+        assert fast < slow / 2
+
+    def test_what_it_writes_is_bounded_only_where_the_kernel_knows_whose_it_is(
+        self, started: Started
+    ) -> None:
+        approach = started.prepared.approach
+        assert isinstance(approach, Adjustable)
+        told = approach.probe_limits()
+        versions = find_versions(find_hierarchies())
+
+        assert told["io_read"].available
+        assert told["io_write"].available == told["iops_write"].available == ("io" in versions)
 
     def test_guest_without_its_kernel_process_is_partial_until_it_is_killed(
         self, prepare: Prepare

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from wirt.host import cgroup, disks
-from wirt.host.bounds import IO_WEIGHTS
+from wirt.host.bounds import IO_WEIGHTS, Bandwidth
 from wirt.model.capability import Capability, no, yes
+from wirt.model.limits import Limits
 
 _HELD_BY: dict[str, dict[int, tuple[str, ...]]] = {
     "processes": {1: ("pids", "pids.max"), 2: ("pids", "pids.max")},
@@ -37,6 +38,19 @@ def probe(
             "give a disk that guests lie on the scheduler bfq: echo bfq > /sys/block/DISK/queue/scheduler",
         )
     return answers
+
+
+def bandwidth_of(limits: Limits, disks: Sequence[str]) -> Bandwidth | None:
+    """Return what limits make of the bandwidth of some of the node's disks; of none, nothing."""
+    if not disks:
+        return None
+    return Bandwidth(
+        disks=disks,
+        read=limits.io_read,
+        write=limits.io_write,
+        reads=limits.iops_read,
+        writes=limits.iops_write,
+    )
 
 
 def _answer(

@@ -103,6 +103,13 @@ def build_cpu_bounds(
     return _settings(versions, _build_cpu(cpus, cpu_pin))
 
 
+def build_bandwidth_bounds(
+    versions: Mapping[str, int], bandwidth: Bandwidth | None
+) -> list[Setting]:
+    """Return what holds a group to a part of disks' bandwidth alone; None: nothing. See ``build_bounds``."""
+    return _settings(versions, _build_bandwidth(bandwidth))
+
+
 def _build_cpu(cpus: float | None, cpu_pin: Sequence[int]) -> dict[tuple[str, int], list[_File]]:
     first, second = ("-1", "max") if cpus is None else (str(round(cpus * _CPU_PERIOD)),) * 2
     pin = [("cpuset.cpus", ",".join(map(str, cpu_pin)))] if cpu_pin else []

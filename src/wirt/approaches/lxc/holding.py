@@ -11,7 +11,7 @@ from wirt.approaches import held
 from wirt.approaches.lxc import build, control, reboots
 from wirt.approaches.lxc.checkpoint import find_init
 from wirt.host import affinity, cgroup, files, openfiles, terminals
-from wirt.host.bounds import Bandwidth, Setting, build_bounds, build_shares
+from wirt.host.bounds import Setting, build_bounds, build_shares
 from wirt.model.capability import Capability, yes
 from wirt.model.launch import Place
 from wirt.model.limits import Limits, effective_weight
@@ -44,7 +44,7 @@ def of_fresh(limits: Limits, disks: Sequence[str]) -> tuple[list[Setting], list[
         cpu_pin=limits.cpu_pin,
         swap=None if limits.swap == UNBOUNDED else limits.swap,
         memory_guarantee=limits.memory_guarantee or None,
-        bandwidth=_bandwidth(limits, disks),
+        bandwidth=held.bandwidth_of(limits, disks),
     )
     weight = _weight(limits)
     shares = build_shares(
@@ -103,7 +103,7 @@ def _of_running(
         cpu_pin=limits.cpu_pin or affinity.usable(),
         swap=limits.swap if "swap" in can else None,
         memory_guarantee=guarantee,
-        bandwidth=_bandwidth(limits, disks),
+        bandwidth=held.bandwidth_of(limits, disks),
     )
     shares = build_shares(
         versions,
@@ -142,15 +142,3 @@ def bound_terminals(name: str, number: int) -> None:
         Failed: the kernel refused.
     """
     terminals.bound(find_init(name), number)
-
-
-def _bandwidth(limits: Limits, disks: Sequence[str]) -> Bandwidth | None:
-    if not disks:
-        return None
-    return Bandwidth(
-        disks=disks,
-        read=limits.io_read,
-        write=limits.io_write,
-        reads=limits.iops_read,
-        writes=limits.iops_write,
-    )

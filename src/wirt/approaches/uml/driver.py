@@ -119,7 +119,7 @@ class Uml:
                     build.identity(place.name),
                     directory=directory,
                     log=place.log,
-                    entrances=enginegroup.make(place.name, launch.limits),
+                    entrances=enginegroup.make(place.name, launch.limits, disks=launch.throttled),
                     keep=[ends.to_agent, ends.from_agent, ends.signals, ends.to_console],
                 )
             except BaseException:
@@ -185,12 +185,12 @@ class Uml:
         self.kill(place)
 
     def probe_limits(self) -> dict[str, Capability]:
-        """Ask the kernel for its controllers."""
-        return enginegroup.probe()
+        """Ask the kernel for its controllers: the processes of a guest read and write its disks themselves."""
+        return enginegroup.probe(with_disks=True)
 
     def adjust(self, place: Place, limits: Limits, *, disks: Sequence[str] = ()) -> None:
         """Hold the processes of the guest to what the node holds them to."""
-        enginegroup.hold(place.name, limits)
+        enginegroup.hold(place.name, limits, disks=disks)
 
     def memory_kills(self, place: Place) -> int | None:
         """Return None: the guest's own kernel does that."""
