@@ -1,6 +1,7 @@
 """What a run will do: the profiles, the cells made from them, and the order of a block."""
 
 from collections import Counter
+from itertools import groupby
 from typing import Any
 
 import pytest
@@ -162,11 +163,15 @@ def test_order_of_a_block_is_decided_by_the_seed_and_the_block() -> None:
     assert order_block(WANTED, seed=1, block=0) != order_block(WANTED, seed=2, block=0)
 
 
-def test_order_of_a_block_spreads_a_subject_over_it() -> None:
-    order = [name for name, _ in order_block(WANTED, seed=1, block=0)]
-    half = len(order) // 2
+def test_order_of_a_block_has_the_subjects_of_a_cell_follow_each_other_in_any_order() -> None:
+    rows = []
+    for block in range(20):
+        order = order_block(WANTED, seed=1, block=block)
+        for test, group in groupby(order, key=lambda one: one[1].test):
+            rows.append((test, tuple(name for name, _ in group)))
 
-    assert all(0 < order[:half].count(name) < order.count(name) for name in WANTED)
+    assert len(rows) == 20 * len({cell.test for cells in WANTED.values() for cell in cells})
+    assert {names[0] for _, names in rows} == set(WANTED)
 
 
 def test_tests_beside_a_suite_that_has_none_are_refused() -> None:

@@ -336,7 +336,7 @@ def test_standard_profile_stops_where_intervals_are_small_and_says_where_the_cap
     )
     bench = Bench(tmp_path, cells, ["lxc"])
     noise = random.Random(1)
-    bench.world.noises["lxc", "dhry2reg"] = lambda: noise.uniform(0.9, 1.1)
+    bench.world.noises["lxc", "dhry2reg"] = lambda: noise.uniform(0.7, 1.3)
     bench.world.noises["lxc", "spawn"] = lambda: noise.uniform(0.95, 1.05)
     run = bench.go()
     series, page = series_of(run.samples), render_report(analyse(run), [], fmt="md").decode()
