@@ -57,7 +57,7 @@ def test_answer_with_one_guest_missing_names_it() -> None:
     )
 
 
-def test_answer_with_wide_intervals_cannot_tell_and_praises_nothing() -> None:
+def test_answer_with_wide_intervals_says_how_wide_and_praises_nothing() -> None:
     analysis = make_analysis()
     wide = [
         msgspec.structs.replace(index, ci_low=index.value / 1.3, ci_high=index.value * 1.3)
@@ -68,9 +68,28 @@ def test_answer_with_wide_intervals_cannot_tell_and_praises_nothing() -> None:
     header = msgspec.structs.replace(analysis.header, subjects=subjects, unavailable={})
     sentences = answer(replace(analysis, indices=wide, header=header, results=[], noise_floor=[]))
 
-    assert sentences[0] == "For CPU work this run cannot tell lxc from the host."
+    assert sentences[0] == (
+        "CPU work runs somewhere between 77 and 130 % of the host's speed in lxc."
+    )
     assert sentences[3] == (
-        "Counting each at its slowest, lxc (no clear figure) suits Linux servers on the host's kernel."
+        "Counting each at its slowest, lxc (at least 77 % of the host's speed) suits Linux servers on "
+        "the host's kernel."
+    )
+
+
+def test_answer_gives_speeds_before_the_range_of_what_cannot_be_told() -> None:
+    analysis = make_analysis()
+    indices = [
+        msgspec.structs.replace(index, ci_low=index.value / 1.3, ci_high=index.value * 1.3)
+        if index.subject in ("chroot", "lxc")
+        else index
+        for index in analysis.indices
+        if index.subject != "uml"
+    ]
+
+    assert answer(replace(analysis, indices=indices))[0] == (
+        "CPU work runs at about 6 % of the host's speed in qemu, and somewhere between 77 and 130 % in "
+        "chroot and 77 and 130 % in lxc (no figure for uml)."
     )
 
 
@@ -227,7 +246,7 @@ def test_answer_with_nothing_but_a_doubtful_guest_still_says_whose_speed_the_res
     ]
 
     assert answer(replace(analysis, indices=wide))[1] == (
-        "For inter-process communication this run cannot tell chroot from the host (no figure for "
-        "lxc, uml and qemu); file system work runs as fast as on the host in chroot, and at about "
-        "5 % of the host's speed in uml (no figure for lxc and qemu)."
+        "Inter-process communication runs somewhere between 76 and 129 % of the host's speed in chroot "
+        "(no figure for lxc, uml and qemu); file system work runs as fast as on the host in chroot, "
+        "and at about 5 % in uml (no figure for lxc and qemu)."
     )

@@ -261,7 +261,8 @@ def build_network(analysis: Analysis) -> Table | None:
         ],
         rows=[[title, *(show(row) for row in network)] for title, show in _NETWORK_ROWS],
         note="x N: that many servers loaded at the same time, their figures summed. Geometric means over the blocks, "
-        "as in the results test by test; arithmetic ones where a block's figure is 0.",
+        "as in the results test by test; arithmetic ones where a block's figure is 0. There and in the figures the rate of several "
+        "servers is what all of them answered until the last was done, so it may be lower than this sum.",
     )
 
 

@@ -161,21 +161,31 @@ _SPEED = " of the host's speed"
 def _compare(kind: str, costs: dict[str, Cost], names: Sequence[str], *, again: bool) -> str:
     """Return one clause: those like the host, the speeds of the others, those nobody can tell, those without a figure.
 
+    Of those that cannot be told from the host the interval says how slow or fast they may be, where there is one.
+
     A clause that comes ``again`` after one with speeds need not say whose speed they are parts of.
     """
     if not costs:
         return f"{kind} has no figures"
     same = [name for name in names if name in costs and costs[name].verdict is Verdict.SAME]
     known = [name for name in names if name in costs and _has_speed(costs[name])]
-    unclear = [name for name in names if name in costs and name not in (*same, *known)]
+    others = [name for name in names if name in costs and name not in (*same, *known)]
+    somewhere = [name for name in others if costs[name].low is not None]
+    unclear = [name for name in others if costs[name].low is None]
     missing = [name for name in names if name not in costs]
-    speeds = [f"{about_percent(costs[name].ratio)} in {name}" for name in known]
     told = []
     if same:
         told.append(f"as fast as on the host in {join_words(same)}")
-    if speeds:
-        whole = "" if again else _SPEED
-        told.append(f"at about {join_words(speeds)}".replace(" %", f" %{whole}", 1))
+    speeds = []
+    if known:
+        found = [f"{about_percent(costs[name].ratio)} in {name}" for name in known]
+        speeds.append(f"at about {join_words(found)}")
+    if somewhere:
+        found = [f"{_name_range(costs[name])} in {name}" for name in somewhere]
+        speeds.append(f"somewhere between {join_words(found)}")
+    if speeds and not again:
+        speeds[0] = speeds[0].replace(" %", f" %{_SPEED}", 1)
+    told += speeds
     asides = _name_rough(costs, names)
     if unclear and told:
         asides.append(f"cannot tell for {join_words(unclear)}")
@@ -185,6 +195,13 @@ def _compare(kind: str, costs: dict[str, Cost], names: Sequence[str], *, again: 
     if not told:
         return f"for {kind} this run cannot tell {join_words(unclear)} from the host{aside}"
     return f"{kind} runs {', and '.join(told)}{aside}"
+
+
+def _name_range(cost: Cost) -> str:
+    """Return the interval of a ratio in words: "91 and 104 %"."""
+    assert cost.low is not None
+    assert cost.high is not None
+    return f"{about_percent(cost.low).removesuffix(' %')} and {about_percent(cost.high)}"
 
 
 def _name_rough(costs: Mapping[str, Cost], names: Sequence[str]) -> list[str]:
@@ -239,8 +256,13 @@ def _name_worst(costs: Sequence[Cost]) -> str:
     known = [cost.ratio for cost in costs if _has_speed(cost)]
     if known and min(known) < 1:
         return f"about {about_percent(min(known))}"
-    if any(cost.verdict is Verdict.UNCLEAR and not _has_speed(cost) for cost in costs):
-        return "no clear figure"
+    unclear = [
+        cost.low for cost in costs if cost.verdict is Verdict.UNCLEAR and not _has_speed(cost)
+    ]
+    least = [low for low in unclear if low is not None]
+    if unclear:
+        whole = len(least) == len(unclear)
+        return f"at least {about_percent(min(least))}" if whole else "no clear figure"
     return "as fast as the host"
 
 
