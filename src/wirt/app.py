@@ -80,7 +80,7 @@ def open_context(home: Home | None = None) -> Iterator[Context]:
             routed=cache(lambda: _routed(place.tag, subnet, network)),
             gateway=lambda: _gateway(place.tag, subnet),
             shaper=_shaper,
-            templates=TemplateCache(place.templates),
+            templates=TemplateCache(place.templates, metadata=_own_metadata(place)),
             approach=cache(lambda name: load_approach(name, place.run)),
             pool=cache(lambda name: _open_pool(place, store, name)),
             pools=tuple(POOLS),
@@ -148,7 +148,12 @@ def find_specs(home: Home) -> "dict[str, TemplateSpec]":
     """
     from wirt.storage.templates.specs import SHIPPED, load_specs
 
-    return load_specs([SHIPPED, os.path.join(home.etc, "templates.d")])
+    return load_specs([SHIPPED, _own_metadata(home)])
+
+
+def _own_metadata(home: Home) -> str:
+    """Return the directory of a person's own metadata of templates."""
+    return os.path.join(home.etc, "templates.d")
 
 
 def boot_preparation(context: Context) -> "Callable[[Guest], bool]":

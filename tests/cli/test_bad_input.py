@@ -53,11 +53,20 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         2,
         "got unexpected extra argument (newer); see wirt create --help",
     ),
+    "option-that-there-is-not": (
+        ["template", "import", "root.tar", "--name", "new"],
+        2,
+        "no such option: --name; perhaps --image is meant; see wirt template import --help",
+    ),
+    "template-not-built": (
+        ["create", "-t", "debian-13-web", "new"],
+        3,
+        "template debian-13-web is not built yet; build it with wirt template build debian-13-web",
+    ),
     "template-unknown": (
         ["create", "-t", "nosuch", "new"],
         3,
-        "no template called nosuch; build it with wirt template build nosuch, or see "
-        "wirt template list",
+        "no template called nosuch; see wirt template list",
     ),
     "template-with-dots": (
         ["create", "-t", "../tiny", "new"],
@@ -203,8 +212,7 @@ BAD: dict[str, tuple[list[str], int, str]] = {
     "run-with-an-unknown-template": (
         ["run", "-t", "nosuch", "true"],
         125,
-        "no template called nosuch; build it with wirt template build nosuch, or see "
-        "wirt template list",
+        "no template called nosuch; see wirt template list",
     ),
     "run-without-a-command": (
         ["run", "-t", TINY],

@@ -334,8 +334,7 @@ BAD = {
     "template-unknown": (
         ["compare", "-t", "nosuch"],
         3,
-        "no template called nosuch; build it with wirt template build nosuch, or see "
-        "wirt template list",
+        "no template called nosuch; see wirt template list",
     ),
     "guests-none": (
         ["compare", "-t", TINY, "--guests", "0"],

@@ -115,8 +115,10 @@ def main() -> int:
 def _as_ours(error: click.ClickException) -> InvalidInput:
     """Return what click has to say about a command line in the way of all our errors: one line, with the next step."""
     said = " ".join(error.format_message().split()).rstrip(".")
+    said, _, guess = said.partition(" Did you mean ")
     path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "wirt"
-    return InvalidInput(f"{said[:1].lower()}{said[1:]}", hint=f"see {path} --help")
+    meant = f"perhaps {guess.rstrip('?')} is meant; " if guess else ""
+    return InvalidInput(f"{said[:1].lower()}{said[1:]}", hint=f"{meant}see {path} --help")
 
 
 def _usage_status(error: click.ClickException) -> int:

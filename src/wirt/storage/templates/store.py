@@ -55,10 +55,12 @@ class TemplateCache:
 
     Args:
         directory: ``WIRT_HOME/templates``; made when first needed.
+        metadata: a person's own directory of metadata, beside that which is shipped.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, *, metadata: str | None = None) -> None:
         self._directory = directory
+        self._metadata = metadata
         self._versions = Versions(directory)
 
     def clean_up(self) -> None:
@@ -242,14 +244,24 @@ class TemplateCache:
             with open(path, "rb") as file:
                 return msgspec.json.decode(file.read(), type=Template)
         except FileNotFoundError:
-            raise NotFound(
-                f"no template called {name}",
-                hint=f"build it with wirt template build {name}, or see wirt template list",
-            ) from None
+            raise self._missing(name) from None
         except PermissionError as error:
             raise _for_root_only() from error
         except msgspec.DecodeError as error:
             raise self._damage(name, path, str(error)) from error
+
+    def _missing(self, name: str) -> NotFound:
+        """Return what to say of a template that is not there: one that can be built wants another step than a slip."""
+        # Loaded here: only who has no template waits for it.
+        from wirt.storage.templates.specs import SHIPPED
+
+        directories = [SHIPPED, *([self._metadata] if self._metadata else [])]
+        if any(os.path.exists(os.path.join(each, f"{name}.toml")) for each in directories):
+            return NotFound(
+                f"template {name} is not built yet",
+                hint=f"build it with wirt template build {name}",
+            )
+        return NotFound(f"no template called {name}", hint="see wirt template list")
 
     def list(self) -> Sequence[Template]:
         """Return all finished templates, by name."""
