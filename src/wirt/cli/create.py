@@ -74,7 +74,7 @@ def create(
     )
     with app.open_context() as context:
         guest = create_guest(context, request)
-        options.note_unbounded_disk(context, guest)
+        options.note_unbounded(context, guest)
     output.say(f"guest {guest.name} created: {guest.approach}, {guest.address}")
 
 

@@ -248,6 +248,28 @@ def note_unbounded_disk(context: Context, guest: Guest) -> None:
         )
 
 
+def note_unbounding_memory(context: Context, guest: Guest) -> None:
+    """Say that a guest is held to more memory than there is, if the person at hand has asked for that.
+
+    It is no error: a container's bound may be above what the node has, as no bound at all.
+    """
+    source = click.get_current_context().get_parameter_source("memory")
+    if source is ParameterSource.COMMANDLINE and guest.limits.memory > context.memory:
+        # Loaded here: most guests have the usual memory.
+        from wirt.console import output
+
+        output.note(
+            f"note: nothing holds guest {guest.name} to {render_bytes(guest.limits.memory)} of memory: "
+            f"this node has {render_bytes(context.memory)}"
+        )
+
+
+def note_unbounded(context: Context, guest: Guest) -> None:
+    """Say of a new guest which of the sizes that were asked for nothing holds it to."""
+    note_unbounding_memory(context, guest)
+    note_unbounded_disk(context, guest)
+
+
 def limits_of(cpus: int, memory: int, disk: int, others: Mapping[str, Any]) -> Limits:
     """Return the limits of a new guest: its size, and what of the others was given."""
     given = {limit: value for limit, value in others.items() if value is not None}

@@ -43,7 +43,7 @@ def run(
     )
     try:
         with app.open_context() as context:
-            note = partial(options.note_unbounded_disk, context)
+            note = partial(options.note_unbounded, context)
             return run_in_guest(context, request, list(command), made=note)
     except Error as error:
         output.complain(error)

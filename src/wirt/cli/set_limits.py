@@ -86,6 +86,7 @@ def set_limits(
     with app.open_context() as context:
         request = verb.SetRequest(**changes)
         guest = verb.set_limits(context, name, request, snapshot=snapshot, force=force)
+        options.note_unbounding_memory(context, guest)
     has = {
         **_described(guest.limits),
         "rates": _described_rates(guest, rates),
