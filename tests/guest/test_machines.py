@@ -6,7 +6,6 @@ which takes a second.
 
 import http.client
 import os
-import re
 import socket
 import subprocess
 import sys
@@ -24,15 +23,11 @@ from tests.homes import WIRT, HomeUnderTest
 from tests.leaks import World
 from tests.netns import joined, other_network
 
-from wirt.approaches import ownkernel
-from wirt.approaches.qemu.monitor import talking
-from wirt.errors import Error
 from wirt.model.guest import Guest
 from wirt.model.ids import idmap_of
 from wirt.model.lifecycle import State
 from wirt.model.migration import Migration, Mode
 from wirt.ops.journal import KILL_VARIABLE
-from wirt.units import MIB
 
 BOOTED = "booted"
 SSH, HTTP = 22, 80
@@ -146,29 +141,6 @@ def running(booted: HomeUnderTest) -> HomeUnderTest:
     return booted
 
 
-def disks_held(home: HomeUnderTest) -> set[tuple[int, int, int, int]]:
-    """Return what QEMU holds the disks of "web" to: bytes read and written a second, then how many times."""
-    place = home.home.place(home.guests()[0].id)
-    with talking(ownkernel.private_directory(place)) as monitor:
-        disks = [one["inserted"] for one in monitor.execute("query-block") if "inserted" in one]
-    return {
-        tuple(disk[what] for what in ("bps_rd", "bps_wr", "iops_rd", "iops_wr")) for disk in disks
-    }
-
-
-def cards_held(home: HomeUnderTest, netns: str) -> tuple[list[str], list[str]]:
-    """Return what a node holds cards of a home to: bits a second in, and bytes a second out."""
-    enter, tag = ["nsenter", f"--net={netns}"] if netns else [], home.home.tag
-
-    def say(*argv: str) -> str:
-        return subprocess.check_output([*enter, *argv], text=True)
-
-    queues = re.findall(rf"tbf \w+: dev w{tag}\S* root .*rate (\w+)", say("tc", "qdisc", "show"))
-    cards = re.findall(rf"table netdev (w{tag}\S*)", say("nft", "list", "tables", "netdev"))
-    tables = [say("nft", "list", "table", "netdev", card) for card in cards]
-    return queues, re.findall(r"rate over (\d+)", "".join(tables))
-
-
 def until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + SECONDS
     while not condition():
@@ -239,24 +211,6 @@ def test_guest_goes_live_with_its_disk_and_connections_and_comes_back(pair: Pair
     )
 
 
-def test_disks_and_cards_are_held_over_there_to_what_was_set_here(pair: Pair) -> None:
-    pair.on_a("card", "add", "web", "--rate-out", "4mbit")
-    pair.on_a("set", "web", "--io-read", "1M", "--iops-write", "100", "--rate-in", "20mbit")
-    here = disks_held(pair.here), cards_held(pair.here, "")
-    pair.on_a("migrate", "web", "b", "--mode", "live")
-    there = disks_held(pair.there), cards_held(pair.there, pair.netns)
-    left = cards_held(pair.here, "")
-    pair.on_b("migrate", "web", "a", "--mode", "live")
-    again = disks_held(pair.here), cards_held(pair.here, "")
-    free = ["--io-read", "unlimited", "--iops-write", "unlimited", "--rate-in", "unlimited"]
-    pair.on_a("card", "remove", "web", "eth1")
-    pair.on_a("set", "web", *free)
-
-    assert here == there == again == ({(MIB, 0, 0, 100)}, (["20Mbit"], ["500000"]))
-    assert left == ([], [])
-    assert (disks_held(pair.here), cards_held(pair.here, "")) == ({(0, 0, 0, 0)}, ([], []))
-
-
 @pytest.mark.parametrize(
     ("point", "owner"),
     [
@@ -296,27 +250,6 @@ def test_migration_is_given_up_and_the_guest_runs_on(pair: Pair) -> None:
     assert said == "guest web stays here, running\n"
     assert pair.owners() == ["a: running"]
     until(lambda: count_on(pair.on_a) > before, "it does not count on")
-
-
-def test_disks_are_held_from_a_resume_and_from_a_start_on(running: HomeUnderTest) -> None:
-    running.wirt("set", "web", "--io-write", "2M", "--iops-read", "300", status=0)
-    running.wirt("resume", "--force", "web", BOOTED, status=0)
-    resumed = disks_held(running)
-    running.wirt("stop", "--force", "web", status=0)
-    starting = running.spawn("start", "web")
-
-    def is_held() -> bool:
-        with suppress(Error):
-            return disks_held(running) == resumed
-        return False
-
-    until(is_held, "its disks are not held")
-    starting.communicate(timeout=2 * SECONDS)
-    free = ["--io-write", "unlimited", "--iops-read", "unlimited"]
-    running.wirt("set", "web", *free, status=0)
-
-    assert resumed == {(0, 2 * MIB, 300, 0)}
-    assert starting.returncode == 0
 
 
 def test_guest_goes_on_where_it_was_with_its_disk_and_the_time_of_now(
