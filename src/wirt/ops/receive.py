@@ -6,26 +6,21 @@ ends, by itself or, if it was killed, by the next command here. It becomes its o
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from typing import TypeVar
 
 import msgspec
 
-from wirt.errors import Conflict, Error, InvalidInput, NotFound, OutOfSpace, Unsupported, WrongState
-from wirt.host import files, urgency
-from wirt.model.card import CardKind
+from wirt.errors import Conflict, Error, InvalidInput, Unsupported, WrongState
+from wirt.host import urgency
 from wirt.model.guest import Guest
 from wirt.model.ids import free_range
-from wirt.model.limits import check_limits
 from wirt.model.presence import Presence
 from wirt.network.base import Watch
 from wirt.ops import journal
-from wirt.ops.bridges import list_networks
-from wirt.ops.checks.admission import check_guarantees
 from wirt.ops.context import Context
-from wirt.ops.forward import check_free
-from wirt.ops.moving import baggage, engines, images, live
+from wirt.ops.moving import arrivals, baggage, engines, live
 from wirt.ops.moving.protocol import VERSION, Alive, Arrival, Facts, Room, Take, Taken, Version
 from wirt.ops.nodes import home_id
 from wirt.ops.start import READY_SECONDS, as_running, wait_ready
@@ -34,7 +29,6 @@ from wirt.ops.steps.checkpointing import to_resume
 from wirt.ops.steps.ladder import Ladder
 from wirt.ops.steps.step import Step
 from wirt.storage.base import Portable
-from wirt.units import render_bytes
 
 _ARRIVALS = "arrivals"
 _OWNER_SECONDS = 300.0
@@ -121,44 +115,19 @@ class Receiver:
 
     def _check(self, arrival: Arrival) -> None:
         """Check everything that can be known before; changes nothing."""
-        context, guest, here = self._context, arrival.guest, f"node {arrival.node}"
-        approach = context.approach(guest.approach)
-        capability = approach.probe_capability()
-        if not capability.available:
-            raise Unsupported(
-                f"{here} has no approach {guest.approach}: {capability.reason}",
-                hint=capability.hint or "see wirt doctor there",
-            )
-        if guest.has_template and not arrival.brings_template:
-            _check_template(context, guest, here)
-        _check_pool(context, arrival, here)
+        here = f"node {arrival.node}"
+        arrivals.check(self._context, arrival, here)
         if arrival.kernel is not None:
-            _check_live(context, guest, arrival.kernel, here)
-        baggage.check_ids(context, guest, here)
+            _check_live(self._context, arrival.guest, arrival.kernel, here)
         if arrival.machine is not None:
-            _check_machine(context, guest, arrival.machine, here)
+            _check_machine(self._context, arrival.guest, arrival.machine, here)
+        baggage.check_ids(self._context, arrival.guest, here)
         if arrival.subnet != self._subnet():
             raise Conflict(
-                f"{here} has the subnet {self._subnet()}, and guest {guest.name} an address of "
+                f"{here} has the subnet {self._subnet()}, and guest {arrival.guest.name} an address of "
                 f"{arrival.subnet}",
                 hint="remove the node and add it again while it has no guests",
             )
-        _check_networks(context, arrival, here)
-        _check_taken(context, guest, here)
-        with _said_of(here):
-            check_limits(
-                guest.limits,
-                smallest_memory=approach.needs.smallest_memory,
-                most_memory=context.memory if approach.needs.own_kernel else None,
-                node_cpus=context.cpus,
-            )
-            check_guarantees(context, guest)
-            for forward in guest.forwards:
-                check_free(context, forward)
-            for card in guest.all_cards:
-                if card.kind is CardKind.ROUTED:
-                    for address in card.addresses:
-                        context.routed().check_further(address)
 
     def _find(self, version: Version) -> str | None:
         return self._context.templates.find(version.name, version.sha256)
@@ -337,14 +306,6 @@ def _adopting(context: Context, guest: Guest, ladder: Ladder) -> Step:
     return Step(name="adopt", do=adopt, undo=lambda: None, probe=lambda: Presence.ABSENT)
 
 
-def _check_template(context: Context, guest: Guest, here: str) -> None:
-    if context.templates.find(guest.template, guest.template_sha256) is None:
-        raise NotFound(
-            f"{here} has no template {guest.template} of the version that guest {guest.name} rests on",
-            hint="try again",
-        )
-
-
 def _check_live(context: Context, guest: Guest, kernel: str, here: str) -> None:
     if os.uname().release != kernel:
         raise Unsupported(
@@ -371,90 +332,6 @@ def _check_machine(context: Context, guest: Guest, machine: str, here: str) -> N
         raise Unsupported(
             f"{here} cannot go on with guest {guest.name}: {error.message}", hint=error.hint
         ) from error
-
-
-def _check_pool(context: Context, arrival: Arrival, here: str) -> None:
-    guest = arrival.guest
-    try:
-        pool = context.pool(guest.pool)
-        capability = pool.probe_capability()
-    except InvalidInput:
-        raise NotFound(
-            f"{here} has no pool {guest.pool}, which the root of guest {guest.name} is on",
-            hint=f"make it there: wirt pool create {guest.pool}",
-        ) from None
-    if not capability.available:
-        raise Unsupported(
-            f"pool {guest.pool} of {here} cannot be used: {capability.reason}",
-            hint=capability.hint,
-        )
-    if not isinstance(pool, Portable):
-        raise Unsupported(
-            f"pool {guest.pool} of {here} takes no roots from elsewhere",
-            hint="pools of kind btrfs, directory and image do",
-        )
-    free = files.free_bytes(pool.place(guest.id))
-    if free < arrival.bytes:
-        raise OutOfSpace(
-            f"{here} has {render_bytes(free)} free on pool {guest.pool}, and the root of guest "
-            f"{guest.name} takes {render_bytes(arrival.bytes)}",
-            hint="free some space there",
-        )
-    if arrival.image is not None and not arrival.brings_template:
-        form = Ladder(context, guest).root.form()
-        if images.checksum(context, form) != arrival.image:
-            raise Conflict(
-                f"{here} has made another image of template {guest.template}, block by block, and "
-                f"the disk of guest {guest.name} rests on its blocks",
-                hint="copy the template's directory there",
-            )
-
-
-def _check_networks(context: Context, arrival: Arrival, here: str) -> None:
-    """Check that the private networks of the guest's cards are here too, with the same addresses."""
-    ours = {one.name: one.subnet for one in list_networks(context)}
-    for one in arrival.networks:
-        if one.name not in ours:
-            raise Unsupported(
-                f"{here} has no network {one.name}, on which guest {arrival.guest.name} has a card",
-                hint=f"add it there: wirt network add {one.name} --subnet {one.subnet}",
-            )
-        if ours[one.name] != one.subnet:
-            raise Conflict(
-                f"on {here} network {one.name} has the subnet {ours[one.name]}, and not {one.subnet}",
-                hint="rename one of the two by removing and adding it",
-            )
-
-
-def _check_taken(context: Context, guest: Guest, here: str) -> None:
-    under_way = [intent.guest for intent in context.store.intents()]
-    for other in [*context.store.guests(), *under_way]:
-        if other.id == guest.id:
-            raise Conflict(f"{here} has a guest of the same id, {other.name}", hint="destroy it")
-        if other.name == guest.name:
-            raise Conflict(
-                f"{here} has a guest {guest.name} already",
-                hint="rename one of the two: wirt rename",
-            )
-        for address in set(other.held_addresses).intersection(guest.held_addresses):
-            raise Conflict(
-                f"{here} has a guest {other.name} with the address {address}",
-                hint="destroy that first, or choose another",
-            )
-        if guest.number is not None and other.number == guest.number:
-            raise Conflict(
-                f"{here} has a guest {other.name} with the number {guest.number}",
-                hint="destroy that first",
-            )
-
-
-@contextmanager
-def _said_of(here: str) -> Iterator[None]:
-    """Let a message that a person on this node would understand be read on another."""
-    try:
-        yield
-    except Error as error:
-        raise type(error)(f"on {here}: {error.message}", hint=error.hint) from error
 
 
 def _ago(when: float | None) -> float | None:
