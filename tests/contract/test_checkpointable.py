@@ -8,7 +8,8 @@ from tests.contract.approach_contract import Started
 from tests.contract.test_approach import prepared_guest
 
 from wirt.approaches.base import Checkpointable
-from wirt.errors import Corrupt, Error, Failed
+from wirt.approaches.fake import FakeApproach
+from wirt.errors import Corrupt, Error, Failed, Unsupported
 from wirt.model.presence import Presence
 
 
@@ -144,3 +145,43 @@ def test_guest_that_runs_cannot_be_resumed(started: Started, directory: str) -> 
         checkpointable(started).resume(started.prepared.launch, directory)
 
     assert started.prepared.probe() is Presence.PRESENT
+
+
+def test_processor_that_has_less_is_told_from_this_one(started: Started, directory: str) -> None:
+    approach = checkpointable(started)
+    keep(started, directory)
+    approach.check_memory(directory)
+    if isinstance(approach, FakeApproach):
+        Path(directory, "processor").touch()
+        reason = "this node's processor is another"
+    else:
+        written = Path(directory, "images/cpuinfo.img")
+        written.write_bytes(with_all_features(written.read_bytes()))
+        reason = "this node's processor lacks what programs may use that found it when they were started: "
+    with pytest.raises(Unsupported) as caught:
+        approach.check_memory(directory)
+
+    assert caught.value.message.startswith(reason)
+
+
+def with_all_features(image: bytes) -> bytes:
+    """Return CRIU's description of a processor that has all that leaf 7 of CPUID tells of, which none has.
+
+    Behind two magic numbers and a length it is a message with one field, whose field 6 is there once for each word of features.
+    """
+    at, word, wanted = 14, 0, b"\x30\xff\xff\xff\xff\x0f"
+    while True:
+        tag, start = image[at], at
+        at += 1
+        while image[at] & 0x80:
+            at += 1
+        at += 1
+        if tag == 0x30:
+            if word == 9:
+                break
+            word += 1
+    grown = len(wanted) - (at - start)
+    lengths = (image[8] + grown, image[13] + grown)
+    assert max(lengths) < 0x80
+    head = image[:8] + bytes([lengths[0]]) + image[9:13] + bytes([lengths[1]])
+    return head + image[14:start] + wanted + image[at:]

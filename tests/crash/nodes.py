@@ -34,6 +34,7 @@ from wirt.ops.resume import resume
 from wirt.ops.run import run
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.snapshot import create_snapshot, delete_snapshot, restore_snapshot
+from wirt.ops.snapshotfiles import export_snapshot, import_snapshot
 from wirt.ops.start import start
 from wirt.ops.stop import stop
 from wirt.ops.template import take_template
@@ -203,9 +204,13 @@ class FakeNode:
                 run(context, CreateRequest(name="brief", template=TINY, approach="fake"), ["true"])
 
     def _do_snapshot(
-        self, context: Context, verb: str, name: str, snapshot: str, *force: str
+        self, context: Context, verb: str, name: str, snapshot: str = "", *force: str
     ) -> None:
         match verb:
+            case "export":
+                export_snapshot(context, name, snapshot, force[0], force=True)
+            case "import":
+                import_snapshot(context, name, progress=lambda text: None)
             case "create":
                 create_snapshot(context, name, snapshot)
             case "restore":

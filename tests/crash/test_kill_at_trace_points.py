@@ -42,6 +42,9 @@ MOUNT, UNMOUNT = ["mount", "web"], ["unmount", "web"]
 CHECKPOINT, RESUME = ["checkpoint", "web", "one"], ["resume", "web"]
 # CRIU works in the guest's /tmp, which is the guest's own from then on: here it is before.
 KEPT = [CREATE, START, ["exec", "web", "chmod", "1777", "tmp"], CHECKPOINT]
+ONE_FILE = f"/var/tmp/wirt-test-{os.getpid()}.wirt"
+EXPORT = ["snapshot", "export", "web", "one", ONE_FILE, "--force"]
+IMPORT = ["snapshot", "import", ONE_FILE]
 CLONE = ["clone", "web", "other"]
 # Of a copy nothing is left but the file, which is there before.
 COPY = ["copy", "/etc/hostname", "web:/file"]
@@ -69,6 +72,7 @@ CASES = {
     "checkpoint-running": Case([*KEPT, FORGET, START], [*CHECKPOINT, "--keep-running"], [FORGET]),
     "checkpoint-delete": Case(KEPT, FORGET, [START, CHECKPOINT]),
     "resume": Case([*KEPT, RESUME, END], RESUME, [END], always_undone=True),
+    "import": Case([*KEPT, EXPORT, DESTROY], IMPORT, [DESTROY]),
     "snapshot-delete": Case([CREATE, START, END, SNAPSHOT], FORGET, [SNAPSHOT]),
     "restore-force": Case(
         [CREATE, SNAPSHOT, START, CHANGE], [*RESTORE, "--force"], [START, CHANGE]
@@ -81,6 +85,7 @@ UNDONE = frozenset(
         "create",
         "freeze",
         "hold",
+        "import",
         "mount",
         "restore",
         "resume",
@@ -90,9 +95,24 @@ UNDONE = frozenset(
     }
 )
 """What is undone if it is killed; the others are finished."""
-ON_BTRFS = ["create", "clone-running", "snapshot-running", "snapshot-delete", "restore-force"]
+ON_BTRFS = [
+    "create",
+    "clone-running",
+    "snapshot-running",
+    "snapshot-delete",
+    "restore-force",
+    "import",
+]
 """What is something else there."""
-ON_IMAGES = ["create", "start", "stop-force", "clone-running", "copy", "snapshot-running"]
+ON_IMAGES = [
+    "create",
+    "start",
+    "stop-force",
+    "clone-running",
+    "copy",
+    "snapshot-running",
+    "import",
+]
 """The same; going back is part of undo, in test_set.py."""
 WITH_DEVICES = Case(
     [CREATE, ["set", "web", "--device", "/dev/full:r", "--rate-out", "1mbit"], START, END],
@@ -100,6 +120,13 @@ WITH_DEVICES = Case(
     [END],
 )
 """A start that makes device files and holds the card to a rate too."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def file() -> Iterator[None]:
+    """Take away what was exported."""
+    yield
+    Path(ONE_FILE).unlink(missing_ok=True)
 
 
 @pytest.fixture(scope="module", params=["fake", "lxc"])

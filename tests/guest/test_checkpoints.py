@@ -130,6 +130,21 @@ def test_connection_lives_on(running: HomeUnderTest, counts: Path, *, keep_runni
     assert after == (b"2 whole\n" if keep_running else b"3 whole\n")
 
 
+def test_connection_lives_on_through_a_file(
+    running: HomeUnderTest, counts: Path, tmp_path: Path
+) -> None:
+    file = str(tmp_path / "web.wirt")
+    with connected(running, counts, 18) as lines:
+        ask(lines)
+        running.wirt("checkpoint", "web", "one", status=0)
+        running.wirt("snapshot", "export", "web", "one", file, status=0)
+        running.wirt("destroy", "web", status=0)
+        running.wirt("snapshot", "import", file, status=0)
+        running.wirt("resume", "web", status=0)
+
+        assert ask(lines) == b"2 whole\n"
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("mebibytes", [256, 1024])
 def test_connection_to_a_large_server_lives_on(

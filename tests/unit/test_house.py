@@ -61,6 +61,7 @@ PORTS = {
     "wirt.storage.disks.ova",
     "wirt.storage.templates.ownthings",
     "wirt.storage.powers",
+    "wirt.storage.snapshotfile",
     "wirt.storage.templates.rootimage",
     "wirt.storage.templates.specs",
     "wirt.storage.templates.tarread",

@@ -213,6 +213,14 @@ class Checkpointable(KnowsCheckpoints, Protocol):
         """Ask whether there is anything for ``cancel_checkpoint`` to do."""
         ...
 
+    def check_memory(self, directory: str) -> None:
+        """Check whether this node's processor has what a guest may use whose memory ``checkpoint`` has written.
+
+        Raises:
+            Unsupported: it lacks something.
+        """
+        ...
+
     def resume(self, launch: Launch, directory: str) -> Handle:
         """Let a guest go on from what ``checkpoint`` wrote, its root being what it was then, and return when it runs.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 import msgspec
 
 from wirt.approaches.base import Needs
-from wirt.errors import Corrupt, Failed
+from wirt.errors import Corrupt, Failed, Unsupported
 from wirt.host import files, run
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, yes
@@ -262,6 +262,11 @@ class FakeApproach:
     def is_checkpointing(self, place: Place) -> bool:
         """Look whether it stands still."""
         return os.path.exists(self._still(place))
+
+    def check_memory(self, directory: str) -> None:
+        """Look whether it asks for a processor."""
+        if os.path.exists(os.path.join(directory, "processor")):
+            raise Unsupported("this node's processor is another", hint="use another node")
 
     def resume(self, launch: Launch, directory: str) -> Handle:
         """Start the guest, with what its init held."""

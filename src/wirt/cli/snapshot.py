@@ -1,5 +1,6 @@
 """``wirt snapshot``."""
 
+import os
 import time
 
 import click
@@ -100,3 +101,47 @@ def unmount(guest: str, name: str) -> None:
     with app.open_context() as context:
         verbs.unmount_snapshot(context, guest, name)
     output.say(f"snapshot {name} of guest {guest} unmounted")
+
+
+@snapshot.command("export")
+@click.argument("guest")
+@click.argument("name")
+@click.argument("file", type=click.Path())
+@click.option("--without-template", is_flag=True, help="Leave out the template that it rests on.")
+@click.option("-f", "--force", is_flag=True, help="Replace FILE.")
+def export_snapshot(
+    guest: str, name: str, file: str, *, without_template: bool, force: bool
+) -> None:
+    """Write the snapshot NAME of GUEST to FILE: its disk, its memory if it is a checkpoint, its definition, its template."""
+    from wirt.ops.snapshotfiles import export_snapshot as write_out
+
+    with app.open_context() as context:
+        size = write_out(
+            context,
+            guest,
+            name,
+            os.path.abspath(file),
+            with_template=not without_template,
+            force=force,
+        )
+    output.say(f"snapshot {name} of guest {guest} exported: {file}, {render_bytes(size)}")
+
+
+@snapshot.command("import")
+@click.argument("file", type=click.Path())
+@click.argument("name", required=False)
+def import_snapshot(file: str, name: str | None) -> None:
+    """Make a guest of FILE, stopped, with its disk as it was at the snapshot, which it has.
+
+    Left out, NAME is what it was called. Id, addresses and MACs stay: so no other guest may have them. FILE is to be from somebody
+    who may be root here: memory is made of what it says.
+    """
+    from wirt.ops.snapshotfiles import import_snapshot as take_in
+
+    with app.open_context() as context:
+        made = take_in(context, os.path.abspath(file), name, progress=output.note)
+    kept = made.snapshots[0]
+    output.say(
+        f"guest {made.name} imported: {made.approach}, {made.address}, snapshot {kept.name}"
+        + (f"; go on with wirt resume {made.name}" if kept.memory is not None else "")
+    )

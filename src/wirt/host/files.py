@@ -83,6 +83,18 @@ def remove_tree(path: str) -> None:
         raise OSError(error.errno, error.strerror, path) from error
 
 
+def empty_tree(path: str) -> None:
+    """Delete everything in a directory, as ``remove_tree`` does, but not itself.
+
+    Raises:
+        OSError: something could not be removed; of ``path``.
+    """
+    try:
+        _empty(os.open(path, _DIRECTORY))
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
+
+
 def _empty(place: int) -> None:
     """Delete everything in a directory, and close it; only one directory is open at a time."""
     # Of each directory on the way down: which it is, and which in it are still to be emptied.

@@ -11,7 +11,7 @@ from wirt.ops import checkpoints, guests, journal
 from wirt.ops.context import Context
 from wirt.ops.snapshot import go_back
 from wirt.ops.start import as_running
-from wirt.ops.steps.checkpointing import to_resume
+from wirt.ops.steps.checkpointing import checkpointable, to_resume
 from wirt.ops.steps.ladder import Ladder
 
 
@@ -44,6 +44,7 @@ def resume(
                 f"{what} is of a node with another processor: {manifest.machine}",
                 hint="go back to its disk alone: wirt snapshot restore",
             )
+        checkpointable(context, guest).check_memory(directory)
         stopped = go_back(context, guest, chosen.name, after=guest)
         journal.begin(context, stopped, "resume")
         ladder = Ladder(context, stopped)

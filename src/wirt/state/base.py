@@ -8,7 +8,7 @@ from wirt.errors import Conflict
 from wirt.model.guest import Guest
 from wirt.model.pool import StoragePool
 
-MAKING_VERBS = frozenset({"clone", "create", "receive", "run"})
+MAKING_VERBS = frozenset({"clone", "create", "import", "receive", "run"})
 """Verbs that begin with nothing: until they end there is no such guest for anybody else."""
 
 

@@ -64,6 +64,7 @@ def dump(
     images = os.path.join(directory, "images")
     # A process that is being restored looks for files here as root of the container, who is nobody on the node.
     os.mkdir(images, mode=0o711)
+    criu.describe_processor(program, images)
     kept = Kept(mounts=criu.external_mounts(init), groups=groups.read(place.name))
     files.write(os.path.join(directory, "kept.json"), msgspec.json.encode(kept).decode())
     os.makedirs(_scratch(place), mode=0o700, exist_ok=True)
@@ -129,6 +130,15 @@ def let_go_on(place: Place) -> None:
 def is_dumping(place: Place) -> bool:
     """Return whether a dump of the container has begun and not been tidied up after."""
     return os.path.isdir(_scratch(place))
+
+
+def check_processor(directory: str) -> None:
+    """Check whether this node's processor has all that the one had on which a directory was written.
+
+    Raises:
+        Unsupported: it has not.
+    """
+    criu.check_processor(_must_find(), os.path.join(directory, "images"))
 
 
 def restore(launch: Launch, directory: str) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from wirt.approaches.lxc import control
 from wirt.approaches.lxc.restorescript import RestorePlan, build_criu_script, build_network_script
-from wirt.errors import Failed
+from wirt.errors import Failed, Unsupported
 from wirt.host import files, links, lxcfs, mountinfo, run
 from wirt.model.capability import Capability, no, yes
 
@@ -57,6 +57,28 @@ def probe() -> Capability:
         return no(name, f"criu check: {_last_error(done.stderr + done.stdout)}", _HINT)
     said = re.search(r"Version: (\S+)", run.check([criu, "--version"]))
     return yes(name, f"CRIU {said.group(1) if said else 'of unknown version'}: {criu}")
+
+
+def describe_processor(criu: str, images: str) -> None:
+    """Write down beside a container's images what the processor has; where CRIU cannot, nobody will be able to compare."""
+    run.run([criu, "cpuinfo", "dump", f"--images-dir={images}"])
+
+
+def check_processor(criu: str, images: str) -> None:
+    """Check whether the processor has what was written down; nothing may have been.
+
+    Raises:
+        Unsupported: it has not.
+    """
+    if not os.path.exists(os.path.join(images, "cpuinfo.img")):
+        return
+    done = run.run([criu, "cpuinfo", "check", f"--images-dir={images}"])
+    if done.status != 0:
+        raise Unsupported(
+            "this node's processor lacks what programs may use that found it when they were started: "
+            + _last_error(done.stderr + done.stdout),
+            hint="use a node with the same processor",
+        )
 
 
 def external_mounts(pid: int) -> dict[str, str]:

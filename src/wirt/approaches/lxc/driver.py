@@ -277,6 +277,12 @@ class Lxc:
 
         return checkpoint.is_dumping(place)
 
+    def check_memory(self, directory: str) -> None:
+        """Have CRIU compare the processors."""
+        from wirt.approaches.lxc import checkpoint
+
+        checkpoint.check_processor(directory)
+
     def resume(self, launch: Launch, directory: str) -> Handle:
         """Have CRIU restore the container below a new monitor, then hold it to its limits."""
         from wirt.approaches.lxc import checkpoint

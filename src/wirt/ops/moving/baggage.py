@@ -38,7 +38,7 @@ def check(context: Context, guest: Guest) -> None:
         )
 
 
-def check_ids(context: Context, guest: Guest, here: str) -> None:
+def check_ids(context: Context, guest: Guest, here: str, *, hint: str | None = None) -> None:
     """Check that a guest that is to come can have its own range of ids here, if memory that comes along is full of them.
 
     Raises:
@@ -49,7 +49,7 @@ def check_ids(context: Context, guest: Guest, here: str) -> None:
         raise Conflict(
             f"{here} has given the ids of guest {guest.name} to another guest, and checkpoint "
             f"{full[0]} is full of them",
-            hint=f"delete it first: wirt snapshot delete {guest.name} {full[0]}",
+            hint=hint or f"delete it first: wirt snapshot delete {guest.name} {full[0]}",
         )
 
 

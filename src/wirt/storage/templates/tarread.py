@@ -97,6 +97,10 @@ class _Forward:
         self.ended_with_zeros = len(data) == tarfile.BLOCKSIZE and not any(data)
         return data
 
+    def seekable(self) -> bool:
+        # As far as whoever passes over the holes of a file has to ask.
+        return True
+
     def seek(self, position: int) -> None:
         while self._position < position and self.read(min(position - self._position, 65536)):
             pass
