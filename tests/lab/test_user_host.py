@@ -71,6 +71,16 @@ def test_containers_are_held_to_what_they_are_given_on_cgroup_2(lab: LabHost) ->
 
 
 @pytest.mark.long
+def test_checkpoints_rest_on_each_other(lab: LabHost) -> None:
+    assert "mem_dirty_track is supported" in lab.check(
+        "criu", "check", "--feature", "mem_dirty_track"
+    )
+    lab.pytest("tests/host/test_page_marks.py")
+    lab.pytest("tests/contract/test_checkpointable.py", "-k", "lxc")
+    lab.pytest("tests/lab/inside_checkpoints.py")
+
+
+@pytest.mark.long
 def test_kills_and_interrupts_leave_nothing(lab: LabHost) -> None:
     lab.pytest("tests/crash")
 

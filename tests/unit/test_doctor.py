@@ -98,6 +98,31 @@ def test_diagnose_asks_approaches_that_hold_guests_to_more_limits_which(tmp_path
     assert diagnosis.limits == {"fake": list(fake.probe_limits().values())}
 
 
+class Tracking(FakeApproach):
+    """Would write what has changed alone, and has a node that does not know what changes."""
+
+    def probe_tracking(self) -> Capability:
+        return no("changes", "the kernel does not mark pages", "all is written")
+
+
+def test_diagnose_asks_whether_only_changes_of_memory_are_written_again(tmp_path: Path) -> None:
+    diagnosis = diagnose(
+        approaches=[Tracking(str(tmp_path))],
+        pools=[],
+        network=cast(Network, probed(yes("bridge", ""))),
+    )
+    lines = render_doctor(diagnosis).splitlines()
+    at = lines.index("Checkpoints of what has changed")
+
+    assert diagnosis.tracking == [no("fake", "the kernel does not mark pages", "all is written")]
+    assert lines[at + 1].split() == [
+        "fake",
+        "no",
+        *["the", "kernel", "does", "not", "mark", "pages"],
+    ]
+    assert lines[at + 2].split() == ["->", *["all", "is", "written"]]
+
+
 def test_diagnose_with_probe_that_needs_root_says_so_and_goes_on() -> None:
     diagnosis = diagnose_with(failing("lxc", NotPermitted("cannot make a cgroup")))
 

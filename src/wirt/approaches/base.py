@@ -231,6 +231,15 @@ class Checkpointable(KnowsCheckpoints, Protocol):
 
 
 @runtime_checkable
+class TracksMemory(Protocol):
+    """A power of approaches a checkpoint of whose guest, if that goes on, can have the next one write what has changed since."""
+
+    def probe_tracking(self) -> Capability:
+        """Ask the node whether it knows what changes; changes nothing. Else all is written, always."""
+        ...
+
+
+@runtime_checkable
 class Flushable(Protocol):
     """A power of approaches whose guests' systems can be asked to write out what is to be on their disks, and then no more."""
 

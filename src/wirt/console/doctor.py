@@ -24,6 +24,7 @@ def render_doctor(diagnosis: Diagnosis) -> str:
             for names, answers in _limits(diagnosis)
         ),
         _section("Checkpoints", _answers(diagnosis.checkpoints)),
+        _section("Checkpoints of what has changed", _answers(diagnosis.tracking)),
         _section("Further disks that grow in a running guest", _answers(diagnosis.growing_disks)),
         _section("Pools", _answers(diagnosis.pools)),
         _section("Network", _answers(diagnosis.networks)),

@@ -2,6 +2,9 @@
 
 import msgspec
 
+EARLIER = "before-"
+"""What a directory of a checkpoint begins with, before its number, that holds second names of an earlier one's files."""
+
 
 class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
     """One thing in a running guest that its memory cannot be kept with."""

@@ -15,6 +15,7 @@ import msgspec
 
 from wirt.errors import Corrupt
 from wirt.host import files
+from wirt.model.checkpoint import EARLIER
 from wirt.model.guest import Guest
 
 _MANIFEST = "manifest.json"
@@ -82,8 +83,8 @@ def verify(directory: str, what: str) -> Manifest:
 
 
 def size(manifest: Manifest) -> int:
-    """Return the bytes of a checkpoint's files."""
-    return sum(part.bytes for part in manifest.parts.values())
+    """Return the bytes of a checkpoint's files, but for those that it has from an earlier one."""
+    return sum(part.bytes for name, part in manifest.parts.items() if not name.startswith(EARLIER))
 
 
 def _list(directory: str) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from wirt.approaches.base import Adjustable, Approach, KnowsCheckpoints, TakesDisks
+from wirt.approaches.base import Adjustable, Approach, KnowsCheckpoints, TakesDisks, TracksMemory
 from wirt.errors import Error, NotPermitted
 from wirt.host import facts, run
 from wirt.model.capability import Capability, no
@@ -66,6 +66,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     """Approach -> what its guests can be held to, beside CPUs, memory and disk."""
     checkpoints: list[Capability] = []
     """Whether the memory of a running guest can be kept, for each approach that knows."""
+    tracking: list[Capability] = []
+    """Whether only what has changed of a guest's memory is written again, for each approach that could."""
     growing_disks: list[Capability] = []
     """Whether a running guest's further disks can grow, for each approach whose guests have some."""
 
@@ -92,6 +94,11 @@ def diagnose(
             msgspec.structs.replace(_answer(a.name, a.probe_checkpoints), name=a.name)
             for a in approaches
             if isinstance(a, KnowsCheckpoints)
+        ],
+        tracking=[
+            msgspec.structs.replace(_answer(a.name, a.probe_tracking), name=a.name)
+            for a in approaches
+            if isinstance(a, TracksMemory)
         ],
         growing_disks=[a.grows_disks() for a in approaches if isinstance(a, TakesDisks)],
     )

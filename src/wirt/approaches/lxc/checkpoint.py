@@ -13,11 +13,11 @@ from typing import TypeVar
 
 import msgspec
 
-from wirt.approaches.lxc import control, criu, groups
+from wirt.approaches.lxc import control, criu, earlier, groups
 from wirt.approaches.lxc.groups import Group
 from wirt.approaches.lxc.restorescript import RestorePlan
 from wirt.errors import Corrupt, Error, Failed, TimedOut, Unsupported
-from wirt.host import cgroup, files, process, run, sockets, urgency
+from wirt.host import cgroup, files, pagemarks, process, run, sockets, urgency
 from wirt.host.bounds import build_shares
 from wirt.model.launch import Launch, Place
 from wirt.model.resources import Idmap, RootTree
@@ -64,7 +64,6 @@ def dump(
     images = os.path.join(directory, "images")
     # A process that is being restored looks for files here as root of the container, who is nobody on the node.
     os.mkdir(images, mode=0o711)
-    criu.describe_processor(program, images)
     kept = Kept(mounts=criu.external_mounts(init), groups=groups.read(place.name))
     files.write(os.path.join(directory, "kept.json"), msgspec.json.encode(kept).decode())
     os.makedirs(_scratch(place), mode=0o700, exist_ok=True)
@@ -76,6 +75,9 @@ def dump(
         ends=os.devnull if keep_running else _ending(place),
     )
     files.write(_script(place), script, mode=0o700)
+    # Memory that is not gone on with has no changes that anybody could ask for.
+    tracks = keep_running and _can_track(place)
+    noted = earlier.strike(place)
     command = criu.dump_command(
         program,
         init,
@@ -83,11 +85,15 @@ def dump(
         scratch=_scratch(place),
         mounts=kept.mounts,
         keep_running=keep_running,
+        earlier=earlier.take(noted, directory, init),
+        tracks=tracks,
     )
     _wait_until_accepted(init)
     _put_first(place)
     dumping = run.spawn(command)
     urgency.hurry(dumping.pid)
+    describing = run.spawn(criu.describing_command(program, images))
+    urgency.hurry(describing.pid)
 
     def is_dumping() -> bool:
         return dumping.poll() is None
@@ -97,18 +103,33 @@ def dump(
             standing_still()
         answer = _wait_until(lambda: _try_to_open(place), is_dumping)
         if answer is not None:
+            describing.wait()
             with open(answer, "w") as pipe:
                 written()
+                if tracks:
+                    earlier.note(place, images, init)
                 pipe.write("kept\n")
     finally:
         # Without an answer the script fails, and the container goes on.
         _leave_unanswered(place, is_dumping)
         status = dumping.wait()
+        describing.wait()
         failure = criu.failed(f"CRIU could not dump container {place.name}", _scratch(place))
         _put_back(place)
         files.remove_tree(_scratch(place))
     if status != 0:
+        earlier.strike(place)
         raise failure
+
+
+def _can_track(place: Place) -> bool:
+    """Return whether the kernel marks what a container changes, and nothing in it takes the marks for its own."""
+    # To ask CRIU takes longer, and nothing comes in to the guest meanwhile.
+    if not pagemarks.are_made():
+        return False
+    if not (earlier.is_noted(place) or criu.probe_tracking().available):
+        return False
+    return not pagemarks.are_used(cgroup.Cgroup(control.payload_group(place.name)).pids())
 
 
 def let_go_on(place: Place) -> None:
@@ -124,6 +145,7 @@ def let_go_on(place: Place) -> None:
     if os.path.exists(_ending(place)):
         _wait_until_gone(place)
     _put_back(place)
+    earlier.strike(place)
     files.remove_tree(_scratch(place))
 
 

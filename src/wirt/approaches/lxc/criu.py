@@ -59,9 +59,9 @@ def probe() -> Capability:
     return yes(name, f"CRIU {said.group(1) if said else 'of unknown version'}: {criu}")
 
 
-def describe_processor(criu: str, images: str) -> None:
-    """Write down beside a container's images what the processor has; where CRIU cannot, nobody will be able to compare."""
-    run.run([criu, "cpuinfo", "dump", f"--images-dir={images}"])
+def describing_command(criu: str, images: str) -> list[str]:
+    """Return the command that writes down beside a container's images what the processor has."""
+    return [criu, "cpuinfo", "dump", f"--images-dir={images}", f"--log-file={os.devnull}"]
 
 
 def check_processor(criu: str, images: str) -> None:
@@ -81,6 +81,25 @@ def check_processor(criu: str, images: str) -> None:
         )
 
 
+def probe_tracking() -> Capability:
+    """Ask CRIU whether the kernel marks the pages that a process writes to, so that only those have to be written again."""
+    name = "changes"
+    criu = find()
+    if criu is None:
+        return no(name, "CRIU is not installed", _HINT)
+    if os.geteuid() != 0:
+        return no(name, "only root can ask CRIU", "run wirt doctor as root for an answer")
+    if run.run([criu, "check", "--feature", "mem_dirty_track"]).status != 0:
+        return no(
+            name,
+            "the kernel does not mark the pages that a process writes to (CONFIG_MEM_SOFT_DIRTY)",
+            "every checkpoint holds all of the memory, and all of it is written while the guest stands still",
+        )
+    return yes(
+        name, "the kernel marks the pages that a process writes to: only they are written again"
+    )
+
+
 def external_mounts(pid: int) -> dict[str, str]:
     """Return where a container's root shows files of the node, its devices and what lxcfs serves, and which these are."""
     with open(f"/proc/{pid}/mountinfo", errors="surrogateescape") as lines:
@@ -90,7 +109,15 @@ def external_mounts(pid: int) -> dict[str, str]:
 
 
 def dump_command(
-    criu: str, pid: int, images: str, *, scratch: str, mounts: Iterable[str], keep_running: bool
+    criu: str,
+    pid: int,
+    images: str,
+    *,
+    scratch: str,
+    mounts: Iterable[str],
+    keep_running: bool,
+    earlier: str | None = None,
+    tracks: bool = False,
 ) -> list[str]:
     """Return the command that dumps a container.
 
@@ -102,6 +129,8 @@ def dump_command(
             in the container runs.
         mounts: those that show files of the node.
         keep_running: False to end the container when it has been dumped.
+        earlier: images of it, by their path from these, of which what has not changed is taken; they were written with ``tracks``.
+        tracks: True to have the kernel mark from now on what is changed.
     """
     return [
         criu,
@@ -117,6 +146,15 @@ def dump_command(
         # Nothing comes through: the card's other end has been taken off the bridge.
         "--network-lock=skip",
         *(["--leave-running"] if keep_running else []),
+        *_tracking(earlier, tracks=tracks),
+    ]
+
+
+def _tracking(earlier: str | None, *, tracks: bool) -> list[str]:
+    # CRIU asks for marks before it looks at them.
+    return [
+        *(["--track-mem"] if tracks or earlier else []),
+        *([f"--prev-images-dir={earlier}"] if earlier else []),
     ]
 
 

@@ -265,6 +265,12 @@ class Lxc:
             # The container has ended; its monitor would be at its own end for longer than this takes.
             self.kill(place)
 
+    def probe_tracking(self) -> Capability:
+        """Ask CRIU."""
+        from wirt.approaches.lxc import criu
+
+        return criu.probe_tracking()
+
     def cancel_checkpoint(self, place: Place) -> None:
         """Have CRIU let the container go on."""
         from wirt.approaches.lxc import checkpoint
