@@ -160,7 +160,11 @@ def test_card_that_is_cut_off_is_there_and_joined_again(network: Network) -> Non
     nic = card(network, NicKind.TAP)
     network.ensure_up()
     network.attach(nic, list)
-    for act in (network.cut, network.cut, network.join, network.join):
+
+    def cut(one: Nic) -> None:
+        network.cut(one, list)
+
+    for act in (cut, cut, network.join, network.join):
         act(nic)
 
         assert network.probe(nic) is Presence.PRESENT
@@ -171,7 +175,7 @@ def test_card_that_is_not_there_is_not_cut_off_and_joined_without_error(network:
     network.join(nic)
 
     with pytest.raises(Failed):
-        network.cut(nic)
+        network.cut(nic, list)
 
 
 def test_nic_names_differ_by_guest_and_fit_the_kernel(network: Network) -> None:

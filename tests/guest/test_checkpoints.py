@@ -166,7 +166,7 @@ def test_nothing_comes_to_a_guest_that_is_cut_off(
         monkeypatch.setenv(name, running.environment[name])
     with connected(running, counts, 1) as lines, app.open_context() as context:
         nic = Ladder(context, context.store.find("web")).nic()
-        context.network.cut(nic)
+        context.network.cut(nic, list)
         with pytest.raises(TimeoutError):
             socket.create_connection((nic.address, PORT), timeout=0.3)
         context.network.join(nic)

@@ -97,12 +97,29 @@ def line(root_user: None) -> Iterator[Line]:
 def test_card_that_is_cut_off_hears_nothing_and_is_heard(line: Line) -> None:
     line.send(b"before")
     heard = line.heard()
-    line.network.cut(line.nic)
+    line.network.cut(line.nic, list)
     line.send(b"meanwhile")
 
     assert heard == b"before"
     assert line.heard() is None
     assert line.answered(b"still here") == b"still here"
+
+
+def test_card_is_cut_off_where_the_filter_has_no_place_for_it(line: Line) -> None:
+    table = line.network.bridge
+    old = f"delete table bridge {table}; table bridge {table} {{ set ports {{ type ifname . ether_addr; }}; }}"
+    line.send(b"before")
+    first = line.heard()
+    subprocess.run(["nft", old], check=True)
+    line.network.cut(line.nic, list)
+    line.send(b"meanwhile")
+    heard = line.heard()
+    line.network.join(line.nic)
+    line.send(b"after")
+
+    assert (first, heard) == (b"before", None)
+    assert line.answered(b"still here") == b"still here"
+    assert line.heard() == b"after"
 
 
 def test_what_was_sent_meanwhile_is_delivered_once_and_in_its_order(line: Line) -> None:
@@ -112,7 +129,7 @@ def test_what_was_sent_meanwhile_is_delivered_once_and_in_its_order(line: Line) 
     assert arrivals is not None
     line.send(b"too early")
     heard.append(line.heard())
-    line.network.cut(line.nic)
+    line.network.cut(line.nic, list)
     arrivals.forget()
     # The second is larger than a packet.
     sent = [b"one", b"2" * 4000, b"three"]

@@ -117,8 +117,12 @@ class Network(Protocol):
         """
         ...
 
-    def cut(self, nic: Nic) -> None:
+    def cut(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
         """Let nothing come to a guest by its card until ``join``; what it sends goes out.
+
+        Args:
+            nic: the card.
+            others: returns the other cards that are let through, asked if the filter has to be made anew.
 
         Raises:
             Failed: the card is not there.

@@ -191,6 +191,10 @@ class BridgeNetwork:
             if not self._is_new:
                 nftset.add(self._table, rules.elements(nic))
                 return
+        self._make_table(nic, others)
+
+    def _make_table(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
+        """Make the filter, or what it lacks, and let the card and the others through."""
         cards = [card for card in others() if card.kind is not NicKind.ALIAS]
         table = rules.build_table(self._table, self._ports, [*cards, nic])
         confinement = rules.build_confinement(self._table) if links.knows_ipv6() else ""
@@ -218,12 +222,17 @@ class BridgeNetwork:
                     closed.enter_context(nftset.deleting(self._table, rules.elements(nic)))
             yield
 
-    def cut(self, nic: Nic) -> None:
+    def cut(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
         """Let the filter send no new connection to the card, then nothing any more."""
         if not links.exists(nic.interface):
             raise Failed(f"there is no card {nic.interface}")
         for element in rules.cut_elements(nic):
-            nftset.add(self._table, [element])
+            try:
+                nftset.add(self._table, [element])
+            except Failed:
+                # An older version has made it, without such a set, or somebody has flushed the node's filter.
+                self._make_table(nic, others)
+                nftset.add(self._table, [element])
             if element[0] == rules.SETTLING:
                 time.sleep(_SETTLING_SECONDS)
 

@@ -131,7 +131,7 @@ class FakeNetwork:
             Path(self._card(nic)).unlink(missing_ok=True)
         yield
 
-    def cut(self, nic: Nic) -> None:
+    def cut(self, nic: Nic, others: Callable[[], Iterable[Nic]]) -> None:
         """Write down that nothing comes in."""
         if not os.path.exists(self._card(nic)):
             raise Failed(f"there is no card {nic.interface}")

@@ -56,7 +56,8 @@ def checkpoint(
                 + (f", and {more} more" if more else ""),
                 hint=first.hint if not more else f"see wirt checkpoint --check {guest.name}",
             )
-        return _Making(context, guest, made, keep_running=keep_running).run()
+        with urgency.hurrying():
+            return _Making(context, guest, made, keep_running=keep_running).run()
 
 
 def find_obstacles(context: Context, name: str) -> list[Obstacle]:
@@ -94,8 +95,7 @@ class _Making:
         context, guest = self._context, self._guest
         steps = to_checkpoint(context, guest, self._made.name, self._dump)
         journal.begin(context, guest, "checkpoint", snapshot=self._made.name)
-        with urgency.hurrying():
-            journal.build(context, "checkpoint", guest, steps, otherwise=guest)
+        journal.build(context, "checkpoint", guest, steps, otherwise=guest)
         if self._keep_running:
             journal.dismantle("checkpoint", steps[:1])
             journal.settle(context, "checkpoint", guest, self._after(guest))

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 
 import msgspec
 
@@ -124,7 +125,7 @@ class CardSteps:
             # A guest whose arrivals cannot be kept has them sent again.
             with suppress(Error):
                 arrivals = network.collect(nic)
-            network.cut(nic)
+            network.cut(nic, partial(self._all_but, card))
             if arrivals is not None:
                 # That came in.
                 arrivals.forget()
@@ -304,7 +305,19 @@ class CardSteps:
 
     def _others(self, one: Card) -> list[Nic]:
         """Return the cards of the home's guests that run, and of this one those before ``one``."""
-        found = [self.nic_of(card) for card in self._joined() if card.number < one.number]
+        before = [self.nic_of(card) for card in self._joined() if card.number < one.number]
+        return [*before, *self._of_others()]
+
+    def _all_but(self, one: Card) -> list[Nic]:
+        """Return the cards of the home's guests that run, all of this one but ``one``."""
+        return [
+            *(self.nic_of(card) for card in self._joined() if card != one),
+            *self._of_others(),
+        ]
+
+    def _of_others(self) -> list[Nic]:
+        """Return the cards of the home's other guests that run."""
+        found = []
         for guest in self._context.store.guests():
             if guest.state.is_up and guest.id != self._guest.id:
                 steps = CardSteps(self._context, guest)
