@@ -171,6 +171,7 @@ print(longest, flush=True)
 """Says something every 2 ms over one connection, hears it again, and says at the end what its longest wait was."""
 
 
+@pytest.mark.alone
 def test_running_guest_goes_live_with_its_memory_and_connections(pair: Pair) -> None:
     pair.add()
     # The bridges stand as long as there are guests, and the two are joined before anything goes.
