@@ -231,6 +231,19 @@ def test_guest_out_of_memory_swaps_as_far_as_it_may_and_show_says_who_was_ended(
     )
 
 
+def test_guest_that_is_made_with_bounds_of_bandwidth_has_them_from_its_first_start_on(
+    home: HomeUnderTest,
+) -> None:
+    home.wirt("create", "-t", TINY, "--io-write", "1M", "--rate-out", "2mbit", "web", status=0)
+    home.wirt("start", "web", status=0)
+    guest = home.guests()[0]
+    card = f"w{home.home.tag}{guest.id}"
+    table = subprocess.check_output(["nft", "list", "table", "netdev", card], text=True)
+
+    assert io_write(home) == MIB
+    assert "rate over 250" in table
+
+
 @pytest.mark.parametrize("pool", ["directory", "image"])
 def test_bandwidth_of_the_disk_is_bounded_and_given_back(home: HomeUnderTest, pool: str) -> None:
     home.wirt("create", "-t", TINY, "--pool", pool, "--disk", "128M", "web", status=0)

@@ -1,5 +1,7 @@
 """Which of the node's disks a guest's bandwidth is bounded on, and whether it can be weighed there."""
 
+import os
+
 from wirt.model.capability import Capability, no, yes
 from wirt.model.guest import Guest
 from wirt.ops.context import Context
@@ -10,10 +12,17 @@ def find_disks(context: Context, guest: Guest) -> tuple[str, ...]:
     # Loaded here: few guests need it.
     from wirt.host import disks
 
-    places = [context.pool(guest.pool).place(guest.id)]
+    places = [_existing(context.pool(guest.pool).place(guest.id))]
     places += [disk.source for disk in guest.disks if disk.source is not None]
     found = [number for place in places for number in disks.find_disks(place)]
     return tuple(dict.fromkeys(found))
+
+
+def _existing(place: str) -> str:
+    """Return where a guest's root is, or is going to be: of one that is not made yet there is its pool, or what that will be in."""
+    while not os.path.exists(place):
+        place = os.path.dirname(place)
+    return place
 
 
 def probe_weights(context: Context, guest: Guest) -> Capability:
