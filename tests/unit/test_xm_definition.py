@@ -4,10 +4,11 @@ import pytest
 
 from wirt.dialects.xm import sxp
 from wirt.dialects.xm.definition import define, from_sxp, read_cpus, to_sxp
-from wirt.dialects.xm.devices import device_number, parse_disk
+from wirt.dialects.xm.devices import device_number, parse_card, parse_disk
 from wirt.dialects.xm.pyfile import Value
 from wirt.dialects.xm.variables import read_assignments
 from wirt.errors import InvalidInput
+from wirt.model.rates import Rates
 
 EVERYTHING: dict[str, Value] = {
     "name": "xenU_1",
@@ -165,3 +166,25 @@ def test_command_line_sets_strings_and_grows_lists_and_gives_numbers_to_files() 
     found = read_assignments(["memory=300", "vmid=3", "vif=a=1", "vif=", "extra=a=b"])
 
     assert found == {"memory": "300", "vmid": 3, "vif": ["a=1", ""], "extra": "a=b"}
+
+
+@pytest.mark.parametrize(
+    ("said", "bits"),
+    [
+        ("10MB/s", 80_000_000),
+        ("80Mb/s", 80_000_000),
+        ("500KB/s@20ms", 4_000_000),
+        ("1Gb/s@50us", 1_000_000_000),
+        ("125000B/s", 1_000_000),
+    ],
+)
+def test_rate_of_a_card_is_what_it_sends_in_bits(said: str, bits: int) -> None:
+    assert parse_card(f"bridge=xenbr0, rate={said}").rates == Rates(outward=bits)
+
+
+@pytest.mark.parametrize("said", ["10", "10MB", "10mb/s", "-1MB/s", "fast", "1TB/s", "1MB/s@"])
+def test_rate_of_a_card_that_is_none_says_what_one_is(said: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        str(parse_card(f"rate={said}").rates)
+
+    assert str(caught.value) == f"{said} is not a rate; such as rate=10MB/s or rate=80Mb/s"

@@ -7,8 +7,8 @@ from wirt.console import output
 from wirt.dialects.xm import program
 from wirt.dialects.xm.call import Call
 from wirt.dialects.xm.program import WrongUse
-from wirt.dialects.xm.usage import ALIASES, COMMANDS, render_help, render_usage
-from wirt.errors import InvalidInput
+from wirt.dialects.xm.usage import ALIASES, COMMANDS, ELSEWHERE, render_help, render_usage
+from wirt.errors import InvalidInput, Unsupported
 
 _SHORTEST = 2
 """Letters of a subcommand that is cut short."""
@@ -30,12 +30,16 @@ def resolve(word: str) -> str:
 
     Raises:
         InvalidInput: none, or more than one.
+        Unsupported: one of another Xen, which cannot be done.
     """
     if word in COMMANDS:
         return word
     if word in ALIASES:
         output.note(f"Command {word} is deprecated.  Please use xm {ALIASES[word]} instead.")
         return ALIASES[word]
+    if word in ELSEWHERE:
+        why, hint = ELSEWHERE[word]
+        raise Unsupported(f"{word} cannot be done: {why}", hint=hint)
     found = [name for name in COMMANDS if name.startswith(word) and len(word) >= _SHORTEST]
     if len(found) == 1:
         return found[0]

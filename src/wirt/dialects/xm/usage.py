@@ -176,6 +176,48 @@ ALIASES: Mapping[str, str] = {
 """Deprecated name -> the one that took its place."""
 
 
+_POOLS = (
+    *("create", "new", "start", "list", "destroy", "delete"),
+    *("cpu-add", "cpu-remove", "migrate"),
+)
+_TMEM = ("list", "thaw", "freeze", "destroy", "set", "freeable", "shared-auth")
+ELSEWHERE: Mapping[str, tuple[str, str | None]] = {
+    **dict.fromkeys(
+        ("sched-bvt", "sched-bvt-ctxallow", "sched-credit2"),
+        (
+            "the node's kernel shares its processors by weight",
+            "xm sched-credit sets weight and cap",
+        ),
+    ),
+    **dict.fromkeys(
+        [f"{kind}-{what}" for kind in ("cpupool", "pool") for what in _POOLS],
+        ("the node's processors are one pool", "xm vcpu-pin says which a domain's run on"),
+    ),
+    **dict.fromkeys(
+        ["mem-swap-target", *(f"tmem-{what}" for what in _TMEM)],
+        ("there is no hypervisor that keeps memory for domains", "see xm mem-set"),
+    ),
+    **dict.fromkeys(
+        ("network2-attach", "network2-detach", "network2-list"),
+        ("there is one kind of network cards", "see xm network-attach"),
+    ),
+    **dict.fromkeys(
+        [
+            *("usb-attach", "usb-detach", "usb-list", "usb-list-assignable-devices"),
+            *("usb-hc-create", "usb-hc-destroy"),
+        ],
+        ("no device of the node is given to a domain", None),
+    ),
+    **dict.fromkeys(("getenforce", "setenforce"), ("there is no access control module", None)),
+    "domstate": ("it came with Xen 4.2", "xm list shows the state of a domain"),
+    "change-vnc-passwd": (
+        "a domain's screen is at a socket that only root reaches",
+        "see wirt show NAME",
+    ),
+}
+"""Subcommands of Xen 3.0.2 and of 4.2 that are not those of 3.0.3 or 3.4, and why they cannot be done; none of them can be cut short."""
+
+
 def render_usage(command: str) -> str:
     """Return how one subcommand is used."""
     takes = COMMANDS[command].takes
