@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from wirt.errors import Error, InvalidInput
+from wirt.errors import Error, InvalidInput, NotFound
 from wirt.model.names import check_template_name
 from wirt.model.template import TemplateSpec
 
@@ -36,6 +36,20 @@ def load_specs(directories: Sequence[str]) -> dict[str, TemplateSpec]:
         for path in sorted(Path(directory).glob("*.toml")):
             specs[path.stem] = _load(path)
     return specs
+
+
+def say_missing(name: str, own: str | None) -> NotFound:
+    """Return what to say of a template that is not there: one that can be built wants another step than a slip.
+
+    Args:
+        name: which.
+        own: the directory of the user's own metadata.
+    """
+    if any(Path(each, f"{name}.toml").exists() for each in (SHIPPED, own) if each):
+        return NotFound(
+            f"template {name} is not built yet", hint=f"build it with wirt template build {name}"
+        )
+    return NotFound(f"no template called {name}", hint="see wirt template list")
 
 
 def sha256_of_spec(spec: TemplateSpec) -> str:

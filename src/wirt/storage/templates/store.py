@@ -244,24 +244,13 @@ class TemplateCache:
             with open(path, "rb") as file:
                 return msgspec.json.decode(file.read(), type=Template)
         except FileNotFoundError:
-            raise self._missing(name) from None
+            from wirt.storage.templates.specs import say_missing
+
+            raise say_missing(name, self._metadata) from None
         except PermissionError as error:
             raise _for_root_only() from error
         except msgspec.DecodeError as error:
             raise self._damage(name, path, str(error)) from error
-
-    def _missing(self, name: str) -> NotFound:
-        """Return what to say of a template that is not there: one that can be built wants another step than a slip."""
-        # Loaded here: only who has no template waits for it.
-        from wirt.storage.templates.specs import SHIPPED
-
-        directories = [SHIPPED, *([self._metadata] if self._metadata else [])]
-        if any(os.path.exists(os.path.join(each, f"{name}.toml")) for each in directories):
-            return NotFound(
-                f"template {name} is not built yet",
-                hint=f"build it with wirt template build {name}",
-            )
-        return NotFound(f"no template called {name}", hint="see wirt template list")
 
     def list(self) -> Sequence[Template]:
         """Return all finished templates, by name."""
