@@ -16,6 +16,8 @@ from wirt.errors import Conflict, Corrupt, Error, Failed, NotFound, Unsupported,
 from wirt.model.capability import no
 from wirt.model.checkpoint import Obstacle
 from wirt.model.lifecycle import State
+from wirt.ops.autostart import set_autostart
+from wirt.ops.boot import boot
 from wirt.ops.checkpoint import checkpoint, find_obstacles
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
@@ -289,7 +291,60 @@ def test_resume_that_fails_leaves_the_guest_stopped(tmp_path: Path) -> None:
         resume(context, "web")
 
     assert context.store.find("web").state is State.STOPPED
+    assert context.store.find("web").suspended == "one"
     assert context.store.intents() == []
+
+
+def test_suspended_guest_is_started_anew_only_if_that_is_said(running: Context) -> None:
+    checkpoint(running, "web", "one")
+    suspended = running.store.find("web").suspended
+    with pytest.raises(WrongState) as caught:
+        start(running, "web")
+    begun = start(running, "web", anew=True)
+
+    assert suspended == "one"
+    assert str(caught.value) == (
+        "guest web is suspended, and a start would lose what it was doing; let it go on: "
+        "wirt resume web one; or give that up: wirt start web --anew"
+    )
+    assert begun.state is State.RUNNING
+    assert begun.suspended is None
+    assert [one.name for one in begun.snapshots] == ["one"]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda c: resume(c, "web"), id="resumed"),
+        pytest.param(lambda c: restore_snapshot(c, "web", "one"), id="gone-back"),
+        pytest.param(lambda c: delete_snapshot(c, "web", "one"), id="given-up"),
+    ],
+)
+def test_guest_is_suspended_until_that_is_over(
+    running: Context, end: Callable[[Context], object]
+) -> None:
+    checkpoint(running, "web", "one")
+    end(running)
+
+    assert running.store.find("web").suspended is None
+
+
+def test_guest_that_is_kept_running_is_not_suspended(running: Context) -> None:
+    checkpoint(running, "web", "one", keep_running=True)
+    stop(running, "web")
+
+    assert running.store.find("web").suspended is None
+    assert start(running, "web").state is State.RUNNING
+
+
+def test_boot_lets_a_suspended_guest_go_on(running: Context) -> None:
+    set_autostart(running, "web", 5)
+    checkpoint(running, "web", "one")
+    booted = list(boot(running, ready_seconds=1))
+
+    assert [(one.guest.name, one.resumed, one.error) for one in booted] == [("web", True, None)]
+    assert fake(running).calls[-1] == "resume"
+    assert running.store.find("web").suspended is None
 
 
 def test_check_on_a_node_that_cannot_keep_memory_says_so(

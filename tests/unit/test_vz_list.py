@@ -148,19 +148,21 @@ def test_container_whose_file_is_damaged_is_shown_without_it_and_said_once(
 
 
 @pytest.mark.parametrize(
-    ("state", "memory", "status", "status_2006"),
+    ("state", "checkpoint", "status", "status_2006"),
     [
-        (State.STOPPED, 4096, "suspended", "stopped"),
+        (State.STOPPED, "vzctl", "suspended", "stopped"),
         (State.STOPPED, None, "stopped", "stopped"),
         (State.FROZEN, None, "suspended", "running"),
-        (State.RUNNING, 4096, "running", "running"),
+        (State.RUNNING, None, "running", "running"),
     ],
 )
-def test_container_is_suspended_while_it_is_held_still_or_has_a_dump_to_go_on_from(
-    context: Context, row: Row, state: State, memory: int | None, status: str, status_2006: str
+def test_container_is_suspended_while_it_is_held_still_or_was_ended_with_a_checkpoint(
+    context: Context, row: Row, state: State, checkpoint: str | None, status: str, status_2006: str
 ) -> None:
-    snapshot = Snapshot(name="vzctl", created=0.0, memory=memory)
-    guest = msgspec.structs.replace(row.guest, state=state, snapshots=(snapshot,))
+    snapshot = Snapshot(name="vzctl", created=0.0, memory=4096)
+    guest = msgspec.structs.replace(
+        row.guest, state=state, snapshots=(snapshot,), suspended=checkpoint
+    )
     suspended = Row(context, guest)
 
     assert (suspended.status, suspended.status_2006) == (status, status_2006)

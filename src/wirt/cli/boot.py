@@ -36,7 +36,8 @@ def boot(timeout: float, write_unit: str | None) -> int:
         prepare = app.boot_preparation(context)
         for booted in boot_guests(context, ready_seconds=timeout, prepare=prepare):
             if booted.error is None:
-                output.say(f"guest {booted.guest.name} started: {booted.guest.address}")
+                how = "resumed" if booted.resumed else "started"
+                output.say(f"guest {booted.guest.name} {how}: {booted.guest.address}")
             else:
                 output.complain(booted.error)
                 failed = True

@@ -46,6 +46,7 @@ def show(name: str, as_json: bool) -> None:
         ("id", guest.id),
         ("state", guest.state.value),
         *([("ended", guest.ended)] if guest.ended and not guest.state.is_up else []),
+        *([("suspended", f"in checkpoint {guest.suspended}")] if guest.suspended else []),
         ("approach", guest.approach),
         ("template", _template(guest)),
         ("pool", guest.pool),

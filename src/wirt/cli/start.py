@@ -22,17 +22,20 @@ from wirt.ops.start import start as start_guest
 @click.option(
     "-c", "--console", is_flag=True, help="Watch on its console how it starts; implies --no-wait."
 )
-def start(name: str, no_wait: bool, timeout: float, console: bool) -> None:
+@click.option(
+    "--anew", is_flag=True, help="Start it though it is suspended; what it was doing is lost."
+)
+def start(name: str, no_wait: bool, timeout: float, console: bool, anew: bool) -> None:
     """Start the guest NAME."""
     if console:
-        _start_watched(name)
+        _start_watched(name, anew=anew)
         return
     with app.open_context() as context:
-        guest = start_guest(context, name, ready_seconds=None if no_wait else timeout)
+        guest = start_guest(context, name, ready_seconds=None if no_wait else timeout, anew=anew)
     output.say(f"guest {guest.name} started: {guest.address}")
 
 
-def _start_watched(name: str) -> None:
+def _start_watched(name: str, *, anew: bool) -> None:
     """Start a guest whose kernel says all that it does, and show that from its first word on."""
     from wirt.cli.console import watch
     from wirt.ops.console import check_console, log_size
@@ -40,6 +43,6 @@ def _start_watched(name: str) -> None:
     with app.open_context() as context:
         check_console(context, name, keyboard=0)
         begin = log_size(context, name)
-        guest = start_guest(context, name, ready_seconds=None, talks=True)
+        guest = start_guest(context, name, ready_seconds=None, talks=True, anew=anew)
         output.say(f"guest {guest.name} started: {guest.address}")
         watch(context, name, begin=begin)

@@ -48,6 +48,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Kernel boot id of the node when the guest was started: after a reboot nothing runs."""
     ended: str | None = None
     """Why its kernel gave up when it was last up; None: it did not, or nobody knows."""
+    suspended: str | None = None
+    """Name of the checkpoint that it was ended with, and goes on from; None: it was not, or has been started or gone back since."""
     is_adjusted: bool = False
     """Its limits were changed while it runs; its engine knows those of its start, and begins with them if it reboots."""
     snapshots: tuple[Snapshot, ...] = ()

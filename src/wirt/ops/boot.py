@@ -9,6 +9,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.ops import guests
 from wirt.ops.context import Context
+from wirt.ops.resume import resume
 from wirt.ops.start import start
 from wirt.ops.systemd import build_command
 
@@ -17,6 +18,8 @@ class Booted(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one guest."""
 
     guest: Guest
+    resumed: bool = False
+    """It was suspended, and goes on."""
     error: Error | None = None
     """Why it was not started, or did not become ready; None if it is."""
 
@@ -29,7 +32,7 @@ def boot(
 ) -> Iterator[Booted]:
     """Start them one after the other, each when the one before is ready, and say of each how it went.
 
-    Those that run or are frozen are passed over. A guest that fails stops none of the others. Killed on the way, it can
+    Those that run or are frozen are passed over, and those that are suspended go on. A guest that fails stops none of the others. Killed on the way, it can
     be run again: what is started is left alone then.
 
     Args:
@@ -47,7 +50,10 @@ def boot(
         try:
             if not prepare(by_name[name]):
                 continue
-            yield Booted(guest=start(context, name, ready_seconds=ready_seconds))
+            if by_name[name].suspended is not None:
+                yield Booted(guest=resume(context, name, by_name[name].suspended), resumed=True)
+            else:
+                yield Booted(guest=start(context, name, ready_seconds=ready_seconds))
         except Error as error:
             yield Booted(guest=by_name[name], error=error)
 

@@ -7,7 +7,7 @@ from wirt.host import interrupts
 from wirt.model.guest import Guest
 from wirt.ops import journal
 from wirt.ops.context import Context
-from wirt.ops.start import READY_SECONDS, as_running, wait_ready
+from wirt.ops.start import READY_SECONDS, as_running, check_not_suspended, wait_ready
 from wirt.ops.steps.ladder import Ladder
 from wirt.ops.stop import ORDERLY_SECONDS, shut_down
 
@@ -20,8 +20,10 @@ def running(context: Context, guest: Guest, verb: str) -> Iterator[Guest]:
     under an intent: the next command ends it.
 
     Raises:
+        WrongState: it is suspended; nothing was changed.
         Failed, TimedOut: it could not be started, or did not become ready; it is stopped.
     """
+    check_not_suspended(guest)
     journal.begin(context, guest, verb)
     ladder = Ladder(context, guest)
     steps = ladder.to_run()

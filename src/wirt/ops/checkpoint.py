@@ -130,4 +130,8 @@ class _Making:
         )
 
     def _after(self, guest: Guest) -> Guest:
-        return msgspec.structs.replace(guest, snapshots=(*guest.snapshots, self._made))
+        return msgspec.structs.replace(
+            guest,
+            snapshots=(*guest.snapshots, self._made),
+            suspended=None if self._keep_running else self._made.name,
+        )

@@ -136,7 +136,8 @@ def remove_idle_network(context: Context) -> None:
 def without_snapshot(guest: Guest, snapshot: str) -> Guest:
     """Return the guest as it is when a snapshot is gone."""
     left = tuple(one for one in guest.snapshots if one.name != snapshot)
-    return msgspec.structs.replace(guest, snapshots=left)
+    suspended = None if guest.suspended == snapshot else guest.suspended
+    return msgspec.structs.replace(guest, snapshots=left, suspended=suspended)
 
 
 def stopped(guest: Guest) -> Guest:

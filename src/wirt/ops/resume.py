@@ -2,6 +2,8 @@
 
 import os
 
+import msgspec
+
 from wirt.errors import NotFound, Unsupported
 from wirt.host import urgency
 from wirt.model.guest import Guest
@@ -45,7 +47,9 @@ def resume(
                 hint="go back to its disk alone: wirt snapshot restore",
             )
         checkpointable(context, guest).check_memory(directory)
-        stopped = go_back(context, guest, chosen.name, after=guest)
+        # Until it runs it is what nobody starts anew without saying so.
+        after = msgspec.structs.replace(guest, suspended=chosen.name)
+        stopped = go_back(context, guest, chosen.name, after=after)
         journal.begin(context, stopped, "resume")
         ladder = Ladder(context, stopped)
         journal.build(

@@ -130,7 +130,8 @@ def restore_snapshot(context: Context, name: str, snapshot: str, *, force: bool 
     with guests.held(context, name) as guest:
         if not (force and guest.state is not State.STOPPED):
             next_state(guest.state, "restore", guest.name)
-        return go_back(context, guest, snapshot, after=guest)
+        after = msgspec.structs.replace(guest, suspended=None)
+        return go_back(context, guest, snapshot, after=after)
 
 
 def go_back(context: Context, guest: Guest, snapshot: str, *, after: Guest) -> Guest:

@@ -1,5 +1,7 @@
 """``stop``: a running guest is shut down, orderly first, then hard."""
 
+import msgspec
+
 from wirt.errors import TimedOut
 from wirt.host import interrupts
 from wirt.model.guest import Guest
@@ -12,7 +14,12 @@ ORDERLY_SECONDS = 60.0
 
 
 def stop(
-    context: Context, name: str, *, timeout: float = ORDERLY_SECONDS, force: bool = False
+    context: Context,
+    name: str,
+    *,
+    timeout: float = ORDERLY_SECONDS,
+    force: bool = False,
+    suspended: str | None = None,
 ) -> Guest:
     """Stop a guest and return it.
 
@@ -21,6 +28,7 @@ def stop(
         name: the guest.
         timeout: seconds that its own shutdown may take before it is ended.
         force: True to end it at once.
+        suspended: name of the checkpoint of what it is now, from which it is to go on; None: it is simply stopped.
 
     Raises:
         NotFound, WrongState, Busy: nothing was changed.
@@ -39,7 +47,7 @@ def stop(
                 journal.settle(context, "stop", guest, guest)
                 raise
         journal.dismantle("stop", ladder.to_run())
-        after = journal.stopped(guest)
+        after = msgspec.structs.replace(journal.stopped(guest), suspended=suspended)
         journal.settle(context, "stop", guest, after)
     return after
 

@@ -37,7 +37,7 @@ def undo(context: Context, name: str, *, force: bool = False) -> Guest:
                 hint="wirt set --snapshot makes a snapshot to go back to",
             )
         ran = guest.state.is_up
-        before = msgspec.structs.replace(guest, limits=kept.limits)
+        before = msgspec.structs.replace(guest, limits=kept.limits, suspended=None)
         after = journal.without_snapshot(before, kept.name)
         # What it was guaranteed may have been promised to others since.
         with admission.admitted(

@@ -14,4 +14,4 @@ def has_dump(guest: Guest) -> bool:
 
 def is_suspended(guest: Guest) -> bool:
     """Return whether a guest, as it really is, is suspended."""
-    return guest.state is State.FROZEN or (not guest.state.is_up and has_dump(guest))
+    return guest.state is State.FROZEN or guest.suspended is not None

@@ -238,7 +238,7 @@ def _start(context: Context, domain: Domain, given: Mapping[str, str]) -> None:
     if is_watched:
         check_console(context, name, keyboard=0)
         begin = log_size(context, name)
-    start_guest(context, name, ready_seconds=None, talks=is_watched)
+    start_guest(context, name, ready_seconds=None, talks=is_watched, anew=True)
     list_domains(context)  # which numbers it
     if "paused" in given:
         freeze(context, name)

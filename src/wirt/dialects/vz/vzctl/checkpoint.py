@@ -50,7 +50,8 @@ def save(call: Call) -> int:
             thaw(context, guest.name)
         if "kill" in stages:
             call.tell("\tkill...")
-            stop(context, guest.name, force=True)
+            dumped = has_dump(ctid.find(context, call.ctid))
+            stop(context, guest.name, force=True, suspended=DUMP if dumped else None)
     call.tell("Checkpointing completed successfully")
     return Code.OK
 

@@ -8,7 +8,7 @@ from wirt.console import output
 from wirt.dialects.vz import conf, ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
-from wirt.dialects.vz.suspended import DUMP, has_dump, is_suspended
+from wirt.dialects.vz.suspended import DUMP, is_suspended
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.dialects.vz.vzctl.holding import bring_to_file, check_file
 from wirt.dialects.vz.vzctl.snapshot import unmount_targets
@@ -144,12 +144,13 @@ def _check_can_start(
     config = conf.read_config(context.home, ctid.ctid_of(guest))
     if config.get("DISABLED") == "yes" and "force" not in options:
         raise Refused(Code.DISABLED, f"{call.words.capital} start disabled")
-    if not guest.state.is_up and has_dump(guest):
+    if guest.suspended is not None:
+        go_on = "vzctl restore" if guest.suspended == DUMP else "wirt resume"
         raise Refused(
             Code.RESUME,
             f"{call.words.capital} is suspended: a start would lose what it was doing",
-            hint=f"let it go on: vzctl restore {call.ctid}; "
-            f"or give that up: wirt snapshot delete {guest.name} {DUMP}",
+            hint=f"let it go on: {go_on} {call.ctid}; "
+            f"or give that up: wirt snapshot delete {guest.name} {guest.suspended}",
         )
     check_file(guest, config)
     return config
