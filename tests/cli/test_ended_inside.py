@@ -79,19 +79,21 @@ def test_guest_that_reboots_has_its_limits_network_and_filter(home: HomeUnderTes
     # What it is held to since its start, and what LXC knows nothing of.
     limits = ["--memory", "96M", "--processes", "100", "--io-write", "2M", "--files", "300"]
     rates = ["--rate-in", "20mbit", "--rate-out", "20mbit"]
-    home.wirt("set", "web", *limits, *rates, status=0)
+    home.wirt("set", "web", *limits, *rates, "--hostname", "www.example", status=0)
     before = home.world()
     address = next(guest.address for guest in home.guests() if guest.name == "peer")
     reboot(home, "web", "reboot", "-f")
     # No command that might hold it again has run but exec, which does not.
     held = home.world()
     inside = home.wirt("exec", "web", "--", "sh", "-c", FILES, status=0).stdout
+    called = home.wirt("exec", "web", "--", "hostname", status=0).stdout
     listed = home.wirt("list", status=0).stdout.splitlines()[2].split()
     pinged = home.wirt("exec", "web", "--", "ping", "-c", "1", "-W", "5", address)
 
     assert listed[:2] == ["web", "running"]
     assert things(held).difference(things(before)) == []
     assert inside == "300 300\n"
+    assert called == "www.example\n"
     assert rates_of(home, "web") == (True, True)
     assert any("=100663296" in cgroup for cgroup in before.cgroups)
     assert pinged.returncode == 0

@@ -50,6 +50,17 @@ def test_name_servers_of_a_running_guest_are_there_at_once(web: HomeUnderTest) -
     assert inside(web, "cat", "/etc/resolv.conf") == "own\n"
 
 
+def test_host_name_of_a_running_guest_is_there_at_once(web: HomeUnderTest) -> None:
+    web.wirt("start", "web", status=0)
+    said = web.wirt("set", "web", "--hostname", "www.example.org", status=0).stdout
+    changed = inside(web, "hostname")
+    web.wirt("set", "web", "--hostname", "none", status=0)
+
+    assert said == "guest web has the host name www.example.org now\n"
+    assert changed == "www.example.org\n"
+    assert inside(web, "hostname") == "web\n"
+
+
 @pytest.mark.parametrize("is_running", [True, False])
 def test_links_that_a_guest_has_planted_lead_nowhere_outside(
     web: HomeUnderTest, is_running: bool

@@ -34,6 +34,13 @@ def written(context: Context, name: str = "resolv.conf") -> str | None:
     return path.read_text() if path.exists() else None
 
 
+def hostname_of(context: Context) -> str:
+    """Return what the guest's kernel says: a fake one has it in a file."""
+    base = Path(context.home.data).parent
+    (init,) = Path(base, "kernel", "guests").rglob("init")
+    return init.read_text()
+
+
 def with_etc(context: Context) -> Context:
     Path(context.home.pool("fake"), context.store.find("web").id, "root/etc").mkdir()
     return context
@@ -104,6 +111,32 @@ def test_names_of_a_running_guest_are_written_at_once(context: Context) -> None:
     set_limits(context, "web", only_search)
 
     assert written(context) == "nameserver 192.0.2.53\nsearch example.org\n"
+    assert context.store.intents() == []
+
+
+def test_host_name_of_a_running_guest_is_its_own_at_once_and_again_if_it_is_taken_back(
+    context: Context,
+) -> None:
+    start(with_etc(context), "web")
+    said = []
+    for hostname in ("www.example.org", ""):
+        set_limits(context, "web", SetRequest(names=NamesRequest(hostname=hostname)))
+        said.append(hostname_of(context))
+
+    assert said == ["www.example.org", "web"]
+    assert written(context, "hostname") == "www.example.org\n"
+    assert context.store.intents() == []
+
+
+def test_host_name_that_cannot_be_given_stays_what_it_was(tmp_path: Path) -> None:
+    context = fakes.open_context(tmp_path, MemoryStore(), fail="approach", fail_at=2)
+    create(context, CreateRequest(name="web", approach="fake", template="tiny"))
+    start(with_etc(context), "web")
+    with pytest.raises(Failed, match="give_hostname was told to fail"):
+        set_limits(context, "web", SetRequest(names=NamesRequest(hostname="www")))
+
+    assert hostname_of(context) == "web"
+    assert context.store.find("web").naming == Naming()
     assert context.store.intents() == []
 
 

@@ -373,6 +373,19 @@ class Adjustable(Protocol):
 
 
 @runtime_checkable
+class TakesHostname(Protocol):
+    """A power of approaches whose running guests can be called otherwise by the node."""
+
+    def give_hostname(self, place: Place, hostname: str) -> None:
+        """Have a running guest's kernel say another host name, also when it has started anew by itself.
+
+        Raises:
+            Failed: the guest has ended, or the kernel refused.
+        """
+        ...
+
+
+@runtime_checkable
 class RebootsByItself(Protocol):
     """A power of approaches whose guests may start anew by themselves, of which Wirt hears only later."""
 

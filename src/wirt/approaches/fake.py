@@ -134,6 +134,12 @@ class FakeApproach:
         self._count("do_at_reboot")
         files.write(os.path.join(self._path(place), f"again.{what}"), script)
 
+    def give_hostname(self, place: Place, hostname: str) -> None:
+        """Have the init hold another name."""
+        self._check_running(place)
+        self._count("give_hostname")
+        files.write(self._init(place), hostname)
+
     def change_card(self, place: Place, before: Nic, after: Nic) -> None:
         """Write what the card has now down, in the place of what it had."""
         self._check_running(place)

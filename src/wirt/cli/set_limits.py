@@ -12,7 +12,7 @@ from wirt.model.limits import Limits
 from wirt.model.privileges import parse_device, parse_right
 from wirt.ops import set as verb
 from wirt.ops.cards import CardRequest
-from wirt.ops.naming import NamesRequest
+from wirt.ops.naming import NamesRequest, can_be_called_at_once
 from wirt.ops.privileges import PrivilegesRequest
 from wirt.ops.rates import RatesRequest
 from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate, render_seconds
@@ -87,10 +87,11 @@ def set_limits(
         request = verb.SetRequest(**changes)
         guest = verb.set_limits(context, name, request, snapshot=snapshot, force=force)
         options.note_unbounding_memory(context, guest)
+        is_called_so = can_be_called_at_once(context, guest)
     has = {
         **_described(guest.limits),
         "rates": _described_rates(guest, rates),
-        "names": _described_names(guest, names),
+        "names": _described_names(guest, names, is_called_so=is_called_so),
         "privileges": _described_privileges(guest, privileges),
         "card": _described_card(guest, card),
     }
@@ -121,10 +122,11 @@ def _described_card(guest: Guest, asked: CardRequest) -> str:
     return ", ".join(has)
 
 
-def _described_names(guest: Guest, asked: NamesRequest) -> str:
+def _described_names(guest: Guest, asked: NamesRequest, *, is_called_so: bool) -> str:
     naming = guest.naming
+    since = "" if is_called_so else " from its next start"
     has = {
-        "hostname": f"the host name {naming.hostname or guest.name} from its next start",
+        "hostname": f"the host name {naming.hostname or guest.name}{since}",
         "dns": f"the name servers {', '.join(naming.dns)}" if naming.dns else "no name servers set",
         "search": f"the domains {', '.join(naming.search)}" if naming.search else "no domains set",
     }

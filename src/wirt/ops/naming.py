@@ -2,6 +2,7 @@
 
 import msgspec
 
+from wirt.approaches.base import TakesHostname
 from wirt.errors import Unsupported
 from wirt.model.guest import Guest
 from wirt.model.naming import Naming, check_naming
@@ -46,8 +47,13 @@ def changed(context: Context, guest: Guest, request: NamesRequest) -> Naming:
     return naming
 
 
+def can_be_called_at_once(context: Context, guest: Guest) -> bool:
+    """Return whether a guest runs whose kernel can be told another host name."""
+    return guest.state.is_up and isinstance(context.approach(guest.approach), TakesHostname)
+
+
 def give(context: Context, guest: Guest, naming: Naming) -> Guest:
-    """Give a guest whose lock is held other names and return it: at once if it runs, but for its host name.
+    """Give a guest whose lock is held other names and return it: at once if it runs, but for the host name of one with a kernel of its own.
 
     Raises:
         OutOfSpace, Failed: they could not be written; they stay what they were.

@@ -183,6 +183,13 @@ class Lxc:
         """Put the script beside LXC's hook."""
         reboots.remember(place, what, script)
 
+    def give_hostname(self, place: Place, hostname: str) -> None:
+        """Say it to the kernel in the container's own space of names."""
+        # Loaded here: no other command needs it.
+        from wirt.approaches.lxc import hostname as own
+
+        own.give(place, hostname)
+
     def change_card(self, place: Place, before: Nic, after: Nic) -> None:
         """Change it in the container's network."""
         cards.change(place, before, after)

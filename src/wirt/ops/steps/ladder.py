@@ -7,7 +7,7 @@ away, and recovery after a crash is to take away whatever is there.
 import os
 from contextlib import suppress
 
-from wirt.approaches.base import Adjustable, Flushable, Freezable
+from wirt.approaches.base import Adjustable, Flushable, Freezable, TakesHostname
 from wirt.errors import Error, Unsupported
 from wirt.host import files
 from wirt.model.disk import DiskImage
@@ -134,12 +134,16 @@ class Ladder:
         """Return the step that writes a running guest's names into its root; undone, the names of ``before``."""
         return Step(
             name="names",
-            do=lambda: rootfiles.write(
-                self._guest, self.root.attached(), self._guest.naming.files()
-            ),
-            undo=lambda: rootfiles.write(self._guest, self.root.attached(), before.naming.files()),
+            do=lambda: self._call(self._guest, before),
+            undo=lambda: self._call(before, self._guest),
             probe=self.root.attachment,
         )
+
+    def _call(self, wanted: Guest, other: Guest) -> None:
+        rootfiles.write(self._guest, self.root.attached(), wanted.naming.files())
+        approach = self._approach
+        if wanted.naming.hostname != other.naming.hostname and isinstance(approach, TakesHostname):
+            approach.give_hostname(self.place, wanted.naming.hostname or wanted.name)
 
     def _lead(self, *, before: tuple[Forward, ...]) -> None:
         gone = [one for one in before if one not in self._guest.forwards]

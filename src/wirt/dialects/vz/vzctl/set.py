@@ -168,12 +168,10 @@ def _check_can_be_applied(call: Call, guest: Guest, asked: Asked) -> None:
 
 def _wants_restart(asked: Asked) -> bool:
     """Return whether a running container gets some of it at its next start only."""
-    return "HOSTNAME" in asked.keys or bool(asked.lists)
+    return bool(asked.lists)
 
 
 def _warn_of_next_start(call: Call, asked: Asked) -> None:
-    if "HOSTNAME" in asked.keys:
-        output.note(f"Warning: a {call.words.container} gets its host name at its start")
     if asked.lists:
         output.note(f"Warning: a {call.words.container} gets its rights and devices at its start")
 
