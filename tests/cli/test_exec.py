@@ -1,5 +1,6 @@
 """``wirt exec`` and ``wirt run`` are the command that they run: its input, output, arguments and exit status."""
 
+import time
 from collections.abc import Callable, Iterator
 from subprocess import CompletedProcess
 
@@ -8,6 +9,15 @@ from tests.conftest import TINY
 from tests.homes import HomeUnderTest
 
 Runner = Callable[..., "CompletedProcess[str]"]
+
+
+def has_become(condition: Callable[[], bool]) -> bool:
+    """Return whether something is so within a while."""
+    deadline = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+    return True
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +64,20 @@ def test_command_reads_our_input(runner: Runner) -> None:
 
 def test_command_keeps_options_of_its_own(runner: Runner) -> None:
     assert runner("echo", "--help", "-t", "x", "--", "--name").stdout == "--help -t x -- --name\n"
+
+
+def test_command_ends_with_its_caller_that_is_killed(running: HomeUnderTest) -> None:
+    def is_there() -> bool:
+        said = running.wirt("exec", "web", "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
+        return "sleep 7" in said.stdout
+
+    command = running.spawn("exec", "web", "sh", "-c", "sleep 7" + "7" * 6 + "; true")
+    seen = has_become(is_there)
+    command.kill()
+    command.communicate()
+
+    assert seen
+    assert has_become(lambda: not is_there())
 
 
 def test_command_after_a_marker_is_the_same(runner: Runner) -> None:

@@ -27,6 +27,14 @@ WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
 """Put before a program that must not outlive us."""
 
 
+_KEEPER = """\
+read -r over && exit
+end() { for child in $(cat /proc/"$1"/task/*/children); do end "$child"; done; kill "$1"; }
+end "$0"
+"""
+"""For a shell: waits until it is told that a process is over, and asks it and all that it has started to end if nobody can tell any more."""
+
+
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
     """What a program left behind."""
 
@@ -133,7 +141,8 @@ def attach(
 ) -> int:
     """Run a program on the given descriptors and return its exit status; in a session of its own if it is to be.
 
-    If we are interrupted, the program and all that it has started are asked to end and waited for: nothing outlives us.
+    If we are interrupted, the program and all that it has started are asked to end and waited for: nothing outlives us. If we
+    are killed, another process asks them.
 
     Raises:
         Unsupported: the program is not installed.
@@ -141,7 +150,9 @@ def attach(
     started = spawn(
         argv, streams=streams, environment=environment, cpus=cpus, new_session=new_session
     )
+    keeper = None
     try:
+        keeper = _keep(started.pid)
         return exit_status(started.wait())
     except KeyboardInterrupt:
         # An engine's program passes no signal on to what it runs in a guest.
@@ -149,6 +160,24 @@ def attach(
             process.end(pid, signal.SIGTERM)
         started.wait()
         raise
+    finally:
+        if keeper is not None:
+            keeper.communicate(b"\n")
+
+
+def _keep(pid: int) -> "subprocess.Popen[bytes]":
+    """Have a program and all that it starts asked to end if we are not there any more to say that it is over."""
+    import subprocess
+
+    return subprocess.Popen(
+        ["sh", "-c", _KEEPER, str(pid)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=dict(ENVIRONMENT),
+        # What ends us by our group or our terminal does not end it.
+        start_new_session=True,
+    )
 
 
 def spawn(
