@@ -144,8 +144,11 @@ def test_weight_and_pin_are_kept_and_given_back(web: HomeUnderTest) -> None:
     web.wirt("restart", "--force", "web", status=0)
     kept = cpu_weight(web), cpu_pin(web)
     inside = web.wirt("exec", "web", "--", "grep", "Cpus_allowed_list", "/proc/self/status")
+    web.wirt("set", "web", "--cpu-pin", "auto", status=0)
+    chosen = web.wirt("exec", "web", "--", "nproc", status=0).stdout
     back = web.wirt("set", "web", "--cpu-weight", "100", "--cpu-pin", "all", status=0)
 
+    assert chosen == "1\n"
     assert said.stdout == f"guest web has a CPU weight of 10000, CPUs {cpus[-1]} to run on now\n"
     assert at_once == kept == (10_000, str(cpus[-1]))
     assert inside.stdout.split()[1] == str(cpus[-1])

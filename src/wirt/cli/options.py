@@ -8,7 +8,7 @@ from click.core import ParameterSource
 
 from wirt.errors import InvalidInput
 from wirt.model.guest import Guest
-from wirt.model.limits import Limits
+from wirt.model.limits import CHOSEN, Limits
 from wirt.ops.context import Context
 from wirt.units import (
     UNBOUNDED,
@@ -89,10 +89,11 @@ class SecondsType(click.ParamType):
 
 
 class CpusType(click.ParamType):
-    """Processors by their numbers, such as 0,2-3, or the word for all of them."""
+    """Processors by their numbers, such as 0,2-3, or the word for all of them, or for so many that the node chooses."""
 
     name = "list"
     all = "all"
+    auto = "auto"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -100,6 +101,8 @@ class CpusType(click.ParamType):
         """Return the numbers; none for all."""
         if isinstance(value, tuple):
             return value
+        if value == self.auto:
+            return CHOSEN
         try:
             return () if value == self.all else parse_cpus(value)
         except InvalidInput as error:
@@ -199,7 +202,7 @@ def held(function: Function) -> Function:
             click.option(
                 "--cpu-guarantee", type=float, help="CPUs' worth of time that it gets at any rate."
             ),
-            click.option("--cpu-pin", type=CPUS, help="CPUs to run on, such as 0,2-3, or all."),
+            click.option("--cpu-pin", type=CPUS, help="CPUs to run on: 0,2-3, all, or auto."),
             click.option(
                 "--cpu-limit",
                 type=float,

@@ -33,6 +33,10 @@ FEWEST_IOPS, MOST_IOPS = 10, 2**32 - 1
 """Reads or writes a second; more than the largest the kernel cannot be told."""
 
 
+CHOSEN = (-1,)
+"""In a request, for ``cpu_pin``: as many processors as the guest has CPUs, whichever the node takes."""
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Processors, memory, disk and processes of a guest; memory and disk in bytes.
 

@@ -147,6 +147,11 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         check_way(context.home, request.name)
     pool = _pool_for(context, needs.root, request.pool, takes_images=template is None)
     limits = request.limits
+    if limits.cpu_pin:
+        # Loaded here: few guests are pinned.
+        from wirt.ops.checks.pinning import with_chosen
+
+        limits = with_chosen(context, limits)
     if template is not None and needs.root != "tree":
         limits = fit_disk(request.name, limits, template, context.pool(pool), needs.root)
     guest_id = new_guest_id()

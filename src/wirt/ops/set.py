@@ -11,6 +11,7 @@ from wirt.ops import cards, guests, journal, naming, privileges, rates, recovery
 from wirt.ops.cards import CardRequest
 from wirt.ops.checks import admission
 from wirt.ops.checks.holdable import check_holdable, check_maximum
+from wirt.ops.checks.pinning import with_chosen
 from wirt.ops.checks.sizes import check_cpus
 from wirt.ops.context import Context
 from wirt.ops.inodes import bound_of
@@ -175,7 +176,7 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
     for field in changes:
         if field != "disk" and changes[field] != getattr(guest.limits, field):
             _check_changeable(approach, guest, field, changes[field])
-    limits = msgspec.structs.replace(guest.limits, **changes)
+    limits = with_chosen(context, msgspec.structs.replace(guest.limits, **changes), guest.id)
     check_holdable(context, guest, limits, wanted=changes)
     check_maximum(approach, guest, limits)
     check_limits(
