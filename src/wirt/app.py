@@ -167,6 +167,12 @@ def boot_preparation(context: Context) -> "Callable[[Guest], bool]":
     return partial(prepare, context)
 
 
+def put_configuration_aside(context: Context, guest: Guest) -> None:
+    """Keep the configuration file of a guest that was destroyed, as vzctl keeps it; only the vz commands write such files."""
+    if os.path.isdir(os.path.join(context.home.data, "vz", "conf")):
+        import_module("wirt.dialects.vz.conf").put_aside_of(context.home, guest)
+
+
 def diagnose_node(home: Home) -> "Diagnosis":
     """Ask the node what it can do; needs neither root nor a home."""
     from wirt.ops.doctor import diagnose

@@ -13,5 +13,6 @@ from wirt.ops.destroy import destroy as destroy_guest
 def destroy(name: str, force: bool) -> None:
     """Delete the guest NAME with all that is in it."""
     with app.open_context() as context:
-        destroy_guest(context, name, force=force)
+        guest = destroy_guest(context, name, force=force)
+        app.put_configuration_aside(context, guest)
     output.say(f"guest {name} destroyed")

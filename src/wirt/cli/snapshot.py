@@ -21,13 +21,16 @@ def snapshot() -> None:
 @click.argument("guest")
 @click.argument("name", required=False)
 @click.option("--disks", is_flag=True, help="Keep its further disks in the pool too.")
-def create(guest: str, name: str | None, disks: bool) -> None:
+@click.option("--description", default="", metavar="TEXT", help="What is said of it in lists.")
+def create(guest: str, name: str | None, disks: bool, description: str) -> None:
     """Keep what the root of GUEST is now, as the snapshot NAME.
 
     Left out, NAME is the date and time in UTC. A running guest goes on, held still for the instant where its pool needs it.
     """
     with app.open_context() as context:
-        made = verbs.create_snapshot(context, guest, name, with_disks=disks)
+        made = verbs.create_snapshot(
+            context, guest, name, with_disks=disks, description=description
+        )
     kept = f" with {', '.join(made.disks)}" if made.disks else ""
     output.say(f"snapshot {made.name} of guest {guest} created{kept}")
     if made.is_torn:
@@ -54,10 +57,13 @@ def list_snapshots(guest: str, as_json: bool) -> None:
                 render_bytes(one.bytes),
                 "-" if one.memory is None else render_bytes(one.memory),
                 one.mounted or "-",
+                one.description or one.title,
             )
             for one in found
         ]
-        output.say(output.columns(("NAME", "CREATED", "AGE", "SIZE", "MEMORY", "MOUNTED"), rows))
+        heads = ("NAME", "CREATED", "AGE", "SIZE", "MEMORY", "MOUNTED", "DESCRIPTION")
+        shown = len(heads) if any(row[-1] for row in rows) else len(heads) - 1
+        output.say(output.columns(heads[:shown], [row[:shown] for row in rows]))
 
 
 @snapshot.command()

@@ -19,6 +19,10 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of what the guest's memory held, kept with it to go on from: a checkpoint. None: the root alone."""
     disks: tuple[str, ...] = ()
     """Names of the further disks of the guest's pool that were kept with the root."""
+    title: str = ""
+    """What a person calls it who knows it by another name than its own."""
+    description: str = ""
+    """What a person says of it."""
 
 
 class SnapshotReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,3 +39,5 @@ class SnapshotReport(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of memory kept with it: the guest can go on from it. None: it is of the root alone."""
     disks: tuple[str, ...] = ()
     """Names of the further disks kept with it."""
+    title: str = ""
+    description: str = ""

@@ -20,7 +20,13 @@ from wirt.ops.steps.step import Step
 
 
 def checkpoint(
-    context: Context, name: str, snapshot: str | None = None, *, keep_running: bool = False
+    context: Context,
+    name: str,
+    snapshot: str | None = None,
+    *,
+    keep_running: bool = False,
+    title: str = "",
+    description: str = "",
 ) -> Snapshot:
     """Keep what a running guest is now as a snapshot with memory, and return that.
 
@@ -29,6 +35,8 @@ def checkpoint(
         name: the guest.
         snapshot: what to call it; None for the date and time in UTC.
         keep_running: True to let the guest go on; else it is stopped.
+        title: what else it is called.
+        description: what is said of it.
 
     Raises:
         InvalidInput, NotFound, WrongState, Conflict, Unsupported, Busy: nothing was changed.
@@ -40,7 +48,10 @@ def checkpoint(
         next_state(guest.state, "checkpoint", guest.name)
         now = time.time()
         made = Snapshot(
-            name=snapshot or time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)), created=now
+            name=snapshot or time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)),
+            created=now,
+            title=title,
+            description=description,
         )
         if any(one.name == made.name for one in guest.snapshots):
             raise Conflict(

@@ -1,13 +1,14 @@
 """``destroy``: nothing of a guest remains."""
 
+from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
 from wirt.ops.steps.ladder import Ladder
 
 
-def destroy(context: Context, name: str, *, force: bool = False) -> None:
-    """Delete a guest with its root.
+def destroy(context: Context, name: str, *, force: bool = False) -> Guest:
+    """Delete a guest with its root, and return what it was.
 
     Args:
         context: the home.
@@ -25,3 +26,4 @@ def destroy(context: Context, name: str, *, force: bool = False) -> None:
         ladder = Ladder(context, guest)
         journal.dismantle("destroy", ladder.to_exist() + ladder.to_run())
         journal.settle(context, "destroy", guest, None)
+        return guest

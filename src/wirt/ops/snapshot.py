@@ -16,7 +16,13 @@ from wirt.ops.steps.ladder import Ladder
 
 
 def create_snapshot(
-    context: Context, name: str, snapshot: str | None = None, *, with_disks: bool = False
+    context: Context,
+    name: str,
+    snapshot: str | None = None,
+    *,
+    with_disks: bool = False,
+    title: str = "",
+    description: str = "",
 ) -> Snapshot:
     """Keep what a guest's root is now and return it.
 
@@ -27,6 +33,8 @@ def create_snapshot(
         name: the guest.
         snapshot: what to call it; None for the date and time in UTC.
         with_disks: True to keep its further disks in the pool too.
+        title: what else it is called.
+        description: what is said of it.
 
     Raises:
         InvalidInput, NotFound, WrongState, Conflict, Unsupported, Busy: nothing was changed.
@@ -35,7 +43,9 @@ def create_snapshot(
     if snapshot is not None:
         check_name(snapshot, "snapshot")
     with guests.held(context, name) as guest:
-        return keep_root(context, guest, snapshot, with_disks=with_disks).snapshots[-1]
+        return keep_root(
+            context, guest, snapshot, with_disks=with_disks, title=title, description=description
+        ).snapshots[-1]
 
 
 def keep_root(
@@ -45,6 +55,8 @@ def keep_root(
     *,
     with_disks: bool = False,
     before_change: bool = False,
+    title: str = "",
+    description: str = "",
 ) -> Guest:
     """Make a snapshot of a guest whose lock is held, and return the guest with it.
 
@@ -54,6 +66,8 @@ def keep_root(
         snapshot: what to call it; None for the date and time in UTC.
         with_disks: True to keep its further disks in the pool too.
         before_change: True to keep the guest's limits with it, for ``undo``.
+        title: what else it is called.
+        description: what is said of it.
 
     Raises:
         WrongState, Conflict, Unsupported, OutOfSpace, Failed: as ``create_snapshot``.
@@ -71,6 +85,8 @@ def keep_root(
         created=now,
         limits=guest.limits if before_change else None,
         disks=disks,
+        title=title,
+        description=description,
     )
     ladder = Ladder(context, guest)
     steps = ladder.to_snapshot(made.name, with_disks=with_disks)
@@ -106,6 +122,8 @@ def list_snapshots(context: Context, name: str) -> list[SnapshotReport]:
             mounted=keeper.find_attached(guest.id, one.name),
             memory=one.memory,
             disks=one.disks,
+            title=one.title,
+            description=one.description,
         )
         for one in guest.snapshots
     ]

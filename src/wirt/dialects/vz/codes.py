@@ -62,6 +62,7 @@ class Code(IntEnum):
     SEARCH_DOMAIN = 73
     PASSWORD = 74
     ADDRESS_IN_USE = 78
+    ACTION_SCRIPT = 79
     SAMPLE = 82
     INVALID_CONFIG = 85
     DEVICES = 86

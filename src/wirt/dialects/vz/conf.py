@@ -10,13 +10,17 @@ from contextlib import AbstractContextManager, suppress
 from wirt.console import output
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile, parse_config, render_config
+from wirt.dialects.vz.ctid import ctid_of
 from wirt.errors import InvalidInput
 from wirt.host import files
 from wirt.host import lock as files_lock
+from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.ops.context import LOCK_SECONDS
 
 SHIPPED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "etc")
+ACTIONS = ("premount", "mount", "umount", "postumount", "start", "stop")
+"""What scripts beside a container's file are for."""
 _SAMPLE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
@@ -123,10 +127,16 @@ def is_there(home: Home, ctid: int) -> bool:
 
 
 def put_aside(home: Home, ctid: int, what: str = "destroyed") -> None:
-    """Keep the configuration of a guest that is gone as ``CTID.conf.destroyed``, or whatever it is, as vzctl does."""
-    path = path_of(home, ctid)
-    with files.translated("put the configuration aside"), suppress(FileNotFoundError):
-        os.rename(path, f"{path}.{what}")
+    """Keep the configuration of a guest that is gone, and its scripts, as ``CTID.conf.destroyed``, or whatever it is, as vzctl does."""
+    stem = path_of(home, ctid).removesuffix("conf")
+    for kind in ("conf", *ACTIONS):
+        with files.translated("put the configuration aside"), suppress(FileNotFoundError):
+            os.rename(f"{stem}{kind}", f"{stem}{kind}.{what}")
+
+
+def put_aside_of(home: Home, guest: Guest) -> None:
+    """Do that for a guest that was destroyed otherwise than by vzctl."""
+    put_aside(home, ctid_of(guest))
 
 
 def _read(path: str) -> ConfigFile | None:

@@ -14,6 +14,7 @@ import msgspec
 from wirt.dialects.vz import conf, ctid, ubc
 from wirt.dialects.vz.account import Account, pair_of, read_account
 from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.settings import units_of
 from wirt.dialects.vz.suspended import is_suspended
 from wirt.model.guest import Guest
 from wirt.ops.context import Context
@@ -254,7 +255,7 @@ _IP = Field(
     is_cut=True,
 )
 _CPULIMIT = _plain("cpulimit", "CPULIM", 7, partial(_number_from_file, "CPULIMIT"))
-_CPUUNITS = _plain("cpuunits", "CPUUNI", 7, partial(_number_from_file, "CPUUNITS"))
+_CPUUNITS = _plain("cpuunits", "CPUUNI", 7, lambda row: units_of(row.guest.limits))
 _LOAD = _plain("laverage", "LAVERAGE", 14, lambda row: None)
 
 

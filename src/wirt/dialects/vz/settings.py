@@ -106,6 +106,19 @@ REFUSED: Mapping[str, Code] = {
 
 
 _WHY = {
+    "meminfo": "with lxcfs a container sees its own memory, without it the node's",
+    "mount_opts": "a container's root is no ploop image that has options of its own",
+    "noatime": "the pool mounts a container's root, with relatime",
+    "nodemask": "memory is not bound to nodes of it",
+    "ostemplate": "a container's root is made of its template once, by create",
+    "pci_add": "a container has no bus; wirt card gives it a network card, --devnodes a device",
+    "pci_del": "a container has no bus",
+    "pkgset": "templates are told apart by their names alone",
+    "pkgver": "templates are told apart by their names alone",
+    "private": "where a container's things lie is its pool's to say (wirt create --pool)",
+    "root": "where a container's root is mounted is Wirt's to say (vzctl mount prints it)",
+    "veth_add": "the node's end of a card has a name and a MAC of Wirt's; use --netif_add",
+    "veth_del": "the node's end of a card has a name and a MAC of Wirt's; use --netif_del",
     "quotaugidlimit": "the kernel lets root of the node alone set quotas, so a container's users have none",
 }
 """Why, where more can be said than that."""
@@ -268,7 +281,8 @@ def _pin(config: ConfigFile, base: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _processors(option: str, value: str) -> tuple[int, ...]:
-    if value == "all":
+    # "auto" stands for those of the memory nodes that a container is bound to, and it is bound to none.
+    if value in ("all", "auto"):
         return ()
     try:
         return parse_cpus(value)

@@ -21,6 +21,7 @@ from wirt.model.names import bridge_name
 from wirt.ops.address import set_addresses
 from wirt.ops.cards import NewCard, add_card, remove_card
 from wirt.ops.context import Context
+from wirt.ops.steps.cards import CardSteps
 
 OPTIONS = ("ipadd", "ip", "ipdel", "netif_add", "netif_del", "netdev_add", "netdev_del")
 ALL = "all"
@@ -93,6 +94,31 @@ def changed(config: ConfigFile, asked: CardsAsked) -> ConfigFile:
         names = _merged(list(had), asked.gone_interfaces, list(new))
         config = config.replace("NETIF", ";".join({**had, **new}[name] for name in names))
     return config
+
+
+def told(context: Context, name: str, config: ConfigFile) -> ConfigFile:
+    """Return a container's file in which NETIF says of each card what it has: its MAC, its end on the node, and where that leads to.
+
+    The MAC of that end is not among it: the kernel chooses one at each start.
+    """
+    value = config.get("NETIF")
+    if not value:
+        return config
+    guest = context.store.find(name)
+    steps = CardSteps(context, guest)
+    there = {card.name: card for card in guest.cards if card.kind is CardKind.BRIDGED}
+    entries = []
+    for entry in filter(None, map(str.strip, value.split(";"))):
+        card = there.get(_name_in(entry))
+        if card is None:
+            entries.append(entry)
+            continue
+        said = dict(part.partition("=")[::2] for part in entry.split(","))
+        nic = steps.nic_of(card)
+        said |= {"mac": nic.mac, "host_ifname": nic.interface, "bridge": card.network or nic.bridge}
+        keys = dict.fromkeys([*Interface.__struct_fields__, *said])
+        entries.append(",".join(f"{key}={said[key]}" for key in keys if said.get(key)))
+    return config.replace("NETIF", ";".join(entries))
 
 
 def apply(context: Context, name: str, config: ConfigFile, asked: CardsAsked) -> None:

@@ -16,6 +16,8 @@ from wirt.ops.script import run_script as run_script_in_guest
 
 _SHELL = 'if [ -x /bin/bash ]; then exec /bin/bash "$@"; else exec /bin/sh "$@"; fi'
 """vzctl gives a command to the container's bash, or to the shell that it has."""
+SHELL = ["/bin/sh", "-c", _SHELL, "sh", "-s"]
+"""What reads a script from its input in a container."""
 
 _MOST_TERMINALS = 12
 """As many as vzctl has numbers for."""
@@ -84,9 +86,7 @@ def run_script(call: Call) -> int:
     with app.open_context() as context, ends_with(Code.NOT_RUNNING, WrongState):
         name = _name(context, call)
         with ends_with(Code.VALUE, NotFound):
-            return run_script_in_guest(
-                context, name, call.arguments[0], shell=["/bin/sh", "-c", _SHELL, "sh", "-s"]
-            )
+            return run_script_in_guest(context, name, call.arguments[0], shell=SHELL)
 
 
 def _for_shell(words: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ from wirt.dialects.vz import conf, ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.suspended import DUMP, is_suspended
+from wirt.dialects.vz.vzctl import scripts
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.dialects.vz.vzctl.holding import bring_to_file, check_file
 from wirt.dialects.vz.vzctl.snapshot import unmount_targets
@@ -121,11 +122,17 @@ def _start(call: Call, context: Context, options: Mapping[str, str]) -> None:
         if guest.state is State.MOUNTED:
             # It is mounted again, as its own programs see it.
             unmount_guest(context, guest.name)
+        scripts.run_on_node(context, guest, "premount")
         call.tell(words.starting)
         with ends_with(Code.ADD_ADDRESS, Conflict):
             started = start_guest(
                 context, guest.name, ready_seconds=READY_SECONDS if "wait" in options else None
             )
+    try:
+        scripts.run_inside(context, started, "start")
+    except Refused:
+        stop_guest(context, guest.name, force=True)
+        raise
     call.tell(f"{words.capital} is mounted")
     call.tell(f"Adding IP address(es): {' '.join(started.card.addresses)}")
     if (units := config.get("CPUUNITS")) is not None:
@@ -153,6 +160,7 @@ def _check_can_start(
             f"or give that up: wirt snapshot delete {guest.name} {guest.suspended}",
         )
     check_file(guest, config)
+    scripts.check_startable(context, guest)
     return config
 
 
@@ -162,10 +170,13 @@ def _stop(call: Call, context: Context, *, is_fast: bool) -> None:
     if not observed(context, guest).state.is_up:
         output.note(f"Unable to stop: {words.container} is not running")
         return
+    if not is_fast:
+        scripts.run_inside(context, guest, "stop")
     call.tell(f"Stopping {words.container} ...")
     with ends_with(Code.STOP):
         stop_guest(context, guest.name, timeout=_patience(context, guest), force=is_fast)
     call.tell(f"{words.capital} was stopped")
+    scripts.run_on_node(context, guest, "postumount")
     call.tell(f"{words.capital} is unmounted")
 
 

@@ -71,7 +71,9 @@ def set_parameters(call: Call) -> int:
             if asked.looks_for_holders:
                 cards.warn_of_holders(asked.cards)
             changed = _changed(config, asked)
-            _apply(context, guest, number, changed, asked)
+            name = _apply(context, guest, number, changed, asked)
+            if asked.cards.interfaces:
+                changed = cards.told(context, name, changed)
             if guest.state.is_up and asked.mode is None:
                 _warn_of_next_start(call, asked)
             if asked.saves:
@@ -191,7 +193,8 @@ def _apply(
     number: int,
     config: ConfigFile,
     asked: Asked,
-) -> None:
+) -> str:
+    """Give a container what was asked for and return the name that it has then."""
     name = guest.name
     if "NAME" in asked.keys:
         with ends_with(Code.NAME):
@@ -210,6 +213,7 @@ def _apply(
     if {"ONBOOT", "BOOTORDER"} & set(asked.keys):
         _start_with_node(context, name, config)
     cards.apply(context, name, config, asked.cards)
+    return name
 
 
 def _start_with_node(context: Context, name: str, config: ConfigFile) -> None:

@@ -1,7 +1,8 @@
 """``vzctl snapshot``, ``snapshot-list``, ``-switch``, ``-delete``, ``-mount`` and ``-umount``: a container's root kept, and gone back to.
 
 OpenVZ's ids are UUIDs. A snapshot that is made here is called by its UUID, so ``wirt snapshot`` knows it too; one that was made
-there is found by the name that it has. Snapshots are of the root alone: those of a running container want ``--skip-suspend``.
+there is found by the name that it has. That of a running container is a checkpoint, of its memory too, unless ``--skip-suspend`` is
+given; gone back to, the container goes on from it.
 """
 
 import os
@@ -15,8 +16,10 @@ from wirt.dialects.vz import ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.host import mount as node_mount
+from wirt.ops.checkpoint import checkpoint
 from wirt.ops.context import Context
 from wirt.ops.guests import observed
+from wirt.ops.resume import resume
 from wirt.ops.snapshot import (
     create_snapshot,
     delete_snapshot,
@@ -35,45 +38,53 @@ def create(call: Call) -> int:
     """Keep what the root of a container is now."""
     options = call.options(["skip-suspend", "skip-config"], ["id", "uuid", "name", "description"])
     given = dict(options)
-    for option in ("name", "description"):
-        if option in given:
+    said = {option: given.get(option, "") for option in ("name", "description")}
+    for option, text in said.items():
+        if not text.isprintable():
             raise Refused(
-                Code.SNAPSHOT,
-                f"--{option} cannot be done: a snapshot is known by its id alone",
-                hint="leave it out",
+                Code.VALUE, f"Bad parameter for --{option}: {text!r}", hint="give one line of text"
             )
     wanted = _id_of(given) or str(uuid.uuid4())
     if not _UUID.fullmatch(wanted):
         raise Refused(Code.VALUE, f"Bad parameter for --id: {wanted}", hint="give a UUID")
     with app.open_context() as context:
         guest = observed(context, ctid.find(context, call.ctid))
-        if guest.state.is_up and "skip-suspend" not in given:
-            raise Refused(
-                Code.SNAPSHOT,
-                "Unable to keep the memory of a running container in a snapshot",
-                hint="pass --skip-suspend to keep its disk alone",
-            )
         call.tell(f"Creating snapshot {{{wanted}}}")
         with ends_with(Code.SNAPSHOT):
-            create_snapshot(context, guest.name, wanted)
+            title, description = said["name"], said["description"]
+            if guest.state.is_up and "skip-suspend" not in given:
+                checkpoint(
+                    context,
+                    guest.name,
+                    wanted,
+                    keep_running=True,
+                    title=title,
+                    description=description,
+                )
+            else:
+                create_snapshot(context, guest.name, wanted, title=title, description=description)
     call.tell(f"Snapshot {{{wanted}}} has been successfully created")
     return Code.OK
 
 
 def switch(call: Call) -> int:
-    """Go back to what the root of a container was; it is ended first if it runs."""
+    """Go back to what a container was; it is ended first if it runs, and goes on if its memory was kept."""
     flags = ["skip-resume", "must-resume", "skip-config"]
     given = dict(call.options(flags, ["id", "uuid"]))
     wanted = _must_have_id(given)
-    if "must-resume" in given:
-        raise Refused(
-            Code.SNAPSHOT_SWITCH,
-            "--must-resume cannot be done: no memory is kept in a snapshot",
-            hint="leave it out, and start the container then",
-        )
     with app.open_context() as context, ends_with(Code.SNAPSHOT_SWITCH):
         guest = ctid.find(context, call.ctid)
-        restore_snapshot(context, guest.name, wanted, force=True)
+        has_memory = any(one.name == wanted and one.memory is not None for one in guest.snapshots)
+        if "must-resume" in given and not has_memory:
+            raise Refused(
+                Code.SNAPSHOT_SWITCH,
+                f"Snapshot {{{wanted}}} has no memory to go on from",
+                hint="leave --must-resume out, and start the container then",
+            )
+        if has_memory and "skip-resume" not in given:
+            resume(context, guest.name, wanted, force=True)
+        else:
+            restore_snapshot(context, guest.name, wanted, force=True)
     call.tell(f"Container has been successfully switched to snapshot {{{wanted}}}")
     return Code.OK
 
@@ -156,7 +167,7 @@ def show(call: Call) -> int:
                 {
                     "uuid": f"{{{one.name}}}" if is_ours else one.name,
                     "date": date,
-                    "name": "" if is_ours else one.name,
+                    "name": one.title if is_ours else one.name,
                 }
             )
     for row in rows:
