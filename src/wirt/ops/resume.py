@@ -2,8 +2,6 @@
 
 import os
 
-import msgspec
-
 from wirt.errors import NotFound, Unsupported
 from wirt.host import urgency
 from wirt.model.guest import Guest
@@ -47,9 +45,8 @@ def resume(
                 hint="go back to its disk alone: wirt snapshot restore",
             )
         checkpointable(context, guest).check_memory(directory)
-        # Until it runs it is what nobody starts anew without saying so.
-        after = msgspec.structs.replace(guest, suspended=chosen.name)
-        stopped = go_back(context, guest, chosen.name, after=after)
+        # Suspended it stays until it runs, so that nobody starts it anew without saying so.
+        stopped = go_back(context, guest, chosen.name, after=guest)
         journal.begin(context, stopped, "resume")
         ladder = Ladder(context, stopped)
         journal.build(
