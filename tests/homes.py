@@ -18,7 +18,8 @@ from wirt.host import files, mount
 from wirt.model.guest import Guest
 from wirt.model.home import Home
 
-WIRT = str(Path(sys.executable).parent / "wirt")
+PROGRAMS = Path(sys.executable).parent
+WIRT = str(PROGRAMS / "wirt")
 BUSYBOX = "/bin/busybox"
 LXC_LOCKS = "/run/lxc/lock"
 """Where liblxc keeps a lock for every path that a container was ever in."""
@@ -62,6 +63,43 @@ class HomeUnderTest:
         if status is not None and done.returncode != status:
             raise AssertionError(f"wirt {' '.join(arguments)} ended {done.returncode}: {done}")
         return done
+
+    def shell(
+        self,
+        line: str,
+        *,
+        stdin: str = "",
+        directory: Path | str | None = None,
+        environment: Mapping[str, str] | None = None,
+        timeout: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a line as a person types it who finds all commands by their names; errors are part of its output."""
+        path = f"{PROGRAMS}:{os.environ['PATH']}:/usr/sbin"
+        return subprocess.run(
+            line,
+            shell=True,
+            cwd=directory,
+            env={**self.environment, "PATH": path, **(environment or {})},
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=timeout,
+        )
+
+    def type(
+        self,
+        line: str,
+        *,
+        stdin: str = "",
+        directory: Path | str | None = None,
+        timeout: float = 60,
+        status: int = 0,
+    ) -> str:
+        """Run a line that must end with a status, and return what it prints."""
+        done = self.shell(line, stdin=stdin, directory=directory, timeout=timeout)
+        assert done.returncode == status, done.stdout
+        return done.stdout
 
     def spawn(
         self, *arguments: str, environment: Mapping[str, str] | None = None

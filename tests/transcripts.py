@@ -6,15 +6,12 @@
 import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tests.homes import HomeUnderTest
 
 TRANSCRIPTS = Path(__file__).parent / "golden" / "vz"
-PROGRAMS = Path(sys.executable).parent
 NOTHING: Mapping[str, str] = {}
 
 
@@ -22,21 +19,8 @@ def vz(
     home: HomeUnderTest, command: str, environment: Mapping[str, str] = NOTHING
 ) -> tuple[str, int]:
     """Run a command line as a person types it, and return what the terminal shows and the exit status."""
-    done = subprocess.run(
-        command,
-        shell=True,
-        cwd=f"{home.home.etc}/vz",
-        env={
-            **home.environment,
-            "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
-            **environment,
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=240,
-    )
+    directory = f"{home.home.etc}/vz"
+    done = home.shell(command, directory=directory, environment=environment, timeout=240)
     said = done.stdout.replace(str(home.base), "BASE")
     said = re.sub(r"(?<=/guests/)[0-9a-f]{6}", "ID", said)
     said = re.sub(r"\bfd[0-9a-f:]+/64", "RANGE", said)

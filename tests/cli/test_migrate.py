@@ -48,20 +48,6 @@ class Pair:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def vz(self, line: str, *, status: int = 0) -> str:
-        done = subprocess.run(
-            line,
-            shell=True,
-            env={**self.here.environment, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == status, done.stdout
-        return done.stdout
-
 
 @pytest.fixture
 def pair(home: HomeUnderTest, tiny_templates: Path) -> Iterator[Pair]:
@@ -421,10 +407,10 @@ def test_other_version_of_a_template_comes_beside_the_one_that_is_there(
 
 def test_line_of_the_source_has_a_container_go(pair: Pair) -> None:
     pair.add()
-    pair.vz(f"vzctl create 101 --ostemplate {TINY}")
-    pair.vz("vzctl start 101 --wait")
-    possible = pair.vz("vzmigrate --check-only b 101")
-    said = pair.vz("vzmigrate -t --online b 101")
+    pair.here.type(f"vzctl create 101 --ostemplate {TINY}")
+    pair.here.type("vzctl start 101 --wait")
+    possible = pair.here.type("vzmigrate --check-only b 101")
+    said = pair.here.type("vzmigrate -t --online b 101")
 
     assert possible == "Migration of container 101 to b is possible\n"
     lines = re.sub(r"\d+\.\d\d$", "S", said, flags=re.MULTILINE).splitlines()
@@ -467,7 +453,7 @@ def test_what_cannot_go_ends_with_the_status_of_old(
     pair: Pair, line: str, status: int, message: str
 ) -> None:
     pair.add()
-    pair.vz(f"vzctl create 101 --ostemplate {TINY}")
+    pair.here.type(f"vzctl create 101 --ostemplate {TINY}")
     pair.on_b("create", "101", "-t", TINY)
 
-    assert message in pair.vz(line, status=status)
+    assert message in pair.here.type(line, status=status)

@@ -1,6 +1,5 @@
 """The addresses that vzctl gives a container, as OpenVZ's venet0 had them: felt inside, on the node and by its neighbours."""
 
-import os
 import re
 import subprocess
 import sys
@@ -43,21 +42,6 @@ def setting(interface: str, name: str) -> str:
     return Path(f"/proc/sys/net/ipv6/conf/{interface}/{name}").read_text().strip()
 
 
-def vz(home: HomeUnderTest, command: str, *, status: int = 0) -> str:
-    done = subprocess.run(
-        command,
-        shell=True,
-        env={**home.environment, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == status, done.stdout
-    return done.stdout
-
-
 def is_found(outside: Outside, address: str) -> bool:
     """Return whether a neighbour of the node's finds a guest."""
     asked = outside.run(BUSYBOX, "ping", "-c4", "-W1", address, check=False)
@@ -67,18 +51,18 @@ def is_found(outside: Outside, address: str) -> bool:
 def test_container_has_its_addresses_on_venet0_and_they_are_changed_while_it_runs(
     home: HomeUnderTest, outside: Outside
 ) -> None:
-    vz(home, "vzctl create 101 && vzctl create 102 && vzctl start 101 && vzctl start 102")
-    chosen = vz(home, "vzlist -H -o ip 101").split()
-    neighbour = vz(home, "vzlist -H -o ip 102").split()[0]
+    home.type("vzctl create 101 && vzctl create 102 && vzctl start 101 && vzctl start 102")
+    chosen = home.type("vzlist -H -o ip 101").split()
+    neighbour = home.type("vzlist -H -o ip 102").split()[0]
     # Somebody else had it until now, as its neighbours have not forgotten.
     elsewhere = f"ip neighbour replace {OURS} lladdr 02:00:5e:00:53:01 dev eth0 nud reachable"
     outside.run(*elsewhere.split())
-    vz(home, f"vzctl set 101 --ipadd {OURS} --ipadd {OURS6} --save")
+    home.type(f"vzctl set 101 --ipadd {OURS} --ipadd {OURS6} --save")
     believed = outside.run("ip", "neighbour", "show", OURS).stdout
-    vz(home, f"vzctl set 101 --ipadd {MORE}/24 --save")
-    listed = vz(home, "vzlist -H -o ip 101").split()
-    shown = vz(home, "vzctl exec 101 ip -oneline address show dev venet0")
-    route = vz(home, "vzctl exec 101 ip route").splitlines()
+    home.type(f"vzctl set 101 --ipadd {MORE}/24 --save")
+    listed = home.type("vzlist -H -o ip 101").split()
+    shown = home.type("vzctl exec 101 ip -oneline address show dev venet0")
+    route = home.type("vzctl exec 101 ip route").splitlines()
     found = [is_found(outside, one) for one in (OURS, OURS6)]
     reached = [is_reached(one) for one in (OURS, OURS6, MORE)]
     between = is_reached(MORE, home, "102"), is_reached(neighbour, home, "101")
@@ -86,13 +70,13 @@ def test_container_has_its_addresses_on_venet0_and_they_are_changed_while_it_run
     kept_in = pings(OUTSIDE, home, "102")
     as_router = [setting("eth0", name) for name in ("forwarding", "proxy_ndp")]
     gone = pings(chosen[0])
-    vz(home, f"vzctl set 101 --ipdel {OURS} --ipdel {OURS6} --save")
+    home.type(f"vzctl set 101 --ipdel {OURS} --ipdel {OURS6} --save")
     outside.run("ip", "neighbour", "flush", "all")
     lost = [is_found(outside, one) for one in (OURS, OURS6)]
     still = is_reached(MORE)
-    vz(home, "vzctl restart 101 --fast")
-    again = vz(home, "vzlist -H -o ip 101").split()
-    vz(home, "vzctl set 101 --ipdel all --save")
+    home.type("vzctl restart 101 --fast")
+    again = home.type("vzlist -H -o ip 101").split()
+    home.type("vzctl set 101 --ipdel all --save")
 
     assert listed == [OURS, OURS6, MORE]
     assert f"inet {OURS}/32" in shown
@@ -107,18 +91,18 @@ def test_container_has_its_addresses_on_venet0_and_they_are_changed_while_it_run
     assert not gone
     assert (lost, still) == ([False, False], True)
     assert again == [MORE]
-    assert vz(home, "vzlist -H -o ip 101").split() == chosen
+    assert home.type("vzlist -H -o ip 101").split() == chosen
 
 
 def test_address_that_a_neighbour_has_is_told_unless_nobody_wants_to_know(
     home: HomeUnderTest,
 ) -> None:
     beyond = "198.51.100.2"
-    vz(home, "vzctl create 101")
-    told = vz(home, f"vzctl set 101 --ipadd {beyond} --save").splitlines()
-    vz(home, f"vzctl set 101 --ipdel {beyond} --save")
-    skipped = vz(home, f"vzctl set 101 --ipadd {beyond} --skip_arpdetect --save").splitlines()
-    free = vz(home, f"vzctl set 101 --ipadd {OURS} --save").splitlines()
+    home.type("vzctl create 101")
+    told = home.type(f"vzctl set 101 --ipadd {beyond} --save").splitlines()
+    home.type(f"vzctl set 101 --ipdel {beyond} --save")
+    skipped = home.type(f"vzctl set 101 --ipadd {beyond} --skip_arpdetect --save").splitlines()
+    free = home.type(f"vzctl set 101 --ipadd {OURS} --save").splitlines()
 
     assert re.fullmatch(
         rf"Warning: address {beyond} is in use on eth0, by ([0-9a-f]{{2}}:){{5}}[0-9a-f]{{2}}",
@@ -128,19 +112,19 @@ def test_address_that_a_neighbour_has_is_told_unless_nobody_wants_to_know(
 
 
 def test_what_was_not_saved_is_over_at_the_next_start(home: HomeUnderTest) -> None:
-    vz(home, f"vzctl create 101 --ipadd {MORE} && vzctl start 101")
-    vz(home, f"vzctl set 101 --ipadd {OURS}")
-    both = vz(home, "vzlist -H -o ip 101").split()
-    vz(home, "vzctl restart 101 --fast")
+    home.type(f"vzctl create 101 --ipadd {MORE} && vzctl start 101")
+    home.type(f"vzctl set 101 --ipadd {OURS}")
+    both = home.type("vzlist -H -o ip 101").split()
+    home.type("vzctl restart 101 --fast")
 
     assert both == [MORE, OURS]
-    assert vz(home, "vzlist -H -o ip 101").split() == [MORE]
+    assert home.type("vzlist -H -o ip 101").split() == [MORE]
     assert is_reached(MORE)
 
 
 def test_netif_add_gives_a_card_on_the_bridge_beside_venet0(home: HomeUnderTest) -> None:
-    vz(home, "vzctl create 101 && vzctl start 101 && vzctl create 102 && vzctl start 102")
-    vz(home, "vzctl set 101 --netif_add eth0 --save")
+    home.type("vzctl create 101 && vzctl start 101 && vzctl create 102 && vzctl start 102")
+    home.type("vzctl set 101 --netif_add eth0 --save")
     listed = home.wirt("card", "list", "101", status=0).stdout.splitlines()
     bridged = listed[2].split()[-2].partition("/")[0]
 
@@ -150,11 +134,11 @@ def test_netif_add_gives_a_card_on_the_bridge_beside_venet0(home: HomeUnderTest)
 
 
 def test_address_that_cannot_be_is_refused_with_vzctls_status(home: HomeUnderTest) -> None:
-    vz(home, f"vzctl create 101 --ipadd {MORE} && vzctl create 102")
-    vz(home, "wirt network add back --subnet 192.168.77.0/24 && wirt create -t tiny web")
+    home.type(f"vzctl create 101 --ipadd {MORE} && vzctl create 102")
+    home.type("wirt network add back --subnet 192.168.77.0/24 && wirt create -t tiny web")
     web = next(guest for guest in home.guests() if guest.name == "web").address
     refused = [
-        vz(home, command, status=status)
+        home.type(command, status=status)
         for command, status in (
             (f"vzctl set 102 --ipadd {MORE} --save", 78),
             (f"vzctl set 102 --ipadd {web} --save", 78),
@@ -184,12 +168,12 @@ def test_address_of_another_homes_guest_is_refused(
     with homes.open_home(tiny_templates) as other:
         other.wirt("create", "-t", TINY, "--routed", "--address", MORE, "far", status=0)
         other.wirt("create", "-t", TINY, "near", status=0)
-        vz(home, f"vzctl create 101 --ipadd {MORE}")
+        home.type(f"vzctl create 101 --ipadd {MORE}")
         for name in ("far", "near"):
             other.wirt("start", name, status=0)
         near = next(guest for guest in other.guests() if guest.name == "near").address
-        refused = vz(home, f"vzctl create 102 --ipadd {near}", status=34)
-        late = vz(home, "vzctl start 101", status=34)
+        refused = home.type(f"vzctl create 102 --ipadd {near}", status=34)
+        late = home.type("vzctl start 101", status=34)
         still = is_reached(MORE)
 
     assert refused.startswith(f"address {near} is one of another home's guests or networks;")

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from tests import homes
-from tests.homes import HomeUnderTest
+from tests.homes import PROGRAMS, HomeUnderTest
 from tests.netns import Outside, other_network
 from tests.terminal import open_terminal
-from tests.transcripts import PROGRAMS, TRANSCRIPTS, endings_of, retell, vz
+from tests.transcripts import TRANSCRIPTS, endings_of, retell, vz
 
 from wirt.dialects.vz.conf import SHIPPED
 from wirt.dialects.vz.vzctl.main import COMMANDS

@@ -8,7 +8,6 @@ node, is in tests/cli/test_migrate.py.
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -29,19 +28,7 @@ class Shell:
 
     def type(self, line: str, *, stdin: str = "", status: int = 0) -> str:
         """Run a line of the source and return what it prints."""
-        done = subprocess.run(
-            line,
-            shell=True,
-            cwd=self.home.base,
-            env={**self.home.environment, "PATH": f"{PROGRAMS}:{os.environ['PATH']}"},
-            input=stdin,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == status, done.stdout
-        return done.stdout
+        return self.home.type(line, stdin=stdin, directory=self.home.base, status=status)
 
 
 @pytest.fixture

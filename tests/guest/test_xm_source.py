@@ -101,19 +101,7 @@ class Node:
 
     def type(self, line: str, *, status: int = 0) -> str:
         """Run a line and return what it prints."""
-        done = subprocess.run(
-            line,
-            shell=True,
-            cwd=self.volumes,
-            env={**self.home.environment, "PATH": f"{PROGRAMS}:{os.environ['PATH']}:/usr/sbin"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == status, done.stdout
-        return done.stdout
+        return self.home.type(line, directory=self.volumes, timeout=120, status=status)
 
     @contextmanager
     def mounted(self, volume: str, at: Path) -> Iterator[None]:
