@@ -140,6 +140,30 @@ def inside(home: HomeUnderTest, *argv: str) -> str:
     return home.wirt("exec", "web", "--", *argv, status=0).stdout
 
 
+def test_guest_whose_init_is_ended_for_want_of_memory_says_so(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "--memory", "64M", "web", status=0)
+    home.wirt("start", "web", status=0)
+    # The kernel takes init first, for none of the others is large, and the container ends with it.
+    hog = "{ head -c 20m /dev/zero; sleep 60; } | tail -c 20m >/dev/null &"
+    hog = f"echo 1000 >/proc/1/oom_score_adj; for n in 1 2 3 4 5 6; do {hog} done; wait"
+    home.wirt("exec", "web", "--", "sh", "-c", hog)
+    deadline = time.monotonic() + 30
+    while "running" in (listed := home.wirt("list", status=0).stdout):
+        assert time.monotonic() < deadline
+    shown = home.wirt("show", "web", status=0).stdout
+    refused = home.wirt("exec", "web", "true")
+    home.wirt("start", "web", status=0)
+    home.wirt("exec", "web", "--", "poweroff", "-f")
+    while "running" in home.wirt("list", status=0).stdout:
+        assert time.monotonic() < deadline
+
+    assert "stopped" in listed
+    words = r"it had run out of memory, for which the kernel ended (a process|\d+ processes) of it"
+    assert re.search(rf"^ended +{words}$", shown, re.MULTILINE)
+    assert re.match(rf"wirt: guest web has ended: {words}; see ", refused.stderr)
+    assert "ended" not in home.wirt("show", "web", status=0).stdout
+
+
 def test_guest_that_reboots_keeps_the_cards_and_addresses_that_it_has_now(
     home: HomeUnderTest,
 ) -> None:

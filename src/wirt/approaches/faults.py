@@ -7,10 +7,10 @@ from wirt.model.launch import Place
 
 @runtime_checkable
 class KnowsPanics(Protocol):
-    """A guest has a kernel of its own, whose last words are in the place's log."""
+    """It is known what became of a guest that ended by itself: from its own kernel's last words, or from the node's."""
 
     def find_panic(self, place: Place) -> str | None:
-        """Return why the kernel of a guest that has ended by itself gave up; None: it did not, or nobody knows."""
+        """Return why a guest that has ended by itself did, as far as a kernel says; None: it had no reason, or nobody knows."""
         ...
 
 

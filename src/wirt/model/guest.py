@@ -47,7 +47,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     boot: str | None = None
     """Kernel boot id of the node when the guest was started: after a reboot nothing runs."""
     ended: str | None = None
-    """Why its kernel gave up when it was last up; None: it did not, or nobody knows."""
+    """What went wrong when it was last up and ended by itself; None: nothing, or nobody knows."""
     suspended: str | None = None
     """Name of the checkpoint that it was ended with, and goes on from; None: it was not, or has been started or gone back since."""
     is_adjusted: bool = False

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 from wirt.approaches.base import Needs
-from wirt.approaches.lxc import build, cards, control, holding, reboots
+from wirt.approaches.lxc import build, cards, control, exhaustion, holding, reboots
 from wirt.errors import Failed, TimedOut
 from wirt.host import apparmor, cgroup, files, lxcfs, process, rlimits, run
 from wirt.host.bounds import Setting
@@ -110,6 +110,7 @@ class Lxc:
         )
         # The configuration is made anew at every start: it need not survive a power cut.
         files.write(config, text)
+        exhaustion.watch(place)
         return config
 
     def probe(self, place: Place) -> Presence:
@@ -223,6 +224,10 @@ class Lxc:
         from wirt.host import cgroupusage
 
         return cgroupusage.measure(cgroup.Cgroup(control.payload_group(place.name))).killed
+
+    def find_panic(self, place: Place) -> str | None:
+        """Read what its control group counted."""
+        return exhaustion.find(place)
 
     def freeze(self, place: Place) -> None:
         """Freeze the cgroup of the container."""

@@ -53,8 +53,13 @@ def remember(place: Place, what: str, script: str, *, ended: str | None = None) 
         ended: another, for when the container has ended by itself, whether it starts anew or not.
     """
     if ended is not None:
-        files.replace(_path(place, what, _ENDED), f"{_PATH}{ended}")
+        at_end(place, what, ended)
     files.replace(_path(place, what, _AGAIN), f"{_PATH}{script}")
+
+
+def at_end(place: Place, what: str, script: str) -> None:
+    """Have a script run when the container has ended by itself, whether it starts anew or not; its control groups are still there."""
+    files.replace(_path(place, what, _ENDED), f"{_PATH}{script}")
 
 
 def build_limits(
