@@ -156,15 +156,19 @@ def _own_metadata(home: Home) -> str:
     return os.path.join(home.etc, "templates.d")
 
 
-def boot_preparation(context: Context) -> "Callable[[Guest], bool]":
-    """Return what brings a guest to its configuration file before it is started with the node, and says whether it may be.
+def boot_preparation(
+    context: Context,
+) -> "tuple[Callable[[Guest], bool], Callable[[Guest], None]]":
+    """Return what is done about a guest that is started with the node.
+
+    The one brings it to its configuration file before, and says whether it may be started; the other runs its own script then.
 
     Only the vz commands keep such files. They stand above this module, so theirs is named as text.
     """
     if not os.path.isdir(os.path.join(context.home.data, "vz", "conf")):
-        return lambda _guest: True
-    prepare = import_module("wirt.dialects.vz.vzctl.holding").prepare_boot
-    return partial(prepare, context)
+        return lambda _guest: True, lambda _guest: None
+    booting = import_module("wirt.dialects.vz.vzctl.booting")
+    return partial(booting.prepare, context), partial(booting.run_script, context)
 
 
 def put_configuration_aside(context: Context, guest: Guest) -> None:

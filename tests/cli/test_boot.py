@@ -54,6 +54,24 @@ def test_boot_tells_what_failed_and_starts_the_rest(home: HomeUnderTest) -> None
     }
 
 
+def test_container_of_vzctl_is_started_with_its_script(home: HomeUnderTest) -> None:
+    for name in ("101", "102", "103"):
+        home.type(f"vzctl create {name} --ostemplate {TINY}")
+        home.type(f"vzctl set {name} --onboot yes --save")
+    conf = Path(home.home.data, "vz", "conf")
+    for script, text in (("101.start", "echo begun"), ("102.start", "exit 5"), ("103.mount", "")):
+        (conf / script).write_text(text)
+        (conf / script).chmod(0o755)
+    done = home.wirt("boot", status=1)
+
+    assert done.stdout.startswith("begun\nguest 101 started: ")
+    assert done.stderr.startswith(
+        f"wirt: Error executing {conf}/102.start: it ended with 5\n"
+        f"wirt: {conf}/103.mount cannot be run at a start: "
+    )
+    assert [guest.state.value for guest in home.guests()] == ["running", "stopped", "stopped"]
+
+
 def test_unit_starts_the_guests_of_this_home(home: HomeUnderTest) -> None:
     path = home.base / "wirt.service"
     done = home.wirt("boot", "--write-unit", str(path), status=0)

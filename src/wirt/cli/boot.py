@@ -33,8 +33,8 @@ def boot(timeout: float, write_unit: str | None) -> int:
         return 0
     failed = False
     with app.open_context() as context:
-        prepare = app.boot_preparation(context)
-        for booted in boot_guests(context, ready_seconds=timeout, prepare=prepare):
+        prepare, started = app.boot_preparation(context)
+        for booted in boot_guests(context, ready_seconds=timeout, prepare=prepare, started=started):
             if booted.error is None:
                 how = "resumed" if booted.resumed else "started"
                 output.say(f"guest {booted.guest.name} {how}: {booted.guest.address}")

@@ -29,6 +29,7 @@ def boot(
     *,
     ready_seconds: float,
     prepare: Callable[[Guest], bool] = lambda _guest: True,
+    started: Callable[[Guest], None] = lambda _guest: None,
 ) -> Iterator[Booted]:
     """Start them one after the other, each when the one before is ready, and say of each how it went.
 
@@ -39,6 +40,7 @@ def boot(
         context: the home.
         ready_seconds: how long to wait for each.
         prepare: is called for each before it is started; if it returns False, that guest is passed over.
+        started: is called for each that was started, and was not suspended; if it raises an error, that is the guest's.
     """
     listed = sorted(
         (guest.boot_order, guest.name)
@@ -53,7 +55,9 @@ def boot(
             if by_name[name].suspended is not None:
                 yield Booted(guest=resume(context, name, by_name[name].suspended), resumed=True)
             else:
-                yield Booted(guest=start(context, name, ready_seconds=ready_seconds))
+                guest = start(context, name, ready_seconds=ready_seconds)
+                started(guest)
+                yield Booted(guest=guest)
         except Error as error:
             yield Booted(guest=by_name[name], error=error)
 

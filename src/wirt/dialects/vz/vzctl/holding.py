@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from wirt.console import output
-from wirt.dialects.vz import conf, ctid, privileges, settings
+from wirt.dialects.vz import privileges, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.resolver import node_names
@@ -95,19 +95,6 @@ def bring_to_file(context: Context, guest: Guest, config: ConfigFile) -> None:
     hold_to(context, guest, config, keys - WHERE_POSSIBLE)
     for key in sorted(keys & WHERE_POSSIBLE):
         hold_where_possible(context, guest, config, key)
-
-
-def prepare_boot(context: Context, guest: Guest) -> bool:
-    """Bring a guest that is started with the node to its file, if it has one; return whether it may be started.
-
-    Raises:
-        Refused: as ``bring_to_file``, or the file cannot be read.
-    """
-    config = conf.read_config(context.home, ctid.ctid_of(guest))
-    if config.get("DISABLED") == "yes":
-        return False
-    bring_to_file(context, guest, config)
-    return True
 
 
 def hold_where_possible(context: Context, guest: Guest, config: ConfigFile, key: str) -> None:

@@ -10,6 +10,7 @@ from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.suspended import DUMP, is_suspended
 from wirt.dialects.vz.vzctl import scripts
+from wirt.dialects.vz.vzctl.booting import run_script
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.dialects.vz.vzctl.holding import bring_to_file, check_file
 from wirt.dialects.vz.vzctl.snapshot import unmount_targets
@@ -128,11 +129,7 @@ def _start(call: Call, context: Context, options: Mapping[str, str]) -> None:
             started = start_guest(
                 context, guest.name, ready_seconds=READY_SECONDS if "wait" in options else None
             )
-    try:
-        scripts.run_inside(context, started, "start")
-    except Refused:
-        stop_guest(context, guest.name, force=True)
-        raise
+    run_script(context, started)
     call.tell(f"{words.capital} is mounted")
     call.tell(f"Adding IP address(es): {' '.join(started.card.addresses)}")
     if (units := config.get("CPUUNITS")) is not None:
