@@ -7,6 +7,7 @@ import os
 import shlex
 
 from wirt.approaches.lxc import control, reboots
+from wirt.host import files
 from wirt.host.cgroup import Cgroup
 from wirt.model.launch import Place
 
@@ -24,6 +25,7 @@ def watch(place: Place) -> None:
         else f"$(find {where} -name memory.oom_control)"
     )
     script = f"grep -hs '^oom_kill ' {found} >{shlex.quote(_path(place))}\n"
+    files.write(_path(place), "")
     reboots.at_end(place, "memory", script)
 
 
