@@ -18,15 +18,14 @@ def place(tmp_path: Path) -> Place:
     return Place(name="wabcd-12ab34", run_dir=str(tmp_path / "run"), log=str(tmp_path / "log"))
 
 
-def written(directory: Path, *, others: int = 0) -> str:
+def written(images: Path, *, others: int = 0) -> str:
     """Make the images of a dump that rests on so many others, and return their directory."""
-    images = directory / "images"
-    for number, one in enumerate([*(directory / f"before-{n + 1}" for n in range(others)), images]):
-        one.mkdir(parents=True)
+    for number, one in enumerate([*(images / f"before-{n + 1}" for n in range(others)), images]):
+        one.mkdir(parents=True, exist_ok=True)
         for file in ("pages-1.img", "pagemap-7.img", "inventory.img", "core-7.img"):
             (one / file).write_text(f"{file} of {number}")
         if number:
-            os.symlink(f"../before-{number}", one / "parent")
+            os.symlink(f"{'' if one == images else '../'}before-{number}", one / "parent")
     return str(images)
 
 
@@ -38,12 +37,12 @@ def test_dump_is_told_what_it_rests_on() -> None:
         scratch="/scratch",
         mounts=[],
         keep_running=True,
-        earlier="../before-2",
+        earlier="before-2",
         tracks=True,
     )
     whole = criu.dump_command("criu", 7, "/images", scratch="/s", mounts=[], keep_running=True)
 
-    assert command[-3:] == ["--leave-running", "--track-mem", "--prev-images-dir=../before-2"]
+    assert command[-3:] == ["--leave-running", "--track-mem", "--prev-images-dir=before-2"]
     assert not [word for word in whole if "track" in word or "prev" in word]
 
 
@@ -54,10 +53,10 @@ def test_dump_rests_on_the_one_that_took_the_marks_away(tmp_path: Path, place: P
     earlier.note(place, images, INIT)
     rests_on = earlier.take(earlier.strike(place), str(second), INIT)
 
-    assert rests_on == "../before-2"
+    assert rests_on == "before-2"
     assert not earlier.is_noted(place)
     assert os.readlink(second / "before-2/parent") == "../before-1"
-    assert (second / "before-2/pages-1.img").samefile(first / "images/pages-1.img")
+    assert (second / "before-2/pages-1.img").samefile(first / "pages-1.img")
     assert (second / "before-1/pages-1.img").samefile(first / "before-1/pages-1.img")
     assert sorted(os.listdir(second / "before-2")) == [
         "inventory.img",
@@ -72,7 +71,7 @@ def test_it_is_whole_without_the_one_that_it_rests_on(tmp_path: Path, place: Pla
     second.mkdir()
     earlier.note(place, written(tmp_path / "first"), INIT)
     earlier.take(earlier.strike(place), str(second), INIT)
-    for file in (tmp_path / "first/images").iterdir():
+    for file in (tmp_path / "first").iterdir():
         file.unlink()
 
     assert (second / "before-1/pages-1.img").read_text() == "pages-1.img of 0"
@@ -100,7 +99,7 @@ def test_dump_rests_on_nothing_that_is_not_what_the_marks_are_of(
 def test_dump_on_another_file_system_rests_on_nothing(
     tmp_path: Path, place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def link(source: str, target: str, *, follow_symlinks: bool) -> None:
+    def link(source: str, target: str) -> None:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
 
     second = tmp_path / "second"

@@ -3,7 +3,7 @@
 import msgspec
 
 EARLIER = "before-"
-"""What a directory of a checkpoint begins with, before its number, that holds second names of an earlier one's files."""
+"""What a directory among a checkpoint's files begins with, before its number, that holds second names of an earlier one's."""
 
 
 class Obstacle(msgspec.Struct, frozen=True, kw_only=True):

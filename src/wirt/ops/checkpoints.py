@@ -84,7 +84,7 @@ def verify(directory: str, what: str) -> Manifest:
 
 def size(manifest: Manifest) -> int:
     """Return the bytes of a checkpoint's files, but for those that it has from an earlier one."""
-    return sum(part.bytes for name, part in manifest.parts.items() if not name.startswith(EARLIER))
+    return sum(part.bytes for name, part in manifest.parts.items() if f"/{EARLIER}" not in name)
 
 
 def _list(directory: str) -> list[str]:

@@ -27,10 +27,10 @@ WHAT_IT_IS = "snapshot of a guest"
 
 _KEPT = ("trusted.overlay.opaque", "security.capability", "user.*")
 """Attributes of a layer's files. Overlayfs writes down more, which is about the files below on that one node."""
-_EARLIER = re.compile(r"memory/(images|before-\d+)/parent")
-_PARENT = re.compile(r"\.\./before-\d+")
-_FLAT = re.compile(r"(template|memory(/images|/before-\d+)?)/[^/]+")
-_DIRECTORIES = re.compile(r"template|memory(/images|/before-\d+)?")
+_EARLIER = re.compile(r"memory/images(/before-\d+)?/parent")
+_PARENT = re.compile(r"(\.\./)?before-\d+")
+_FLAT = re.compile(r"(template|memory(/images(/before-\d+)?)?)/[^/]+")
+_DIRECTORIES = re.compile(r"template|memory(/images(/before-\d+)?)?")
 _LARGEST = 1 << 20
 """Bytes of the member that says what it is of."""
 _PIECE = 1 << 20

@@ -85,7 +85,7 @@ def dump(
         scratch=_scratch(place),
         mounts=kept.mounts,
         keep_running=keep_running,
-        earlier=earlier.take(noted, directory, init),
+        earlier=earlier.take(noted, images, init),
         tracks=tracks,
     )
     _wait_until_accepted(init)

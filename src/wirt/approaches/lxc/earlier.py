@@ -4,9 +4,10 @@ The kernel marks the pages that a process writes to (soft-dirty), where it is bu
 written a container's memory down. So what the next dump writes is what has changed since the *last* that took marks away, whoever
 wanted that: which that was is noted beside the container's configuration, and struck before marks are taken away again.
 
-Beside ``images`` the directory of a dump then holds ``before-1``, ``before-2`` and so on, each with a link ``parent`` to the one before,
-and ``images`` with one to the last. They are second names of the files of an earlier checkpoint: each is whole without the others, and
-the bytes are there once, for as long as anybody has a name for them.
+Among its images those of a dump have ``before-1``, ``before-2`` and so on, each with a link ``parent`` to the one before, and one to the
+last. They are second names of the files of an earlier checkpoint: each is whole without the others, and the bytes are there once, for
+as long as anybody has a name for them. They lie among the images because a process that is being restored looks for them as root of the
+container, who comes no further.
 """
 
 import os
@@ -18,10 +19,10 @@ from wirt.host import files
 from wirt.model.checkpoint import EARLIER
 from wirt.model.launch import Place
 
-IMAGES, PARENT = "images", "parent"
+PARENT = "parent"
 _MOST = 8
 """Dumps that rest on each other. Of a page that is never written to again all of them are asked."""
-_NEEDED = ("pages-", "pagemap-", "inventory.img", PARENT)
+_NEEDED = ("pages-", "pagemap-", "inventory.img")
 """What of earlier images CRIU looks at."""
 
 
@@ -59,37 +60,38 @@ def is_noted(place: Place) -> bool:
     return os.path.exists(_note(place))
 
 
-def take(noted: Noted | None, directory: str, init: int) -> str | None:
-    """Give what a dump can rest on names in the directory of another; return its path as CRIU wants it, None if there is none.
+def take(noted: Noted | None, images: str, init: int) -> str | None:
+    """Give what a dump can rest on names among its images; return its path from there, None if there is nothing.
 
     Args:
         noted: what was, before the marks are taken away.
-        directory: of the dump that is to be; ``images`` is there.
+        images: the directory of the dump that is to be.
         init: the container's first process.
     """
     if noted is None or noted.init != init:
         return None
-    above = os.path.dirname(noted.images)
-    number = _count(above) + 1
+    number = _count(noted.images) + 1
     if number > _MOST:
         return None
     try:
         if os.stat(noted.images).st_ino != noted.inode:
             return None
-        for one in range(1, number):
-            _link(os.path.join(above, _name(one)), os.path.join(directory, _name(one)))
-        _link(noted.images, os.path.join(directory, _name(number)))
+        for one in range(1, number + 1):
+            source = noted.images if one == number else os.path.join(noted.images, _name(one))
+            _link(source, os.path.join(images, _name(one)))
+            if one > 1:
+                os.symlink(f"../{_name(one - 1)}", os.path.join(images, _name(one), PARENT))
     except OSError:  # it has been deleted, or is on another file system
         for one in range(1, number + 1):
-            files.remove_tree(os.path.join(directory, _name(one)))
+            files.remove_tree(os.path.join(images, _name(one)))
         return None
-    return f"../{_name(number)}"
+    return _name(number)
 
 
-def _count(directory: str) -> int:
-    """Return how many earlier dumps there are in a directory."""
+def _count(images: str) -> int:
+    """Return how many earlier dumps one rests on."""
     number = 0
-    while os.path.isdir(os.path.join(directory, _name(number + 1))):
+    while os.path.isdir(os.path.join(images, _name(number + 1))):
         number += 1
     return number
 
@@ -100,10 +102,11 @@ def _name(number: int) -> str:
 
 
 def _link(source: str, target: str) -> None:
-    os.mkdir(target, mode=0o711)
+    # CRIU opens it to read as root of the container.
+    os.mkdir(target, mode=0o755)
     for file in os.listdir(source):
         if file.startswith(_NEEDED):
-            os.link(os.path.join(source, file), os.path.join(target, file), follow_symlinks=False)
+            os.link(os.path.join(source, file), os.path.join(target, file))
 
 
 def _note(place: Place) -> str:
