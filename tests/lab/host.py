@@ -204,6 +204,9 @@ def _put_project(lab: LabHost) -> None:
     with tempfile.TemporaryDirectory(prefix="wirt-lab-") as staging:
         for name in ("src", "tests", "docs", "pyproject.toml"):
             _copy(checkout / name, Path(staging, name))
+        # Where the set-up has made one: Debian 12's own is too old.
+        if (criu := checkout / "build/criu").exists():
+            _copy(criu, Path(staging, "build/criu"))
         for name in PACKAGES:
             place = _place_of(name)
             _copy(place, Path(staging, "site-packages", place.name))
@@ -229,7 +232,7 @@ def _console(home: Home) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
     else:

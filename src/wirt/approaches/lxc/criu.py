@@ -32,6 +32,8 @@ _WATCHED = (
 """Where watched files are looked for: an overlay does not tell CRIU the path of a watch, only its inode."""
 LOG, SCRIPT = "criu.log", "script"
 _HINT = "scripts/set-up criu unpacks a newer one beside Wirt"
+_OLDEST = (3, 19)
+"""The first that leaves the network alone if it is asked to: others run ``iptables``, which Wirt's guests have not."""
 
 
 def find() -> str | None:
@@ -56,7 +58,13 @@ def probe() -> Capability:
     if done.status != 0:
         return no(name, f"criu check: {_last_error(done.stderr + done.stdout)}", _HINT)
     said = re.search(r"Version: (\S+)", run.check([criu, "--version"]))
-    return yes(name, f"CRIU {said.group(1) if said else 'of unknown version'}: {criu}")
+    version = said.group(1) if said else ""
+    if tuple(map(int, re.findall(r"\d+", version)[:2])) < _OLDEST:
+        oldest = ".".join(map(str, _OLDEST))
+        return no(
+            name, f"{criu} is CRIU {version or 'of unknown version'}, older than {oldest}", _HINT
+        )
+    return yes(name, f"CRIU {version}: {criu}")
 
 
 def describing_command(criu: str, images: str) -> list[str]:
