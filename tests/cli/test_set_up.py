@@ -51,7 +51,8 @@ WIRT = """\
 #!/bin/sh
 case "$2" in
 show) test -e template-is-built ;;
-build) if [ -e fail-here ]; then echo "the mirror is gone"; exit 7; fi; touch template-is-built ;;
+build) if [ -e others-build ]; then rm others-build; touch template-is-built; echo busy; exit 8; fi
+    if [ -e fail-here ]; then echo "the mirror is gone"; exit 7; fi; touch template-is-built ;;
 esac
 """
 
@@ -164,11 +165,20 @@ def test_step_that_fails_shows_the_end_of_its_log_and_is_done_again(checkout: Ch
     assert failed.returncode == 1
     assert failed.stderr == (
         "the mirror is gone\n"
-        "set-up: .venv/bin/wirt template build debian-12-web failed with status 7; "
+        "set-up: waiting_for_others .venv/bin/wirt template build debian-12-web failed with status 7; "
         "all it said is in build/log/template.log\n"
     )
     assert done.returncode == 0
     assert checkout.set_up("template").stdout == ""
+
+
+def test_template_that_another_checkout_builds_is_waited_for(checkout: Checkout) -> None:
+    checkout.fake_wirt()
+    (checkout.path / "others-build").touch()
+    done = checkout.set_up("template")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (checkout.path / "build/log/template.log").read_text() == "busy\n"
 
 
 def test_environment_that_cannot_be_made_leaves_no_stamp(checkout: Checkout) -> None:
