@@ -329,7 +329,8 @@ def _guest(wirt: Wirt, name: str, goes_to: Wirt | None = None) -> Iterator[str]:
 @contextmanager
 def _by_hand(bench: Bench) -> Iterator[tuple[ByHand, dict[str, str]]]:
     """Give a container of LXC's tools of the same root, and what has them find the CRIU that works here."""
-    need("lxc-checkpoint", "lxc-start", "lxc-stop")
+    # By which CRIU locks the network, if it is left to itself.
+    need("lxc-checkpoint", "lxc-start", "lxc-stop", "iptables-restore")
     program = criu.find()
     if program is None:
         raise PeerMissingError("CRIU is not installed")
