@@ -35,6 +35,18 @@ def test_accelerator_that_is_too_slow_is_a_no() -> None:
     assert reason.startswith("/dev/kvm opens, but a stock kernel does not start under it: ")
 
 
+def test_program_that_is_through_counts_though_qemu_has_not_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def argv(accelerator: str, program: str, said: str) -> list[str]:
+        return ["sh", "-c", f"printf PLE >{said}; exec sleep 60"]
+
+    monkeypatch.setattr(probe, "_program_argv", argv)
+    available, _ = probe.try_accelerator("tcg", kernel=None, seconds=1)
+
+    assert available
+
+
 def test_accelerator_that_qemu_lacks_is_a_no_in_qemus_words() -> None:
     assert probe.try_accelerator("warp", kernel=None) == (
         False,
