@@ -358,7 +358,7 @@ def test_checkpoint_goes_along_and_is_gone_on_from_on_the_other_node(pair: Pair,
     )
     pair.here.wirt("exec", "web", "--", "sh", "-c", begin, status=0)
     pair.here.wirt("checkpoint", "web", "one", status=0)
-    pair.here.wirt("start", "web", status=0)
+    pair.here.wirt("start", "web", "--anew", status=0)
     pair.here.wirt("exec", "web", "--", "sh", "-c", "echo after >/root/file", status=0)
     said = pair.here.wirt("migrate", "web", "b", "--mode", "refresh", "--timeout", "1s", status=0)
     listed = pair.on_b("snapshot", "list", "web")
