@@ -3,10 +3,8 @@
 import re
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from tests import homes
 from tests.conftest import TINY
 from tests.homes import WIRT, HomeUnderTest
@@ -16,23 +14,6 @@ from tests.netns import other_network
 COUNTING = (
     "i=0; while :; do i=$((i+1)); echo $i >/root/new; mv /root/new /root/count; usleep 10000; done"
 )
-
-
-@pytest.fixture(params=["directory", "btrfs", "image"])
-def pool(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def home_on(pool: str, tiny_templates: Path, btrfs_templates: Path) -> Iterator[HomeUnderTest]:
-    """Give a home that can have its trees on the pool."""
-    if pool == "btrfs":
-        with homes.open_home(btrfs_templates, where=str(btrfs_templates.parent)) as home:
-            yield home
-    else:
-        with homes.open_home(tiny_templates) as home:
-            yield home
 
 
 def begin(home: HomeUnderTest, *options: str) -> None:

@@ -4,30 +4,10 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-from tests import homes
 from tests.conftest import TINY
 from tests.homes import HomeUnderTest
-
-
-@pytest.fixture(params=["directory", "btrfs", "image"])
-def pool(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def home_on(pool: str, tiny_templates: Path, btrfs_templates: Path) -> Iterator[HomeUnderTest]:
-    """Give a home that can have its trees on the pool."""
-    if pool == "btrfs":
-        with homes.open_home(btrfs_templates, where=str(btrfs_templates.parent)) as home:
-            yield home
-    else:
-        with homes.open_home(tiny_templates) as home:
-            yield home
 
 
 def sh(home: HomeUnderTest, script: str) -> str:

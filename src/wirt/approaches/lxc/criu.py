@@ -45,11 +45,9 @@ def find() -> str | None:
 def probe() -> Capability:
     """Ask CRIU whether this kernel has all that it needs."""
     name = "memory"
-    criu = find()
-    if criu is None:
-        return no(name, "CRIU is not installed", _HINT)
-    if os.geteuid() != 0:
-        return no(name, "only root can ask CRIU", "run wirt doctor as root for an answer")
+    criu = _find_to_ask(name)
+    if isinstance(criu, Capability):
+        return criu
     done = run.run([criu, "check"])
     if done.status != 0 and not links.is_up("lo"):
         return no(
@@ -65,6 +63,16 @@ def probe() -> Capability:
             name, f"{criu} is CRIU {version or 'of unknown version'}, older than {oldest}", _HINT
         )
     return yes(name, f"CRIU {version}: {criu}")
+
+
+def _find_to_ask(name: str) -> str | Capability:
+    """Return the path of the CRIU to ask for a capability, or why it cannot be asked."""
+    criu = find()
+    if criu is None:
+        return no(name, "CRIU is not installed", _HINT)
+    if os.geteuid() != 0:
+        return no(name, "only root can ask CRIU", "run wirt doctor as root for an answer")
+    return criu
 
 
 def describing_command(criu: str, images: str) -> list[str]:
@@ -92,11 +100,9 @@ def check_processor(criu: str, images: str) -> None:
 def probe_tracking() -> Capability:
     """Ask CRIU whether the kernel marks the pages that a process writes to, so that only those have to be written again."""
     name = "changes"
-    criu = find()
-    if criu is None:
-        return no(name, "CRIU is not installed", _HINT)
-    if os.geteuid() != 0:
-        return no(name, "only root can ask CRIU", "run wirt doctor as root for an answer")
+    criu = _find_to_ask(name)
+    if isinstance(criu, Capability):
+        return criu
     if run.run([criu, "check", "--feature", "mem_dirty_track"]).status != 0:
         return no(
             name,
