@@ -267,6 +267,50 @@ def streaming(
             output.status = exit_status(started.wait())
 
 
+class Input:
+    """What a program reads, as a stream, and how it took it once ``feeding`` has ended."""
+
+    status = 0
+    broken: BrokenPipeError | None = None
+    """It read no further, though there was more."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
+
+
+@contextmanager
+def feeding(
+    argv: Sequence[str], *, stdout: int | None = None, stderr: int | None = None
+) -> Iterator[Input]:
+    """Give what a program reads while it runs; it does not outlive us.
+
+    At the end of the block nothing more comes, and it is waited for. If it reads no further, the block ends without an error.
+
+    Args:
+        argv: the program and its arguments.
+        stdout: descriptor of its output; None is the null device.
+        stderr: likewise, of its errors.
+
+    Raises:
+        Unsupported: the program is not installed.
+    """
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "wb") as stream:
+        try:
+            streams = Streams(stdin=reader, stdout=stdout, stderr=stderr)
+            started = spawn([*WITH_US, *argv], streams=streams)
+        finally:
+            os.close(reader)
+        given = Input(stream)
+        try:
+            with stream:
+                yield given
+        except BrokenPipeError as error:
+            given.broken = error
+        finally:
+            given.status = exit_status(started.wait())
+
+
 def _missing(program: str) -> Unsupported:
     return Unsupported(
         f"the program {program} is not installed", hint="run wirt doctor to see what to install"

@@ -17,7 +17,7 @@ import msgspec
 
 from wirt.errors import Corrupt, Failed, OutOfSpace
 from wirt.host import files, sealedfile
-from wirt.host.run import WITH_US, Streams, exit_status, spawn, streaming
+from wirt.host.run import feeding, streaming
 from wirt.storage.templates.tarcheck import MemberCheck, inner_name
 from wirt.storage.templates.tarread import members_of, reading
 
@@ -27,6 +27,8 @@ WHAT_IT_IS = "snapshot of a guest"
 
 _KEPT = ("trusted.overlay.opaque", "security.capability", "user.*")
 """Attributes of a layer's files. Overlayfs writes down more, which is about the files below on that one node."""
+_KEEP = ("--numeric-owner", "--acls", "--xattrs", *(f"--xattrs-include={one}" for one in _KEPT))
+"""What tar keeps beside the content."""
 _EARLIER = re.compile(r"memory/images(/before-\d+)?/parent")
 _PARENT = re.compile(r"(\.\./)?before-\d+")
 _FLAT = re.compile(r"(template|memory(/images(/before-\d+)?)?)/[^/]+")
@@ -91,11 +93,10 @@ def _tar(staging: str, parts: Parts) -> list[str]:
             above, name = os.path.split(place.rstrip("/"))
             names.append(_renamed(name, part))
             sources += ["-C", above, name]
-    keep = ["--numeric-owner", "--acls", "--xattrs", *(f"--xattrs-include={one}" for one in _KEPT)]
     plain = ["--pax-option=delete=atime,delete=ctime", "--sort=name"]
     # Most of an image is holes. Nothing else is.
     holes = ["--sparse"] if any(os.path.isfile(place) for place in _images(parts)) else []
-    return ["tar", "--format=posix", *plain, *keep, *holes, *names, "-cf", "-", *sources]
+    return ["tar", "--format=posix", *plain, *_KEEP, *holes, *names, "-cf", "-", *sources]
 
 
 def _images(parts: Parts) -> list[str]:
@@ -247,29 +248,16 @@ _FRESH = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 @contextmanager
 def _unpacking(name: str, target: str) -> Iterator[tarfile.TarFile]:
     """Give an archive whose members appear in a directory as they are written to it."""
-    keep = ["--numeric-owner", "--acls", "--xattrs", *(f"--xattrs-include={one}" for one in _KEPT)]
     how = ["--same-owner", "--same-permissions", "-C", target, "-xf", "-"]
     with tempfile.TemporaryFile() as said:
-        reader, writer = os.pipe()
-        try:
-            streams = Streams(stdin=reader, stderr=said.fileno())
-            process = spawn([*WITH_US, "tar", *keep, *how], streams=streams)
-        finally:
-            os.close(reader)
-        broken: BrokenPipeError | None = None
-        try:
-            with (
-                os.fdopen(writer, "wb") as sink,
-                tarfile.open(
-                    fileobj=sink, mode="w|", format=tarfile.PAX_FORMAT, errors="surrogateescape"
-                ) as fresh,
-            ):
-                yield fresh
-        except BrokenPipeError as error:
-            broken = error
-        finally:
-            status = exit_status(process.wait())
-        if broken or status != 0:
+        with (
+            feeding(["tar", *_KEEP, *how], stderr=said.fileno()) as fed,
+            tarfile.open(
+                fileobj=fed.stream, mode="w|", format=tarfile.PAX_FORMAT, errors="surrogateescape"
+            ) as fresh,
+        ):
+            yield fresh
+        if fed.broken or fed.status != 0:
             said.seek(0)
             words = said.read().decode(errors="replace").splitlines()
             detail = "\n".join(words[-30:])
@@ -281,7 +269,7 @@ def _unpacking(name: str, target: str) -> Iterator[tarfile.TarFile]:
                     hint="free some space and try again",
                 )
             reason = words[0] if words else "tar gave no reason"
-            raise Failed(f"cannot unpack {name}: {reason}", detail=detail) from broken
+            raise Failed(f"cannot unpack {name}: {reason}", detail=detail) from fed.broken
 
 
 @contextmanager

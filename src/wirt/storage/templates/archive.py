@@ -20,7 +20,7 @@ import msgspec
 
 from wirt.errors import Failed, InvalidInput
 from wirt.host.files import sync_directory
-from wirt.host.run import WITH_US, Streams, check, exit_status, spawn, streaming
+from wirt.host.run import WITH_US, check, feeding, streaming
 from wirt.model.template import Template
 from wirt.storage.templates.machinethings import Addition, MachineThings
 from wirt.storage.templates.ownthings import OwnThings
@@ -353,24 +353,12 @@ def _packing(tree: str) -> Iterator[IO[bytes]]:
 @contextmanager
 def _packed(out: str) -> Iterator[IO[bytes]]:
     """Give a stream whose content ends up compressed in ``out``."""
-    with open(out, "wb") as file:
-        reader, writer = os.pipe()
-        try:
-            process = spawn(
-                [*WITH_US, "zstd", "-T0", "-3", "-q"],
-                streams=Streams(stdin=reader, stdout=file.fileno()),
-            )
-        finally:
-            os.close(reader)
-        broken: BrokenPipeError | None = None
-        try:
-            with os.fdopen(writer, "wb") as sink:
-                yield sink
-        except BrokenPipeError as error:
-            broken = error
-        finally:
-            status = exit_status(process.wait())
-        if broken or status != 0:
-            raise Failed(
-                f"zstd could not write {out}", hint="look at the free space there"
-            ) from broken
+    with (
+        open(out, "wb") as file,
+        feeding(["zstd", "-T0", "-3", "-q"], stdout=file.fileno()) as fed,
+    ):
+        yield fed.stream
+    if fed.broken or fed.status != 0:
+        raise Failed(
+            f"zstd could not write {out}", hint="look at the free space there"
+        ) from fed.broken
