@@ -1,5 +1,6 @@
 """The addresses that vzctl gives a container, as OpenVZ's venet0 had them: felt inside, on the node and by its neighbours."""
 
+import json
 import re
 import subprocess
 import sys
@@ -131,6 +132,75 @@ def test_netif_add_gives_a_card_on_the_bridge_beside_venet0(home: HomeUnderTest)
     assert [line.split()[:2] for line in listed[1:]] == [["venet0", "routed"], ["eth0", "bridge"]]
     assert is_reached(bridged)
     assert is_reached(bridged, home, "102")
+
+
+def end_on_node(name: str) -> tuple[str, str] | None:
+    """Return what Wirt calls an interface of the node that is called so too, and its MAC; None: there is none."""
+    asked = ["ip", "-json", "link", "show", "dev", name]
+    said = subprocess.run(asked, capture_output=True, text=True)
+    found = json.loads(said.stdout)[0] if said.returncode == 0 else None
+    return (found["ifname"], found["address"]) if found else None
+
+
+def test_interface_is_known_on_the_node_by_the_name_and_mac_that_were_asked_for(
+    home: HomeUnderTest,
+) -> None:
+    home.type("vzctl create 101 && vzctl start 101")
+    guest = next(guest for guest in home.guests() if guest.name == "101")
+    card = f"w{home.home.tag}{guest.id}.1"
+    named, other = f"v{home.home.tag}.1", f"v{home.home.tag}.2"
+    value = f"eth1,02:00:5e:00:53:01,{named},02:00:5e:00:53:02"
+    home.type(f"vzctl set 101 --netif_add {value} --save")
+    begun = end_on_node(named)
+    address = next(guest for guest in home.guests() if guest.name == "101").cards[0].addresses[0]
+    reached = is_reached(address)
+    # Not saved, so it is over at the next start.
+    changes = f"--host_ifname {other} --host_mac 02:00:5e:00:53:03 --mac 02:00:5e:00:53:04"
+    home.type(f"vzctl set 101 --ifname eth1 {changes}")
+    inside = home.type("vzctl exec 101 cat /sys/class/net/eth1/address").strip()
+    changed, gone = end_on_node(other), end_on_node(named)
+    reached_changed = is_reached(address)
+    home.type("vzctl restart 101")
+    restarted = end_on_node(named)
+    reached_restarted = is_reached(address)
+    taken = home.type(f"vzctl set 101 --netif_add eth2,,{named} --save", status=130)
+    home.type("vzctl chkpnt 101 && vzctl restore 101")
+
+    assert begun == restarted == end_on_node(named) == (card, "02:00:5e:00:53:02")
+    assert (changed, gone) == ((card, "02:00:5e:00:53:03"), None)
+    assert inside == "02:00:5e:00:53:04"
+    assert (reached, reached_changed, reached_restarted) == (True, True, True)
+    assert taken.partition(";")[0] == f"{named} is what a card of guest 101 is called on this node"
+    assert end_on_node(other) is None
+
+
+def test_veth_of_2006_comes_and_goes_by_its_name_on_the_node(home: HomeUnderTest) -> None:
+    home.type("vzctl create 101 && vzctl start 101")
+    named = f"v{home.home.tag}.0"
+    value = f"{named},02:00:5e:00:53:00,eth0,02:00:5e:00:53:01"
+    home.type(f"vzctl --compat=2006 set 101 --veth_add {value} --save")
+    there = end_on_node(named)
+    listed = home.type("vzctl exec 101 ls /sys/class/net").split()
+    home.type(f"vzctl --compat=2006 set 101 --veth_del {named} --save")
+    gone = home.type("vzctl exec 101 ls /sys/class/net").split()
+
+    assert there is not None
+    assert there[1] == "02:00:5e:00:53:00"
+    assert (listed, gone) == (["eth0", "lo", "venet0"], ["lo", "venet0"])
+    assert end_on_node(named) is None
+
+
+def test_card_that_was_not_saved_is_over_at_the_next_start_and_wirts_stays(
+    home: HomeUnderTest,
+) -> None:
+    home.type("vzctl create 101 && vzctl start 101")
+    home.wirt("card", "add", "101", "--name", "lan", status=0)
+    home.type("vzctl set 101 --netif_add eth1")
+    both = home.type("vzctl exec 101 ls /sys/class/net").split()
+    home.type("vzctl restart 101")
+
+    assert both == ["eth1", "lan", "lo", "venet0"]
+    assert home.type("vzctl exec 101 ls /sys/class/net").split() == ["lan", "lo", "venet0"]
 
 
 def test_address_that_cannot_be_is_refused_with_vzctls_status(home: HomeUnderTest) -> None:

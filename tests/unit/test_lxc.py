@@ -45,6 +45,35 @@ def settings(version: int) -> list[Setting]:
     )
 
 
+def test_end_of_a_card_on_the_node_is_named_by_a_script_and_joined_first() -> None:
+    card = msgspec.structs.replace(
+        LAUNCH.nic, number=1, name="eth1", node_name="veth101.1", node_mac="02:00:5e:00:53:02"
+    )
+    launch = msgspec.structs.replace(LAUNCH, cards=(card,))
+    texts = [
+        build_config(
+            launch,
+            ROOT,
+            settings=[],
+            init="/sbin/init",
+            joined_by=joined_by,
+            identified_by="/bin/ip",
+        )
+        for joined_by in (None, "/bin/ip")
+    ]
+    own = (
+        "/bin/ip link set wabcd12ab34 address 02:00:5e:00:53:02; "
+        "/bin/ip link property add dev wabcd12ab34 altname veth101.1; :"
+    )
+    joining = "/bin/ip link set wabcd12ab34 master wirt-abcd; "
+    found = [[line for line in text.splitlines() if "script.up" in line] for text in texts]
+
+    assert found == [
+        [f"lxc.net.1.script.up = 2>&1; {own}"],
+        [f"lxc.net.0.script.up = {joining}:", f"lxc.net.1.script.up = 2>&1; {joining}{own}"],
+    ]
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_config_of_an_unprivileged_container_is_the_golden_one(version: int) -> None:
     text = build_config(LAUNCH, ROOT, settings=settings(version), init="/sbin/init")

@@ -130,6 +130,22 @@ def test_script_for_criu_goes_first_with_all_that_it_restores_if_it_may() -> Non
     ]
 
 
+def test_end_of_a_card_on_the_node_is_named_last_and_a_name_that_is_taken_keeps_nobody() -> None:
+    nic = msgspec.structs.replace(PLAN.nics[0], node_name="veth101.1", node_mac="02:00:5e:00:53:02")
+    lines = build_network_script(msgspec.structs.replace(PLAN, nics=[nic])).splitlines()
+
+    assert lines[3:10] == [
+        "post-restore) ip -batch - <<END || exit 1",
+        "link set wabcd12ab34 master wirt-abcd",
+        "END",
+        "ip -force -batch - <<END",
+        "link property add dev wabcd12ab34 altname veth101.1",
+        "END",
+        "exit 0 ;;",
+    ]
+    assert any(line.startswith("link add wabcd12ab34 address 02:00:5e:00:53:02 ") for line in lines)
+
+
 def test_script_for_the_network_makes_the_card_of_a_start_and_joins_it_when_all_is_restored() -> (
     None
 ):

@@ -1,5 +1,6 @@
 """What vzctl's options make of a container's addresses and cards, in its file and on the guest."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from tests import fakes
 from wirt.dialects.vz.codes import Refused
 from wirt.dialects.vz.configfile import parse_config
 from wirt.dialects.vz.vzctl import cards
-from wirt.model.card import VENET
+from wirt.model.card import VENET, Card
 from wirt.model.forward import parse_forward
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
@@ -57,7 +58,9 @@ def test_file_holds_cards_as_vzctl_writes_them() -> None:
         ("ipdel", "x", 71),
         ("netif_add", "", 21),
         ("netif_add", "a,b,c,d,e,f", 21),
-        ("netif_add", "eth1,,veth101.1", 130),
+        ("veth_add", "veth101.0,02:00:5e:00:53:00,eth1", 21),
+        ("veth_add", "veth101.0,02:00:5e:00:53:00,,02:00:5e:00:53:01", 21),
+        ("mac", "02:00:5e:00:53:01", 20),
     ],
 )
 def test_value_that_cannot_be_is_refused(option: str, value: str, code: int) -> None:
@@ -65,6 +68,164 @@ def test_value_that_cannot_be_is_refused(option: str, value: str, code: int) -> 
         cards.read([(option, value)])
 
     assert refused.value.exit_code == code
+
+
+@pytest.mark.parametrize(("value", "code"), [("off", 130), ("maybe", 21)])
+def test_filter_of_macs_cannot_be_switched_off(value: str, code: int) -> None:
+    with pytest.raises(Refused) as refused:
+        cards.read([("ifname", "eth1"), ("mac_filter", value)])
+
+    assert refused.value.exit_code == code
+
+
+def test_file_keeps_what_it_says_of_an_interface_that_nobody_here_knows() -> None:
+    config = parse_config('NETIF="ifname=eth1,gw=10.0.0.1,configure=none"', name="101.conf")
+    asked = cards.read([("ifname", "eth1"), ("host_mac", "02:00:5e:00:53:02")])
+
+    assert cards.changed(config, asked).get("NETIF") == (
+        "ifname=eth1,host_mac=02:00:5e:00:53:02,gw=10.0.0.1,configure=none"
+    )
+
+
+def change(
+    context: Context, *options: tuple[str, str], config: str = ""
+) -> tuple[Sequence[Card], str]:
+    """Change the cards of the guest ``web`` as ``vzctl set`` does, and return them and its file's NETIF."""
+    asked, file = cards.read(options), parse_config(config, name="101.conf")
+    file = cards.changed(cards.begun(context, "web", file, asked), asked)
+    cards.apply(context, "web", file, asked)
+    told = cards.told(context, "web", file).get("NETIF") or ""
+    return context.store.find("web").cards, told
+
+
+def test_interface_has_the_names_and_macs_that_are_asked_for_at_both_ends(
+    context: Context,
+) -> None:
+    own = f"wirt-{context.home.tag}"
+    value = "eth1,02:00:5e:00:53:01,veth101.1,02:00:5e:00:53:02"
+    (card,), told = change(context, ("netif_add", value))
+
+    assert (card.mac, card.node_name, card.node_mac) == tuple(value.split(",")[1:])
+    assert told == (
+        "ifname=eth1,mac=02:00:5e:00:53:01,host_ifname=veth101.1,host_mac=02:00:5e:00:53:02,"
+        f"bridge={own}"
+    )
+
+
+def test_interface_is_chosen_where_nothing_is_asked_for(context: Context) -> None:
+    (card,), told = change(context, ("netif_add", "eth1"))
+    guest = context.store.find("web")
+
+    assert (card.node_name, card.node_mac) == ("", "fe:ff:ff:ff:ff:ff")
+    assert f"host_ifname=w{context.home.tag}{guest.id}.1,host_mac=fe:ff:ff:ff:ff:ff" in told
+
+
+def test_veth_of_2006_is_named_by_the_node_first_and_goes_by_its_name_there(
+    context: Context,
+) -> None:
+    value = "veth101.0,02:00:5e:00:53:00,eth1,02:00:5e:00:53:01"
+    (card,), told = change(context, ("veth_add", value))
+    gone = change(context, ("veth_del", "veth101.0"), config=f'NETIF="{told}"')
+
+    assert (card.name, card.node_name, card.node_mac, card.mac) == (
+        "eth1",
+        "veth101.0",
+        "02:00:5e:00:53:00",
+        "02:00:5e:00:53:01",
+    )
+    assert gone == ((), "")
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_interface_is_changed_by_its_name_and_keeps_its_address(
+    context: Context, is_running: bool
+) -> None:
+    (before,), told = change(context, ("netif_add", "eth1"))
+    if is_running:
+        start(context, "web")
+    options = [("ifname", "eth1"), ("mac", "02:00:5e:00:53:01"), ("host_ifname", "veth101.1")]
+    (after,), told = change(context, *options, config=f'NETIF="{told}"')
+
+    assert (after.number, after.name, after.addresses) == (1, "eth1", before.addresses)
+    assert (after.mac, after.node_name) == ("02:00:5e:00:53:01", "veth101.1")
+    assert "mac=02:00:5e:00:53:01,host_ifname=veth101.1," in told
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("eth1,,lo", "'lo' is not a name of an interface of the node"),
+        ("eth1,,a/b", "'a/b' is not a name of an interface of the node"),
+        ("eth1,,wirt-x", "this node has an interface wirt-x, or it is a name of Wirt's own"),
+        ("eth1,,,03:00:5e:00:53:01", "'03:00:5e:00:53:01' is not the MAC of a card"),
+        (
+            "eth1,02:00:5e:00:53:01,,02:00:5e:00:53:01",
+            "both ends of card eth1 would have the MAC 02:00:5e:00:53:01",
+        ),
+        ("eth1,,,MAC", "the MAC MAC is that of card eth0 of guest web"),
+        ("eth1,,veth102.0", "veth102.0 is what a card of guest shop is called on this node"),
+        ("eth1,02:00:5e:00:53:09", "the MAC 02:00:5e:00:53:09 is that of card eth1 of guest shop"),
+        ("eth1,,,,nowhere", "there is no network nowhere"),
+    ],
+)
+def test_end_on_the_node_that_cannot_be_is_refused(
+    context: Context, value: str, message: str
+) -> None:
+    shop = create(context, CreateRequest(name="shop", template="tiny", approach="fake"))
+    theirs = cards.read([("netif_add", "eth1,,veth102.0,02:00:5e:00:53:09")])
+    cards.apply(context, shop.name, parse_config("", name="102.conf"), theirs)
+    mac = context.store.find("web").mac
+    with pytest.raises(Refused) as refused:
+        change(context, ("netif_add", value.replace("MAC", mac)))
+
+    assert refused.value.exit_code == 130
+    assert refused.value.message == message.replace("MAC MAC", f"MAC {mac}")
+
+
+def test_container_is_brought_to_the_interfaces_of_its_file_if_vzctl_made_its_card(
+    context: Context,
+) -> None:
+    for name, card_name in (("far", VENET), ("near", "eth0")):
+        request = CreateRequest(
+            name=name,
+            template="tiny",
+            approach="fake",
+            card_name=card_name,
+            is_routed=card_name == VENET,
+        )
+        create(context, request)
+    nothing = parse_config("", name="101.conf")
+    asked = cards.read([("netif_add", "eth1"), ("netif_add", "eth2"), ("netif_add", "eth3")])
+    for name in ("far", "near"):
+        cards.apply(context, name, nothing, asked)
+    value = "ifname=eth1;ifname=eth2,mac=02:00:5e:00:53:02;ifname=eth4,host_ifname=veth101.4"
+    file = parse_config(f'NETIF="{value}"', name="101.conf")
+    before = [context.store.find(name).cards for name in ("far", "near")]
+    for name in ("far", "near"):
+        cards.bring_cards(context, context.store.find(name), nothing)
+    untouched = [context.store.find(name).cards for name in ("far", "near")]
+    for name in ("far", "near"):
+        cards.bring_cards(context, context.store.find(name), file)
+    far, near = (context.store.find(name).cards for name in ("far", "near"))
+
+    assert untouched == before
+    assert near == before[1]
+    assert [card.name for card in far] == ["eth1", "eth2", "eth4"]
+    assert far[0] == before[0][0]
+    assert far[1].mac == "02:00:5e:00:53:02"
+    assert (far[2].node_name, far[2].number) == ("veth101.4", 3)
+
+
+def test_file_that_says_nothing_of_cards_is_told_what_there_is_before_they_are_changed(
+    context: Context,
+) -> None:
+    change(context, ("netif_add", "eth1"))
+    nothing = parse_config("", name="101.conf")
+    begun = cards.begun(context, "web", nothing, cards.read([("netif_add", "eth2")]))
+    unasked = cards.begun(context, "web", nothing, cards.read([("ipadd", "10.64.0.9")]))
+
+    assert (begun.get("NETIF") or "").startswith("ifname=eth1,mac=")
+    assert unasked == nothing
 
 
 def hold(context: Context, name: str, *addresses: str) -> tuple[str, ...]:

@@ -109,6 +109,15 @@ def number_of(name: str) -> int:
     return int.from_bytes(answer[16:20], sys.byteorder)
 
 
+def is_name(name: str) -> bool:
+    """Return whether an interface is called so, be it beside another name."""
+    try:
+        number_of(name)
+    except OSError:
+        return False
+    return True
+
+
 def has_address(name: str, address: str) -> bool:
     """Return whether the interface carries this IPv4 address."""
     said = run.run(["ip", "-4", "-oneline", "address", "show", "dev", name]).stdout
@@ -228,6 +237,12 @@ def find_answered() -> list[tuple[str, str]]:
         # "10.64.16.9 dev wirt-abcd proxy"
         found += [(line.split()[0], line.split()[2]) for line in said.splitlines()]
     return found
+
+
+def forget_neighbours(name: str, addresses: list[str]) -> None:
+    """Have the node ask anew who has these addresses on an interface; no error if it knows nobody who has."""
+    for address in addresses:
+        run.run(["ip", "neighbour", "flush", "to", address, "dev", name])
 
 
 def has_route(name: str, address: str) -> bool:

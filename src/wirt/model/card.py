@@ -19,6 +19,7 @@ SMALLEST_MTU, LARGEST_MTU = 1280, 65535
 """Bytes: what IPv6 needs (RFC 8200), and what the node's cards can carry."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,14}")
+_NODE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,14}")
 
 
 class CardKind(StrEnum):
@@ -52,11 +53,20 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """It is routed, and the node answers for its addresses on its other networks."""
     rates: Rates = Rates()
     """Of a device none: it is out of Wirt's hands."""
+    node_name: str = ""
+    """What the node's end is called there beside its name of Wirt's; empty: nothing else."""
+    node_mac: str = ""
+    """Of the node's end; empty: the kernel chooses one at each start."""
 
     @property
     def is_device(self) -> bool:
         """Return whether it is an interface of the node, of which Wirt knows no more than that."""
         return self.kind is CardKind.DEVICE
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """Return what a running guest cannot have changed of a card but by getting another in its place."""
+        return (self.number, self.name, self.mac, self.network, self.node_name, self.node_mac)
 
 
 def further_of(card: Card) -> tuple[str, ...]:
@@ -98,6 +108,20 @@ def check_card_name(name: str) -> str:
         raise InvalidInput(
             f"{name!r} is not a name of a card",
             hint="use at most 15 letters, digits, hyphens and underscores, a letter first, such as eth1",
+        )
+    return name
+
+
+def check_node_name(name: str) -> str:
+    """Return ``name`` if the node's end of a card may be called so too.
+
+    Raises:
+        InvalidInput: it may not.
+    """
+    if _NODE_NAME.fullmatch(name) is None or name in ("all", "default", "lo"):
+        raise InvalidInput(
+            f"{name!r} is not a name of an interface of the node",
+            hint="use at most 15 letters, digits, dots, hyphens and underscores, a letter first, such as veth101.0",
         )
     return name
 

@@ -103,6 +103,10 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
     """Addresses of the guest's other cards on the same bridge, with prefixes: what it may send from by this one too."""
     has_ipv6: bool = False
     gateway6: str | None = None
+    node_name: str = ""
+    """What its end on the node is called beside ``interface``; empty: nothing else."""
+    node_mac: str = ""
+    """Of that end; empty: the kernel chooses."""
     mtu: int | None = None
     """Bytes; None: the kernel's 1500."""
 

@@ -14,10 +14,11 @@ from wirt.model.card import (
     check_card_name,
     check_mac,
     check_mtu,
+    check_node_name,
 )
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
-from wirt.model.names import BRIDGES
+from wirt.model.names import BRIDGES, interface_name, interface_prefix
 from wirt.model.rates import Rates
 from wirt.model.resources import NicKind
 from wirt.ops import guests, journal
@@ -109,6 +110,19 @@ class NewCard(msgspec.Struct, frozen=True, kw_only=True):
     is_proxied: bool = False
     """Of a routed card: the node answers for its addresses on its other networks."""
     rates: Rates = Rates()
+    node_name: str = ""
+    """What the node's end is to be called there beside its name of Wirt's."""
+    node_mac: str = ""
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be another of a card that a guest has; what is None stays, and what is empty is chosen anew."""
+
+    mac: str | None = None
+    network: str | None = None
+    """Empty: the home's bridge."""
+    node_name: str | None = None
+    node_mac: str | None = None
 
 
 def add_card(context: Context, name: str, wanted: NewCard) -> tuple[Guest, Card]:
@@ -147,8 +161,67 @@ def remove_card(context: Context, name: str, card: str) -> Guest:
         return change(context, guest, msgspec.structs.replace(guest, cards=left))
 
 
-def _planned(context: Context, guest: Guest, wanted: NewCard) -> Card:
-    """Return the card that is going to be made, once it has been found to be possible."""
+def exchange_card(context: Context, name: str, card: str, wanted: Exchange) -> Guest:
+    """Give a guest another card in the place of one, at once if it runs, and return the guest.
+
+    It keeps its name and, if it stays on its network, its addresses.
+
+    Raises:
+        InvalidInput, NotFound, Conflict, Unsupported, WrongState, Busy: nothing was changed.
+        Failed: its engine or kernel refused; it has the cards that it had.
+    """
+    with guests.held(context, name) as guest:
+        next_state(guest.state, "set", guest.name)
+        had = next((one for one in guest.cards if one.name == card and not one.is_device), None)
+        if had is None:
+            raise NotFound(
+                f"guest {guest.name} has no card {card} beside its first",
+                hint=f"see wirt card list {guest.name}",
+            )
+        kept = msgspec.structs.replace(
+            guest, cards=tuple(one for one in guest.cards if one is not had)
+        )
+        network = had.network if wanted.network is None else wanted.network or None
+        mac = had.mac if wanted.mac is None else wanted.mac or None
+        planned = _planned(
+            context,
+            kept,
+            NewCard(
+                name=had.name,
+                network=network,
+                addresses=had.addresses if network == had.network else (),
+                mac=mac,
+                mtu=had.mtu,
+                is_routed=had.kind is CardKind.ROUTED,
+                is_proxied=had.is_proxied,
+                rates=had.rates,
+                node_name=had.node_name if wanted.node_name is None else wanted.node_name,
+                node_mac=had.node_mac if wanted.node_mac is None else wanted.node_mac,
+            ),
+            instead_of=had,
+        )
+        after = msgspec.structs.replace(
+            guest, cards=tuple(planned if one is had else one for one in guest.cards)
+        )
+        changed = change(context, guest, after)
+    if planned.mac != had.mac:
+        _tell_neighbours(context, changed, planned)
+    return changed
+
+
+def _tell_neighbours(context: Context, guest: Guest, card: Card) -> None:
+    """Have nobody look for a card by the MAC that its addresses were met under until now: of the node that may last long."""
+    nic = CardSteps(context, guest).nic_of(card)
+    if links.exists(nic.bridge):
+        links.forget_neighbours(nic.bridge, [one.partition("/")[0] for one in nic.addresses])
+        if guest.state.is_up:
+            network_of(context, card).announce(nic)
+
+
+def _planned(
+    context: Context, guest: Guest, wanted: NewCard, *, instead_of: Card | None = None
+) -> Card:
+    """Return the card that is going to be made, once it has been found to be possible, in the place of one that is not counted."""
     needs = context.approach(guest.approach).needs
     if needs.nic is NicKind.ALIAS:
         raise Unsupported(
@@ -195,12 +268,13 @@ def _planned(context: Context, guest: Guest, wanted: NewCard) -> Card:
                 )
         mac = check_mac(wanted.mac) if wanted.mac else network.mac(guest.id, number)
         card = msgspec.structs.replace(card, mac=mac, addresses=(chosen, *further))
+        card = _with_node_end(context, guest, card, wanted, instead_of)
     for other in guest.all_cards:
         if other.name == card.name:
             raise Conflict(
                 f"guest {guest.name} has a card {card.name} already", hint="choose another name"
             )
-    _check_mac_free(context, card)
+    _check_mac_free(context, guest, card)
     if wanted.rates != Rates():
         # Loaded here: few cards have some.
         from wirt.ops.rates import check
@@ -287,7 +361,10 @@ def copied_cards(context: Context, source: Guest, guest: Guest) -> tuple[Card, .
         address = network.choose_address(None, taken, guest.id)
         taken.add(address)
         mac = network.mac(guest.id, card.number)
-        copied.append(msgspec.structs.replace(card, mac=mac, addresses=(address,)))
+        # On one node no two interfaces have one name.
+        copied.append(
+            msgspec.structs.replace(card, mac=mac, addresses=(address,), node_name="", node_mac="")
+        )
     return tuple(copied)
 
 
@@ -306,21 +383,56 @@ def _with_prefix(text: str) -> str:
     return str(address)
 
 
-def _check_mac_free(context: Context, card: Card) -> None:
-    found = find_mac(context, card.mac) if card.mac else None
-    if found is not None:
-        guest, other = found
+def _with_node_end(
+    context: Context, guest: Guest, card: Card, wanted: NewCard, instead_of: Card | None
+) -> Card:
+    """Return a card with what its end on the node is to be called and to have, once that has been found to be possible."""
+    name = wanted.node_name and check_node_name(wanted.node_name)
+    if name in ("", interface_name(context.home.tag, guest.id, card.number)):
+        name = ""
+    elif instead_of is None or name != instead_of.node_name:
+        for other in context.store.guests():
+            if name in [one.node_name for one in other.cards]:
+                raise Conflict(
+                    f"{name} is what a card of guest {other.name} is called on this node",
+                    hint="choose another name",
+                )
+        if name.startswith((BRIDGES, interface_prefix(context.home.tag))) or links.is_name(name):
+            raise Conflict(
+                f"this node has an interface {name}, or it is a name of Wirt's own",
+                hint="choose another name",
+            )
+    mac = check_mac(wanted.node_mac) if wanted.node_mac else ""
+    if mac and mac == card.mac:
         raise Conflict(
-            f"the MAC {card.mac} is that of card {other.name} of guest {guest.name}",
-            hint="choose another or leave --mac out",
+            f"both ends of card {card.name} would have the MAC {mac}", hint="choose another for one"
         )
+    return msgspec.structs.replace(card, node_name=name, node_mac=mac)
+
+
+def _check_mac_free(context: Context, guest: Guest, card: Card) -> None:
+    """Check that a card's MAC is no other's, that of its node's end no guest's, and that the one is not the other."""
+    but = {one.number for one in guest.all_cards}
+    for other in context.store.guests():
+        for one in other.all_cards:
+            if other.id == guest.id and one.number not in but:
+                # It is what the card comes in the place of.
+                continue
+            for mac, hers in ((card.mac, (one.mac, one.node_mac)), (card.node_mac, (one.mac,))):
+                if mac and mac in hers:
+                    raise Conflict(
+                        f"the MAC {mac} is that of card {one.name} of guest {other.name}",
+                        hint="choose another or leave --mac out"
+                        if mac == card.mac
+                        else "choose another for the node's end",
+                    )
 
 
 def find_mac(context: Context, mac: str, *, but: str | None = None) -> tuple[Guest, Card] | None:
     """Return whose a MAC is, and of which card; None if nobody's, or only of the guest called ``but``."""
     for guest in context.store.guests():
         for card in guest.all_cards:
-            if card.mac == mac and guest.name != but:
+            if mac in (card.mac, card.node_mac) and guest.name != but:
                 return guest, card
     return None
 

@@ -6,7 +6,7 @@ included, because what a container may do must not change with a package's updat
 
 from collections.abc import Mapping, Sequence
 
-from wirt.approaches.lxc import reboots
+from wirt.approaches.lxc import reboots, veth
 from wirt.host.bounds import Setting
 from wirt.model.launch import GivenDevice, Launch
 from wirt.model.privileges import Privileges
@@ -30,6 +30,7 @@ def build_config(
     settings: Sequence[Setting],
     init: str,
     joined_by: str | None = None,
+    identified_by: str | None = None,
     shown: Mapping[str, str] | None = None,
     device_version: int = 2,
 ) -> str:
@@ -42,6 +43,7 @@ def build_config(
         init: its first program.
         joined_by: path of the program ``ip``, which joins the card to the bridge if liblxc cannot: it looks for the bridge in
             /sys, which shows the interfaces of the network that it was mounted in.
+        identified_by: path of that program if an end of a card on the node has a name or a MAC that was asked for.
         device_version: of the control groups that bound the use of devices.
         shown: files of the node that are seen in the place of the container's own: where in its root -> which.
     """
@@ -68,7 +70,7 @@ def build_config(
         *(
             f"lxc.net.{number}.{line}"
             for number, nic in enumerate((launch.nic, *launch.cards))
-            for line in _card(nic, joined_by)
+            for line in _card(nic, joined_by, identified_by)
         ),
         *(f"lxc.cgroup{_VERSIONS[s.version]}.{s.file} = {s.value}" for s in settings),
     ]
@@ -107,11 +109,11 @@ def _devices(devices: Sequence[GivenDevice], version: int) -> list[str]:
     return [*lines, *refused]
 
 
-def _card(nic: Nic, joined_by: str | None) -> list[str]:
+def _card(nic: Nic, joined_by: str | None, identified_by: str | None) -> list[str]:
     lines = [
         "type = veth",
         f"veth.pair = {nic.interface}",
-        _joining(nic, joined_by),
+        *_joining(nic, joined_by, identified_by),
         "flags = up",
         f"name = {nic.name}",
         f"hwaddr = {nic.mac}",
@@ -128,11 +130,16 @@ def _card(nic: Nic, joined_by: str | None) -> list[str]:
     return lines
 
 
-def _joining(nic: Nic, joined_by: str | None) -> str:
-    if joined_by is None:
-        return f"link = {nic.bridge}"
-    # A shell runs it, with arguments of liblxc's behind.
-    return f"script.up = {joined_by} link set {nic.interface} master {nic.bridge}; :"
+def _joining(nic: Nic, joined_by: str | None, identified_by: str | None) -> list[str]:
+    """Return what gives the node's end to the bridge, and what it is called and has there."""
+    lines = [f"link = {nic.bridge}"] if joined_by is None else []
+    commands = [f"{joined_by} {veth.join(nic)}"] if joined_by is not None else []
+    commands += [f"{identified_by} {one}" for one in veth.identify(nic)]
+    if commands:
+        # A shell has been told to execute it, with arguments of liblxc's behind: redirections alone leave it the shell.
+        stays = "2>&1; " if len(commands) > 1 else ""
+        lines.append(f"script.up = {stays}{'; '.join(commands)}; :")
+    return lines
 
 
 def with_files(config: str, files: int) -> str:

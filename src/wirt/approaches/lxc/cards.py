@@ -53,7 +53,8 @@ def plug(place: Place, nic: Nic) -> None:
         lending.lend(nic.interface, init, place.run_dir)
     else:
         links.delete(nic.interface)
-        links.batch([*veth.make(nic, str(init)), veth.join(nic), f"link set {nic.interface} up"])
+        up = f"link set {nic.interface} up"
+        links.batch([*veth.make(nic, str(init)), veth.join(nic), up, *veth.name_too(nic)])
     links.batch(addressing.set_up(nic, "replace"), inside=init)
     if nic.table is not None:
         lead(init, nic, nic)
@@ -114,6 +115,7 @@ def build_making(nics: Sequence[Nic]) -> str:
                 *veth.make(nic, "$LXC_PID"),
                 veth.join(nic),
                 f"link set {nic.interface} up",
+                *veth.name_too(nic),
             ]
         inside += addressing.set_up(nic, "replace")
     mtu = f"link set {first.interface} mtu {first.mtu or addressing.USUAL_MTU}"

@@ -98,6 +98,7 @@ class Lxc:
             raise Failed(f"container {place.name} is started already")
         config = _config(place)
         os.makedirs(os.path.dirname(config), mode=0o711, exist_ok=True)
+        is_identified = any(nic.node_name or nic.node_mac for nic in launch.cards)
         seen = os.path.isdir(f"/sys/class/net/{launch.nic.bridge}")
         text = build.build_config(
             launch,
@@ -105,6 +106,7 @@ class Lxc:
             settings=bounds,
             init="/sbin/init",
             joined_by=None if seen else run.find_program("ip"),
+            identified_by=run.find_program("ip") if is_identified else None,
             device_version=(cgroup.version_of("devices") or 2) if launch.devices else 2,
             shown={file: os.path.join(lxcfs.directory(), file) for file in lxcfs.find_files()},
         )

@@ -60,6 +60,10 @@ def build_network_script(plan: RestorePlan) -> str:
     it does not know yet with a reset, and that connection would be lost.
     """
     joining = [veth.join(nic) for nic in plan.nics]
+    names = [line for nic in plan.nics for line in veth.name_too(nic)]
+    if names:
+        # Where it is restored somebody may have the name. That keeps nobody from going on.
+        names = ["ip -force -batch - <<END", *names, "END", "exit 0 ;;"]
     outside = [
         line
         for nic in plan.nics
@@ -72,9 +76,12 @@ def build_network_script(plan: RestorePlan) -> str:
         "#!/bin/sh",
         "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
         'case "$CRTOOLS_SCRIPT_ACTION" in',
-        "post-restore) exec ip -batch - <<END ;;",
+        "post-restore) ip -batch - <<END || exit 1"
+        if names
+        else "post-restore) exec ip -batch - <<END ;;",
         *joining,
         "END",
+        *names,
         "setup-namespaces) ;;",
         "*) exit 0 ;;",
         "esac",

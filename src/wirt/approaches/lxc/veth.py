@@ -11,10 +11,23 @@ def make(nic: Nic, init: str) -> list[str]:
         nic: the card.
         init: a process in the container's network, or the shell's name for its id.
     """
+    own = f" address {nic.node_mac}" if nic.node_mac else ""
     return [
-        f"link add {nic.interface} type veth peer name {nic.name} address {nic.mac} netns {init}",
+        f"link add {nic.interface}{own} type veth peer name {nic.name} address {nic.mac} netns {init}",
         *addressing.set_mtu(nic.interface, nic),
     ]
+
+
+def name_too(nic: Nic) -> list[str]:
+    """Return what gives the node's end its other name, if it has one. Rules of the packet filter ask for its own."""
+    named = f"link property add dev {nic.interface} altname {nic.node_name}"
+    return [named] if nic.node_name else []
+
+
+def identify(nic: Nic) -> list[str]:
+    """Return what makes of a pair that somebody else has made what ``make`` makes of one."""
+    own = f"link set {nic.interface} address {nic.node_mac}"
+    return [*([own] if nic.node_mac else []), *name_too(nic)]
 
 
 def join(nic: Nic) -> str:

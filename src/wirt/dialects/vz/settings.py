@@ -80,13 +80,7 @@ ENFORCED = frozenset(key for keys in LIMITING.values() for key in keys)
 
 REFUSED: Mapping[str, Code] = {
     "applyconfig_map": Code.APPLY_SAMPLE,
-    "bridge": Code.VETH,
     "cpuweight": Code.CPU,
-    "host_ifname": Code.VETH,
-    "host_mac": Code.VETH,
-    "ifname": Code.VETH,
-    "mac": Code.VETH,
-    "mac_filter": Code.VETH,
     "meminfo": Code.MEMINFO,
     "mount_opts": Code.MOUNT,
     "noatime": Code.MOUNT,
@@ -99,8 +93,6 @@ REFUSED: Mapping[str, Code] = {
     "private": Code.PRIVATE,
     "quotaugidlimit": Code.USER_QUOTA,
     "root": Code.ROOT,
-    "veth_add": Code.VETH,
-    "veth_del": Code.VETH,
 }
 """Options that no part of Wirt can do, and what vzctl ends with when it cannot do them."""
 
@@ -117,8 +109,6 @@ _WHY = {
     "pkgver": "templates are told apart by their names alone",
     "private": "where a container's things lie is its pool's to say (wirt create --pool)",
     "root": "where a container's root is mounted is Wirt's to say (vzctl mount prints it)",
-    "veth_add": "the node's end of a card has a name and a MAC of Wirt's; use --netif_add",
-    "veth_del": "the node's end of a card has a name and a MAC of Wirt's; use --netif_del",
     "quotaugidlimit": "the kernel lets root of the node alone set quotas, so a container's users have none",
 }
 """Why, where more can be said than that."""

@@ -197,8 +197,8 @@ class CardSteps:
 
     def _become(self, old: "CardSteps", handle: Handle | None) -> None:
         """Make the cards of a running guest these, whatever there is of these and those; all of it can be done again."""
-        had = {(card.number, card.name): card for card in old._guest.all_cards}
-        has = {(card.number, card.name): card for card in self._guest.all_cards}
+        had = {card.identity: card for card in old._guest.all_cards}
+        has = {card.identity: card for card in self._guest.all_cards}
         for key in had.keys() - has.keys():
             self._unplug(had[key], handle)
         for key, card in has.items():

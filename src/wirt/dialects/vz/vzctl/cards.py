@@ -13,33 +13,32 @@ import msgspec
 from wirt.console import output
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
-from wirt.dialects.vz.settings import Bad
+from wirt.dialects.vz.vzctl.interfaces import (
+    CHANGING,
+    Interface,
+    interfaces_in,
+    read_changes,
+    read_interface,
+    read_veth,
+)
 from wirt.errors import Conflict
 from wirt.model.card import VENET, Card, CardKind
 from wirt.model.guest import Guest
-from wirt.model.names import bridge_name
+from wirt.model.names import bridge_name, interface_prefix
+from wirt.model.resources import Nic
 from wirt.ops.address import set_addresses
-from wirt.ops.cards import NewCard, add_card, remove_card
+from wirt.ops.bridges import list_networks
+from wirt.ops.cards import Exchange, NewCard, add_card, exchange_card, remove_card
 from wirt.ops.context import Context
 from wirt.ops.steps.cards import CardSteps
 
-OPTIONS = ("ipadd", "ip", "ipdel", "netif_add", "netif_del", "netdev_add", "netdev_del")
+OPTIONS = (
+    *("ipadd", "ip", "ipdel", "netif_add", "netif_del", "netdev_add", "netdev_del"),
+    *("veth_add", "veth_del", "ifname", *CHANGING),
+)
 ALL = "all"
-
-
-class Interface(msgspec.Struct, frozen=True, kw_only=True):
-    """A card as ``--netif_add`` and the key NETIF write it; what is empty is chosen."""
-
-    ifname: str
-    mac: str = ""
-    host_ifname: str = ""
-    host_mac: str = ""
-    bridge: str = ""
-
-    def __str__(self) -> str:
-        """Render it as NETIF holds it."""
-        said = msgspec.structs.asdict(self).items()
-        return ",".join(f"{key}={value}" for key, value in said if value)
+NODE_MAC = "fe:ff:ff:ff:ff:ff"
+"""Of the node's end of a card if none is asked for: the highest that there is, so that no bridge takes it for its own."""
 
 
 class CardsAsked(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +48,9 @@ class CardsAsked(msgspec.Struct, frozen=True, kw_only=True):
     gone_addresses: tuple[str, ...] = ()
     interfaces: tuple[Interface, ...] = ()
     gone_interfaces: tuple[str, ...] = ()
+    """By their names in the container, or on the node."""
+    changed_interfaces: tuple[tuple[str, dict[str, str]], ...] = ()
+    """Names of interfaces, and what they are to have of ``Interface``."""
     devices: tuple[str, ...] = ()
     gone_devices: tuple[str, ...] = ()
 
@@ -56,6 +58,11 @@ class CardsAsked(msgspec.Struct, frozen=True, kw_only=True):
     def changes_addresses(self) -> bool:
         """Return whether an address comes or goes."""
         return bool(self.addresses or self.gone_addresses)
+
+    @property
+    def changes_interfaces(self) -> bool:
+        """Return whether an interface comes, goes or is changed."""
+        return bool(self.interfaces or self.gone_interfaces or self.changed_interfaces)
 
 
 def read(options: Sequence[tuple[str, str]]) -> CardsAsked:
@@ -73,8 +80,13 @@ def read(options: Sequence[tuple[str, str]]) -> CardsAsked:
         gone_addresses=tuple(
             ALL if one == ALL else _address(one) for one in values("ipdel") if one
         ),
-        interfaces=tuple(_interface(one) for one in values("netif_add")),
-        gone_interfaces=values("netif_del"),
+        interfaces=tuple(
+            read_interface(value) if name == "netif_add" else read_veth(value)
+            for name, value in options
+            if name in ("netif_add", "veth_add")
+        ),
+        gone_interfaces=values("netif_del", "veth_del"),
+        changed_interfaces=tuple(read_changes(options)),
         devices=values("netdev_add"),
         gone_devices=values("netdev_del"),
     )
@@ -88,37 +100,75 @@ def changed(config: ConfigFile, asked: CardsAsked) -> ConfigFile:
     if asked.devices or asked.gone_devices:
         has = _merged(_words(config, "NETDEV"), asked.gone_devices, asked.devices)
         config = config.replace("NETDEV", " ".join(has))
-    if asked.interfaces or asked.gone_interfaces:
-        had = {_name_in(one): one for one in (config.get("NETIF") or "").split(";") if one.strip()}
-        new = {one.ifname: str(one) for one in asked.interfaces}
-        names = _merged(list(had), asked.gone_interfaces, list(new))
-        config = config.replace("NETIF", ";".join({**had, **new}[name] for name in names))
+    if asked.changes_interfaces:
+        had = interfaces_in(config)
+        new = {one.ifname: one for one in asked.interfaces}
+        gone = [
+            next((one.ifname for one in had.values() if name == one.host_ifname), name)
+            for name in asked.gone_interfaces
+        ]
+        names = _merged(list(had), gone, list(new))
+        whole = {**had, **new}
+        for name, said in asked.changed_interfaces:
+            whole[name] = msgspec.structs.replace(whole.get(name, Interface(ifname=name)), **said)
+        config = config.replace("NETIF", ";".join(str(whole[name]) for name in names))
     return config
 
 
 def told(context: Context, name: str, config: ConfigFile) -> ConfigFile:
-    """Return a container's file in which NETIF says of each card what it has: its MAC, its end on the node, and where that leads to.
-
-    The MAC of that end is not among it: the kernel chooses one at each start.
-    """
-    value = config.get("NETIF")
-    if not value:
+    """Return a container's file in which NETIF says of each card what it has: its MAC, its end on the node, and where that leads to."""
+    if not config.get("NETIF"):
         return config
+    there = _there(context, name)
+    entries = [
+        str(there[one.ifname].said(one) if one.ifname in there else one)
+        for one in interfaces_in(config).values()
+    ]
+    return config.replace("NETIF", ";".join(entries))
+
+
+def begun(context: Context, name: str, config: ConfigFile, asked: CardsAsked) -> ConfigFile:
+    """Return a container's file which says of cards and devices what there is, if it is to be changed and says nothing of them yet.
+
+    So what ``wirt card`` gave it stays, and what is not saved is over at the next start.
+    """
+    if asked.changes_interfaces and config.get("NETIF") is None:
+        entries = [
+            str(one.said(Interface(ifname=ifname))) for ifname, one in _there(context, name).items()
+        ]
+        config = config.replace("NETIF", ";".join(entries))
+    if (asked.devices or asked.gone_devices) and config.get("NETDEV") is None:
+        devices = [card.name for card in context.store.find(name).cards if card.is_device]
+        config = config.replace("NETDEV", " ".join(devices))
+    return config
+
+
+class _There(msgspec.Struct, frozen=True, kw_only=True):
+    """A card on a bridge that a container has."""
+
+    card: Card
+    nic: Nic
+
+    def said(self, one: Interface) -> Interface:
+        """Return what NETIF says of it, with what else it says."""
+        return msgspec.structs.replace(
+            one,
+            mac=self.nic.mac,
+            host_ifname=self.nic.node_name or self.nic.interface,
+            host_mac=self.nic.node_mac,
+            bridge=self.card.network or self.nic.bridge,
+        )
+
+
+def _there(context: Context, name: str) -> dict[str, _There]:
+    """Return the cards on a bridge that a container has beside its first, by their names."""
     guest = context.store.find(name)
     steps = CardSteps(context, guest)
-    there = {card.name: card for card in guest.cards if card.kind is CardKind.BRIDGED}
-    entries = []
-    for entry in filter(None, map(str.strip, value.split(";"))):
-        card = there.get(_name_in(entry))
-        if card is None:
-            entries.append(entry)
-            continue
-        said = dict(part.partition("=")[::2] for part in entry.split(","))
-        nic = steps.nic_of(card)
-        said |= {"mac": nic.mac, "host_ifname": nic.interface, "bridge": card.network or nic.bridge}
-        keys = dict.fromkeys([*Interface.__struct_fields__, *said])
-        entries.append(",".join(f"{key}={said[key]}" for key in keys if said.get(key)))
-    return config.replace("NETIF", ";".join(entries))
+    return {
+        card.name: _There(card=card, nic=steps.nic_of(card))
+        for card in guest.cards
+        if card.kind is CardKind.BRIDGED
+    }
 
 
 def apply(context: Context, name: str, config: ConfigFile, asked: CardsAsked) -> None:
@@ -138,9 +188,9 @@ def apply(context: Context, name: str, config: ConfigFile, asked: CardsAsked) ->
         for card in _named(context, name, CardKind.BRIDGED, asked.gone_interfaces):
             remove_card(context, name, card)
         for one in asked.interfaces:
-            own = one.bridge in ("", bridge_name(context.home.tag))
-            network = None if own else one.bridge
-            add_card(context, name, NewCard(name=one.ifname, mac=one.mac or None, network=network))
+            add_card(context, name, _new(context, one))
+        for ifname, said in asked.changed_interfaces:
+            exchange_card(context, name, ifname, _exchange(context, said))
 
 
 def warn_of_holders(asked: CardsAsked) -> None:
@@ -185,13 +235,96 @@ def bring_addresses(context: Context, guest: Guest, config: ConfigFile) -> None:
         hold_addresses(context, guest.name, config)
 
 
+def bring_cards(context: Context, guest: Guest, config: ConfigFile) -> None:
+    """Give a guest that is going to be started the cards and devices of its file, if it says something of them.
+
+    Raises:
+        Refused: it cannot have one; what came before it is changed.
+    """
+    if guest.card.name != VENET:
+        return
+    if config.get("NETDEV") is not None:
+        wanted = _words(config, "NETDEV")
+        has = [card.name for card in guest.cards if card.is_device]
+        with ends_with(Code.NET_DEVICE):
+            for device in has:
+                if device not in wanted:
+                    remove_card(context, guest.name, device)
+            for device in wanted:
+                if device not in has:
+                    add_card(context, guest.name, NewCard(device=device))
+    if config.get("NETIF") is not None:
+        interfaces, there = interfaces_in(config), _there(context, guest.name)
+        with ends_with(Code.VETH):
+            for ifname in there:
+                if ifname not in interfaces:
+                    remove_card(context, guest.name, ifname)
+            for ifname, one in interfaces.items():
+                if ifname not in there:
+                    add_card(context, guest.name, _new(context, one))
+                elif there[ifname].said(one) != _completed(context, one, there[ifname]):
+                    said = {key: getattr(one, key) for key in CHANGING if getattr(one, key)}
+                    exchange_card(context, guest.name, ifname, _exchange(context, said))
+
+
+def _completed(context: Context, one: Interface, there: _There) -> Interface:
+    """Return what a file says of an interface; what it leaves to be chosen is as it has been."""
+    has = there.said(one)
+    bridge = _network(context, one.bridge) if one.bridge else None
+    return msgspec.structs.replace(
+        one,
+        mac=one.mac.lower() or has.mac,
+        host_ifname=one.host_ifname or has.host_ifname,
+        host_mac=one.host_mac.lower() or has.host_mac,
+        bridge=has.bridge if bridge in (None, there.card.network or "") else one.bridge,
+    )
+
+
+def _new(context: Context, one: Interface) -> NewCard:
+    return NewCard(
+        name=one.ifname,
+        mac=one.mac or None,
+        network=_network(context, one.bridge) or None,
+        node_name=_node_name(context, one.host_ifname),
+        node_mac=one.host_mac or NODE_MAC,
+    )
+
+
+def _network(context: Context, bridge: str) -> str:
+    """Return the private network that a bridge is, by its own name or the network's; empty: it is the home's."""
+    own = {bridge_name(context.home.tag): ""}
+    own |= {bridge_name(context.home.tag, one.number): one.name for one in list_networks(context)}
+    return own.get(bridge, bridge)
+
+
+def _node_name(context: Context, host_ifname: str) -> str:
+    """Return what the node's end of a card is to be called beside its name of Wirt's, which a file may say."""
+    return "" if host_ifname.startswith(interface_prefix(context.home.tag)) else host_ifname
+
+
+def _exchange(context: Context, said: dict[str, str]) -> Exchange:
+    """Return what an interface is to have; what is said to be empty is chosen, the MAC of the node's end too."""
+    bridge, node_name, node_mac = (said.get(key) for key in ("bridge", "host_ifname", "host_mac"))
+    return Exchange(
+        mac=said.get("mac"),
+        network=None if bridge is None else _network(context, bridge),
+        node_name=None if node_name is None else _node_name(context, node_name),
+        node_mac=None if node_mac is None else node_mac or NODE_MAC,
+    )
+
+
 def _named(context: Context, name: str, kind: CardKind, asked: Sequence[str]) -> list[str]:
     """Return the names of the cards that are to go; one that is not there is left to whoever removes it."""
-    there: Sequence[Card] = context.store.find(name).cards
+    every = [card.name for card in context.store.find(name).cards if card.kind is kind]
+    on_node: dict[str, str] = {}
+    for ifname, one in _there(context, name).items():
+        on_node |= {one.nic.interface: ifname, one.nic.node_name: ifname}
     found: list[str] = []
-    for one in asked:
-        every = [card.name for card in there if card.kind is kind]
-        found += every if one == ALL else [one]
+    for one_asked in asked:
+        if one_asked == ALL:
+            found += every
+        else:
+            found.append(one_asked if one_asked in every else on_node.get(one_asked, one_asked))
     return found
 
 
@@ -210,22 +343,3 @@ def _address(value: str) -> str:
         return str(ip_interface(value).ip)
     except ValueError:
         raise Refused(Code.ADDRESS, f"Invalid IP address: {value}") from None
-
-
-def _interface(value: str) -> Interface:
-    fields = value.split(",")
-    if not fields[0] or len(fields) > 5:
-        raise Bad("netif_add", value, hint="give ifname[,mac,host_ifname,host_mac,bridge]")
-    said = Interface(**dict(zip(Interface.__struct_fields__, fields, strict=False)))
-    if said.host_ifname or said.host_mac:
-        raise Refused(
-            Code.VETH,
-            "the node's side of a card is named by Wirt",
-            hint=f"leave host_ifname and host_mac empty: {said.ifname},{said.mac},,,{said.bridge}",
-        )
-    return said
-
-
-def _name_in(entry: str) -> str:
-    said = dict(part.partition("=")[::2] for part in entry.split(","))
-    return said.get("ifname", entry)

@@ -91,6 +91,7 @@ def bring_to_file(context: Context, guest: Guest, config: ConfigFile) -> None:
         Refused: one cannot be, with the status for it; what came before it is changed.
     """
     cards.bring_addresses(context, guest, config)
+    cards.bring_cards(context, guest, config)
     keys = set(config.names()) - {"DISKSPACE", "DISKINODES", "SWAPPAGES"}
     hold_to(context, guest, config, keys - WHERE_POSSIBLE)
     for key in sorted(keys & WHERE_POSSIBLE):

@@ -59,7 +59,7 @@ def set_parameters(call: Call) -> int:
         asked = _read(context.home, options, unlimited=call.words.unlimited)
         guest = observed(context, ctid.find(context, call.ctid))
         number = ctid.ctid_of(guest)
-        config = conf.read_config(context.home, number)
+        config = said = conf.read_config(context.home, number)
         for user, password in asked.passwords:
             with ends_with(Code.PASSWORD):
                 set_password(context, guest.name, user, password, creates=True)
@@ -70,9 +70,10 @@ def set_parameters(call: Call) -> int:
             _check_can_be_applied(call, guest, asked)
             if asked.looks_for_holders:
                 cards.warn_of_holders(asked.cards)
+            config = cards.begun(context, guest.name, config, asked.cards)
             changed = _changed(config, asked)
             name = _apply(context, guest, number, changed, asked)
-            if asked.cards.interfaces:
+            if asked.cards.changes_interfaces:
                 changed = cards.told(context, name, changed)
             if guest.state.is_up and asked.mode is None:
                 _warn_of_next_start(call, asked)
@@ -83,7 +84,10 @@ def set_parameters(call: Call) -> int:
                     # By its number, for its name may just have been changed.
                     restart_in(msgspec.structs.replace(call, ctid=str(number)), context)
                 return Code.OK
-    if asked.keys and not asked.saves:
+            if config != said:
+                # What there was before, from which the next start begins.
+                conf.write_config(context.home, number, config)
+    if (asked.keys or asked.cards != CardsAsked()) and not asked.saves:
         output.note(
             "WARNING: Settings were not saved and will be resetted to original values on next start "
             "(use --save flag)"
