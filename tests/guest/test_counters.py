@@ -273,6 +273,52 @@ def test_terminals_end_at_their_limit(web: Web) -> None:
     assert (refused.returncode, refused.stdout) == (1, "")
     assert "No space left on device" in refused.stderr
     assert allowed.stdout == f"terminals {limit}\n"
+    # Nobody but the program was told.
+    met = web.counters()["numpty"]
+    assert (met.standing, met.failcnt) == (Standing.ENFORCED, None)
+    assert met.reason.endswith("so nothing counts how often it is met")
+
+
+@pytest.mark.parametrize(
+    ("order", "name", "why"),
+    [
+        ("locked 3", "lockedpages", "for each process alone (RLIMIT_MEMLOCK)"),
+        ("shared 40", "shmpages", "physpages bounds it all"),
+        ("tcp 3", "numtcpsock", "refuses a group of processes one more"),
+        ("pairs 3", "numothersock", "refuses a group of processes one more"),
+    ],
+)
+def test_counter_that_nothing_bounds_says_why_and_goes_beyond_what_a_process_may_have(
+    web: Web, order: str, name: str, why: str
+) -> None:
+    # What the kernel can hold one process to: two of them have twice that.
+    least = "ulimit -l 12 -n 12; exec /root/holds"
+    argv = [WIRT, "exec", "web", "--", "sh", "-c", least]
+    running = []
+    before = web.held()[name]
+    try:
+        for _ in range(2):
+            one = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                bufsize=1,
+                env=web.home.environment,
+            )
+            running.append(one)
+            given, said = _pipes(one)
+            given.write(f"{order}\n")
+            assert said.readline() == f"{order}\n"
+        both = web.counters()[name]
+    finally:
+        for one in running:
+            one.communicate()
+    each = int(order.split()[1]) * (2 if name == "numothersock" else 1)
+
+    assert (both.held or 0) - before >= 2 * each
+    assert both.standing is Standing.COUNTED
+    assert why in both.reason
 
 
 def test_number_of_terminals_is_changed_while_it_runs_and_kept(web: Web) -> None:

@@ -17,6 +17,8 @@ from wirt.model.counter import PAGE, UNITS, UNLIMITED, Counter, Standing, Unit
 
 _SUM = "a sum over the guest's processes"
 _NETWORK = "a sum over the sockets of the guest's network, none that it made itself"
+_OF_ONE = "the kernel bounds it for each process alone"
+_UNBOUNDED = "no setting of the kernel's refuses a group of processes one more"
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +70,12 @@ def build_counters(usage: Usage) -> list[Counter]:
             group.processes,
             "the kernel's count for the guest's cgroup, threads included",
         ),
-        _of_value("lockedpages", processes.locked, f"{_SUM} (VmLck)"),
-        _of_value("privvmpages", processes.private, f"{_SUM} (VmData and VmStk)"),
+        _of_value("lockedpages", processes.locked, f"{_SUM} (VmLck); {_OF_ONE} (RLIMIT_MEMLOCK)"),
+        _of_value(
+            "privvmpages",
+            processes.private,
+            f"{_SUM} (VmData and VmStk); {_OF_ONE} (RLIMIT_DATA)",
+        ),
         _of_value(
             "vmguarpages",
             processes.private,
@@ -79,17 +85,20 @@ def build_counters(usage: Usage) -> list[Counter]:
         _of_value(
             "numsiginfo",
             processes.signals,
-            "a sum over the users of the guest's processes (SigQ), timers included",
+            "a sum over the users of the guest's processes (SigQ), timers included; the kernel bounds it "
+            "for all guests together (RLIMIT_SIGPENDING of the node's root)",
         ),
         _of_value(
             "numflock",
             usage.locks,
-            "the kernel's list of locks (flock and fcntl), those waited for left out",
+            "the kernel's list of locks (flock and fcntl), those waited for left out; "
+            f"{_UNBOUNDED}",
         ),
         _of_value(
             "numfile",
             processes.files,
-            f"{_SUM}, what they share counted once; files that are only mapped are not in it",
+            f"{_SUM}, what they share counted once; files that are only mapped are not in it; {_OF_ONE} "
+            "(wirt set --files)",
             lacking="this kernel cannot tell which descriptors are one file (kcmp)",
         ),
         _count_of_terminals(usage.terminals),
@@ -98,7 +107,7 @@ def build_counters(usage: Usage) -> list[Counter]:
         else _of_value(
             "numiptent",
             usage.rules,
-            "rules of nftables in the guest's network; iptables writes such too",
+            f"rules of nftables in the guest's network; iptables writes such too; {_UNBOUNDED}",
         ),
     ]
     by_name = {counter.name: counter for counter in found}
@@ -125,7 +134,8 @@ def _memory_counters(group: GroupUsage) -> list[Counter]:
         _of_value(
             "shmpages",
             group.shared,
-            "the kernel's count for the guest's cgroup: shared memory and tmpfs, in RAM",
+            "the kernel's count for the guest's cgroup: shared memory and tmpfs, in RAM; the kernel bounds "
+            "System V's part alone (shmall), in namespaces of which a guest makes more; physpages bounds it all",
         ),
         _of_value(
             "dcachesize",
@@ -137,7 +147,9 @@ def _memory_counters(group: GroupUsage) -> list[Counter]:
 
 
 def _socket_counters(sockets: SocketUsage | str, processes: ProcessUsage) -> list[Counter]:
-    other = _of_value("numothersock", processes.other_sockets, f"{_SUM}, shared ones once")
+    other = _of_value(
+        "numothersock", processes.other_sockets, f"{_SUM}, shared ones once; {_UNBOUNDED}"
+    )
     if isinstance(sockets, str):
         tcp = _of_value(
             "numtcpsock",
@@ -150,7 +162,7 @@ def _socket_counters(sockets: SocketUsage | str, processes: ProcessUsage) -> lis
         _of_value(
             "numtcpsock",
             processes.tcp_sockets + sockets.ownerless_tcp,
-            f"{_SUM}, shared ones once, and those of no process in the guest's network",
+            f"{_SUM}, shared ones once, and those of no process in the guest's network; {_UNBOUNDED}",
         ),
         other,
         _of_value("tcpsndbuf", sockets.tcp_send, _NETWORK),
@@ -171,7 +183,7 @@ def _count_of_terminals(found: Terminals | None) -> Counter:
         limit=UNLIMITED if found.most is None else found.most,
         standing=Standing.COUNTED if found.most is None else Standing.ENFORCED,
         reason="those of the guest's /dev/pts, which is mounted with a maximum that binds all but its root; "
-        "nothing counts how often it is met",
+        "the kernel says that none is left to who asked and to nobody else, so nothing counts how often it is met",
     )
 
 
