@@ -219,3 +219,37 @@ def cards_in(home: HomeUnderTest) -> list[str]:
     addresses = inside(home, "ip", "-oneline", "address").splitlines()
     found += [" ".join(line.split()[1:4]) for line in addresses]
     return sorted(found) + sorted(inside(home, "ip", "route").splitlines())
+
+
+@pytest.mark.parametrize("how", ["poweroff -f", "kill -37 1"])
+def test_guest_that_is_powered_off_after_the_kernel_ended_some_of_it_has_not_run_out_of_memory(
+    home: HomeUnderTest, how: str
+) -> None:
+    home.wirt("create", "-t", TINY, "--memory", "64M", "web", status=0)
+    home.wirt("start", "web", status=0)
+    hog = "echo 1000 >/proc/self/oom_score_adj; exec head -c 80m /dev/zero | tail -c 80m >/dev/null"
+    home.wirt("exec", "web", "--", "sh", "-c", hog)
+    counted = json.loads(home.wirt("show", "--json", "web", status=0).stdout)["memory_kills"]
+    home.wirt("exec", "web", "--", "sh", "-c", how)
+    deadline = time.monotonic() + 30
+    while "running" in home.wirt("list", status=0).stdout:
+        assert time.monotonic() < deadline
+    shown = home.wirt("show", "web", status=0).stdout
+
+    assert counted > 0
+    assert "ended" not in shown
+
+
+def test_guest_without_a_first_program_says_so_and_keeps_what_lxc_complained_of(
+    home: HomeUnderTest,
+) -> None:
+    home.wirt("create", "-t", TINY, "web", status=0)
+    root = home.wirt("mount", "web", status=0).stdout.split()[-1]
+    Path(root, "sbin/init").unlink()
+    home.wirt("unmount", "web", status=0)
+    refused = home.wirt("start", "web", status=10).stderr
+    log = Path(home.home.place(home.guests()[0].id).log).read_text()
+
+    assert "LXC could not start container" in refused
+    assert " ERROR " in log
+    assert " INFO " not in log

@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from wirt.approaches.lxc import control
+from wirt.approaches.lxc import control, exhaustion
 from wirt.approaches.lxc.build import build_config, with_files
 from wirt.approaches.lxc.driver import tell_seen
 from wirt.host import lxcfs, run
@@ -108,6 +108,38 @@ def test_config_without_an_idmap_maps_nothing() -> None:
     plain = msgspec.structs.replace(ROOT, idmap=None)
 
     assert "idmap" not in build_config(LAUNCH, plain, settings=settings(2), init="/sbin/init")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("", None),
+        ("oom_kill 0\nChild <7> ended on signal Killed(9)\n", None),
+        ("oom_kill 1\nChild <7> ended on signal Killed(9)\n", "a process"),
+        ("oom_kill 1\noom_kill 2\nChild <7> ended on signal (9)\n", "3 processes"),
+        ("oom_kill 1\nChild <7> ended on error (2)\n", "a process"),
+        ("oom_kill 1\nended unseen\n", "a process"),
+        ("oom_kill 1\nChild <7> ended on signal Interrupt(2)\n", None),
+        ("oom_kill 1\nChild <7> ended on signal (2)\n", None),
+        ("oom_kill 1\n", None),
+    ],
+    ids=[
+        *("running", "unharmed", "killed", "many", "failed", "restored"),
+        *("powered-off", "powered-off-by-lxc-6", "returned"),
+    ],
+)
+def test_container_has_run_out_of_memory_if_it_did_not_end_in_good_order(
+    tmp_path: Path, said: str, told: str | None
+) -> None:
+    place = Home(data=f"{tmp_path}/d", run=f"{tmp_path}/r").place("12ab34")
+    Path(place.run_dir).mkdir(parents=True)
+    Path(place.run_dir, "oom-kills").write_text(said)
+    found = exhaustion.find(place)
+
+    if told is None:
+        assert found is None
+    else:
+        assert found == f"it had run out of memory, for which the kernel ended {told} of it"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """LXC's programs, as functions; nothing else in Wirt knows their options."""
 
 import os
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 
 from wirt.errors import Failed
@@ -18,34 +20,47 @@ give to root, and that file is not ours to change.
 _START = "/usr/bin/lxc-start"
 RESTORE = "/usr/bin/lxc-checkpoint"
 _GONE_SECONDS = 5.0
+_IS_COMPLAINT = re.compile(r" (WARN|ERROR|CRIT|ALERT|FATAL) ")
 
 
 def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> None:
     """Start a container in the background and return when its init has been run.
 
+    LXC's own log, of all that it does until the container has ended, is in ``own_log``; what it complains of in ``log``, if it fails.
+
     Raises:
         Failed: LXC could not start it; the detail is the end of its log.
     """
-    written_before = os.path.getsize(log) if os.path.exists(log) else 0
+    log_of_lxc = own_log(lxc_path)
+    written_before = os.path.getsize(log_of_lxc) if os.path.exists(log_of_lxc) else 0
     done = run.run(
         [
             _START,
             f"--lxcpath={lxc_path}",
             f"--name={name}",
             f"--rcfile={config}",
-            f"--logfile={log}",
-            "--logpriority=WARN",
+            f"--logfile={log_of_lxc}",
+            # Less says not how the container's first process has ended.
+            "--logpriority=INFO",
             f"--pidfile={pid_file}",
             "--daemon",
         ],
         environment=_ENGINE_PATH,
     )
     if done.status != 0:
+        complaints = _complaints(log_of_lxc, written_before)
+        with files.translated(f"write {log}"), open(log, "a") as lines:
+            lines.writelines(complaints)
         raise Failed(
-            f"LXC could not start container {name}: {_first_error(log, written_before)}",
+            f"LXC could not start container {name}: {_first_error(complaints)}",
             detail=done.stderr.strip(),
             hint=f"see {log}",
         )
+
+
+def own_log(lxc_path: str) -> str:
+    """Return where LXC says what it does about the container of a path."""
+    return os.path.join(lxc_path, "lxc.log")
 
 
 def lock_directory(lxc_path: str) -> str:
@@ -141,12 +156,18 @@ def stop(lxc_path: str, name: str, timeout: float) -> bool:
     return done.status in (0, 2)
 
 
-def _first_error(log: str, written_before: int) -> str:
-    """Return the first error that LXC has logged; what earlier starts have said is not looked at."""
-    if os.path.exists(log):
-        with open(log, errors="replace") as lines:
-            lines.seek(written_before)
-            for line in lines:
-                if " ERROR " in line:
-                    return line.rpartition(" - ")[2].strip()
+def _complaints(log: str, written_before: int) -> list[str]:
+    """Return what LXC has complained of in its log; what earlier starts have said is not looked at."""
+    if not os.path.exists(log):
+        return []
+    with open(log, errors="replace") as lines:
+        lines.seek(written_before)
+        return [line for line in lines if _IS_COMPLAINT.search(line)]
+
+
+def _first_error(complaints: Sequence[str]) -> str:
+    """Return the first error that LXC has logged."""
+    for line in complaints:
+        if " ERROR " in line:
+            return line.rpartition(" - ")[2].strip()
     return "it left no reason in its log"

@@ -1,15 +1,22 @@
-"""Whether a container that has ended by itself had run out of memory before, which only its control group knew.
+"""Whether a container that has ended by itself ended because it had run out of memory, which only its control group knew.
 
-The group goes with the container; a hook of LXC's monitor writes down what it counted, before that.
+The group goes with the container; a hook of LXC's monitor writes down what it counted, before that, and how the container's first
+process ended: who has been powered off has not ended for want of memory, whatever the kernel ended in it before.
 """
 
 import os
+import re
 import shlex
 
 from wirt.approaches.lxc import control, reboots
 from wirt.host import files
 from wirt.host.cgroup import Cgroup
 from wirt.model.launch import Place
+
+
+_POWERED_OFF = re.compile(r"on signal .*\(2\)$")
+"""How the kernel ends the first process when one in the container powers off (reboot(2) in a PID namespace: SIGINT)."""
+_NOBODY_KNOWS = "ended unseen"
 
 
 def watch(place: Place) -> None:
@@ -24,7 +31,17 @@ def watch(place: Place) -> None:
         if memory.version == 2
         else f"$(find {where} -name memory.oom_control)"
     )
-    script = f"grep -hs '^oom_kill ' {found} >{shlex.quote(_path(place))}\n"
+    path, log = shlex.quote(_path(place)), shlex.quote(control.own_log(place.run_dir))
+    # Of one that CRIU has restored there is no such log. One that reboots for ever must not fill it.
+    script = f"""\
+grep -hs '^oom_kill ' {found} >{path}
+if [ -e {log} ]; then
+    grep -o 'Child <[0-9]*> ended on .*' {log} | tail -n 1 >>{path}
+    : >{log}
+else
+    echo '{_NOBODY_KNOWS}' >>{path}
+fi
+"""
     files.write(_path(place), "")
     reboots.at_end(place, "memory", script)
 
@@ -32,11 +49,15 @@ def watch(place: Place) -> None:
 def find(place: Place) -> str | None:
     """Return what is to be said of a container that has ended; None: nothing, or nobody knows."""
     try:
-        with open(_path(place)) as counts:
-            killed = sum(int(line.split()[1]) for line in counts)
+        with open(_path(place)) as said:
+            lines = [line.strip() for line in said]
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if not killed:
+    counts = [line.split() for line in lines if line.startswith("oom_kill ")]
+    killed = sum(int(count[1]) for count in counts)
+    ending = lines[-1] if len(lines) > len(counts) else None
+    # A first process that has returned in good order has no line.
+    if not killed or ending is None or _POWERED_OFF.search(ending):
         return None
     which = "a process" if killed == 1 else f"{killed} processes"
     return f"it had run out of memory, for which the kernel ended {which} of it"
