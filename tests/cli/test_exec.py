@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
@@ -86,6 +87,43 @@ def test_command_after_a_marker_is_the_same(runner: Runner) -> None:
 
 def test_command_that_does_not_exist_ends_with_127(runner: Runner) -> None:
     assert runner("no-such-command").returncode == 127
+
+
+def test_command_that_cannot_be_run_is_one_clear_error(running: HomeUnderTest) -> None:
+    nosuch = running.wirt("exec", "web", "no-such-command", status=127)
+    directory = running.wirt("exec", "web", "/root", status=126)
+    own = running.wirt("exec", "web", "--", "sh", "-c", "echo mine >&2; exit 127", status=127)
+
+    assert nosuch.stderr == (
+        "wirt: the guest cannot run no-such-command: No such file or directory; is it installed there?\n"
+    )
+    assert directory.stderr == (
+        "wirt: the guest cannot run /root: Permission denied; is it installed there?\n"
+    )
+    assert own.stderr == "mine\n"
+
+
+def test_command_that_lxc_cannot_run_for_the_guests_limits_says_so(running: HomeUnderTest) -> None:
+    running.wirt("create", "-t", TINY, "--processes", "16", "full", status=0)
+    running.wirt("start", "full", status=0)
+    filled = "n=0; while [ $n -lt 20 ]; do sleep 60 >/dev/null 2>&1 & n=$((n + 1)); done"
+    running.wirt("exec", "full", "sh", "-c", filled)
+    refused = running.wirt("exec", "full", "true")
+    running.wirt("destroy", "--force", "full", status=0)
+
+    assert refused.returncode != 0
+    assert refused.stderr.startswith("wirt: ")
+    assert "attach.c" not in refused.stderr
+
+
+def test_log_of_lxc_does_not_grow_for_ever(running: HomeUnderTest) -> None:
+    guest = next(guest for guest in running.guests() if guest.name == "web")
+    log = Path(running.home.place(guest.id).run_dir, "lxc.log")
+    with log.open("a") as file:
+        file.write("x" * (2 << 20))
+    running.wirt("exec", "web", "true", status=0)
+
+    assert log.stat().st_size < 1 << 16
 
 
 def test_command_gets_the_guests_environment_not_ours(runner: Runner) -> None:

@@ -6,7 +6,7 @@ included, because what a container may do must not change with a package's updat
 
 from collections.abc import Mapping, Sequence
 
-from wirt.approaches.lxc import reboots, veth
+from wirt.approaches.lxc import control, reboots, veth
 from wirt.host.bounds import Setting
 from wirt.model.launch import GivenDevice, Launch
 from wirt.model.privileges import Privileges
@@ -55,6 +55,9 @@ def build_config(
         f"lxc.pty.max = {launch.limits.terminals}",
         "lxc.console.path = none",
         f"lxc.console.logfile = {launch.place.log}",
+        # For programs that enter the container; its monitor is told otherwise.
+        f"lxc.log.file = {control.own_log(launch.place.run_dir)}",
+        "lxc.log.level = ERROR",
         "lxc.mount.auto = proc:mixed sys:mixed cgroup:mixed",
         *(
             f"lxc.mount.entry = {file} {place} none bind,optional 0 0"

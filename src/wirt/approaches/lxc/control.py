@@ -20,6 +20,8 @@ give to root, and that file is not ours to change.
 _START = "/usr/bin/lxc-start"
 RESTORE = "/usr/bin/lxc-checkpoint"
 _GONE_SECONDS = 5.0
+_LARGEST_LOG = 1 << 20
+"""Bytes."""
 _IS_COMPLAINT = re.compile(r" (WARN|ERROR|CRIT|ALERT|FATAL) ")
 
 
@@ -31,26 +33,21 @@ def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> Non
     Raises:
         Failed: LXC could not start it; the detail is the end of its log.
     """
-    log_of_lxc = own_log(lxc_path)
-    written_before = os.path.getsize(log_of_lxc) if os.path.exists(log_of_lxc) else 0
+    written_before = log_size(lxc_path)
     done = run.run(
         [
             _START,
             f"--lxcpath={lxc_path}",
             f"--name={name}",
             f"--rcfile={config}",
-            f"--logfile={log_of_lxc}",
-            # Less says not how the container's first process has ended.
-            "--logpriority=INFO",
+            *logging(lxc_path),
             f"--pidfile={pid_file}",
             "--daemon",
         ],
         environment=_ENGINE_PATH,
     )
     if done.status != 0:
-        complaints = _complaints(log_of_lxc, written_before)
-        with files.translated(f"write {log}"), open(log, "a") as lines:
-            lines.writelines(complaints)
+        complaints = keep_complaints(lxc_path, written_before, log)
         raise Failed(
             f"LXC could not start container {name}: {_first_error(complaints)}",
             detail=done.stderr.strip(),
@@ -61,6 +58,37 @@ def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> Non
 def own_log(lxc_path: str) -> str:
     """Return where LXC says what it does about the container of a path."""
     return os.path.join(lxc_path, "lxc.log")
+
+
+def logging(lxc_path: str) -> list[str]:
+    """Return the options of a program that becomes a container's monitor which say where it says what, and how much."""
+    # Less says not how the container's first process has ended.
+    return [f"--logfile={own_log(lxc_path)}", "--logpriority=INFO"]
+
+
+def log_size(lxc_path: str) -> int:
+    """Return the bytes that LXC has logged of the container of a path."""
+    try:
+        return os.path.getsize(own_log(lxc_path))
+    except FileNotFoundError:
+        return 0
+
+
+def keep_complaints(lxc_path: str, since: int, log: str) -> list[str]:
+    """Write what LXC has complained of since its log had a size to one that outlives the container, and return it."""
+    complaints = [line for line in _logged(lxc_path, since) if _IS_COMPLAINT.search(line)]
+    with files.translated(f"write {log}"), open(log, "a") as lines:
+        lines.writelines(complaints)
+    return complaints
+
+
+def _logged(lxc_path: str, since: int) -> list[str]:
+    try:
+        with open(own_log(lxc_path), errors="replace") as lines:
+            lines.seek(since)
+            return lines.readlines()
+    except FileNotFoundError:
+        return []
 
 
 def lock_directory(lxc_path: str) -> str:
@@ -126,11 +154,20 @@ def attach(
     """
     bound = ["taskset", mask(cpus)] if cpus else []
     variables = [f"--set-var={key}={value}" for key, value in environment.items()]
-    return run.attach(
+    before = log_size(lxc_path)
+    if before > _LARGEST_LOG:
+        # It lies in memory, and every command adds a line.
+        with suppress(FileNotFoundError):
+            os.truncate(own_log(lxc_path), 0)
+        before = 0
+    status = run.attach(
         [
             "/usr/bin/lxc-attach",
             f"--lxcpath={lxc_path}",
             f"--name={name}",
+            # What it has to say it writes to the command's own errors, in words of its source; now to its log alone, where the
+            # configuration says that is. With --logfile or --logpriority it writes to both.
+            "--quiet",
             "--clear-env",
             *variables,
             "--",
@@ -140,6 +177,37 @@ def attach(
         streams=streams,
         environment=ENVIRONMENT,
     )
+    if status != 0 and streams.stderr is not None:
+        told = explain(_logged(lxc_path, before), argv[0], bound[0] if bound else None)
+        # Who reads the errors may have gone.
+        with suppress(OSError):
+            os.write(streams.stderr, told.encode())
+    return status
+
+
+def explain(logged: Sequence[str], program: str, before: str | None = None) -> str:
+    """Return what a person is told of what LXC has logged while a command failed; nothing if the command did by itself.
+
+    Args:
+        logged: its lines, perhaps of other commands too.
+        program: what was to be run.
+        before: the program by which it was to be run.
+    """
+    errors = [line for line in logged if line.startswith("lxc-attach ") and " ERROR " in line]
+    for one in (before, program):
+        for line in errors:
+            if one is not None and f'Failed to exec "{one}"' in line:
+                return (
+                    f"wirt: the guest cannot run {one}: {_reason(line)}; is it installed there?\n"
+                )
+    others = [line for line in errors if "Failed to exec" not in line]
+    return f"wirt: LXC could not enter the guest: {_reason(others[0])}\n" if others else ""
+
+
+def _reason(line: str) -> str:
+    """Return the reason in a line of LXC's log: ``... ERROR attach - FILE:FUNCTION:LINE - REASON - WHAT FAILED``."""
+    parts = line.strip().split(" - ")
+    return parts[2] if len(parts) > 2 else line.strip()
 
 
 def stop(lxc_path: str, name: str, timeout: float) -> bool:
@@ -154,15 +222,6 @@ def stop(lxc_path: str, name: str, timeout: float) -> bool:
         ]
     )
     return done.status in (0, 2)
-
-
-def _complaints(log: str, written_before: int) -> list[str]:
-    """Return what LXC has complained of in its log; what earlier starts have said is not looked at."""
-    if not os.path.exists(log):
-        return []
-    with open(log, errors="replace") as lines:
-        lines.seek(written_before)
-        return [line for line in lines if _IS_COMPLAINT.search(line)]
 
 
 def _first_error(complaints: Sequence[str]) -> str:

@@ -216,7 +216,7 @@ def restore(lxc_path: str, log: str, scratch: str, plan: RestorePlan) -> None:
 
     Args:
         lxc_path: where its configuration is.
-        log: of LXC.
+        log: what LXC complains of if it fails.
         scratch: a directory for the scripts.
         plan: what they are made from.
 
@@ -226,6 +226,7 @@ def restore(lxc_path: str, log: str, scratch: str, plan: RestorePlan) -> None:
     os.makedirs(scratch, mode=0o700, exist_ok=True)
     files.write(os.path.join(scratch, SCRIPT), build_network_script(plan), mode=0o700)
     files.write(os.path.join(scratch, "criu"), build_criu_script(plan), mode=0o700)
+    logged = control.log_size(lxc_path)
     # No pipe: the restored container would hold it for as long as it lives.
     status = run.attach(
         [
@@ -234,8 +235,7 @@ def restore(lxc_path: str, log: str, scratch: str, plan: RestorePlan) -> None:
             f"--name={plan.name}",
             "--restore",
             f"--checkpoint-dir={scratch}",
-            f"--logfile={log}",
-            "--logpriority=WARN",
+            *control.logging(lxc_path),
             "--quiet",
         ],
         streams=run.SILENT,
@@ -244,6 +244,7 @@ def restore(lxc_path: str, log: str, scratch: str, plan: RestorePlan) -> None:
         environment={**run.ENVIRONMENT, "PATH": f"{scratch}:/usr/sbin:/sbin"},
     )
     if status != 0:
+        control.keep_complaints(lxc_path, logged, log)
         raise failed(f"CRIU could not restore container {plan.name}", scratch)
 
 

@@ -13,7 +13,6 @@ from wirt.host import files
 from wirt.host.cgroup import Cgroup
 from wirt.model.launch import Place
 
-
 _POWERED_OFF = re.compile(r"on signal .*\(2\)$")
 """How the kernel ends the first process when one in the container powers off (reboot(2) in a PID namespace: SIGINT)."""
 _NOBODY_KNOWS = "ended unseen"
@@ -32,7 +31,7 @@ def watch(place: Place) -> None:
         else f"$(find {where} -name memory.oom_control)"
     )
     path, log = shlex.quote(_path(place)), shlex.quote(control.own_log(place.run_dir))
-    # Of one that CRIU has restored there is no such log. One that reboots for ever must not fill it.
+    # A monitor of an older version has no such log. One that reboots for ever must not fill it.
     script = f"""\
 grep -hs '^oom_kill ' {found} >{path}
 if [ -e {log} ]; then
