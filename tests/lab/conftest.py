@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.lab.host import XEN_NAME, LabHost, open_lab
+from tests.lab.host import LabHost, open_lab
+from tests.lab.xenhost import XenHost, open_xen_lab
 
 
 @pytest.fixture(scope="session")
@@ -14,9 +15,7 @@ def lab(root_user: None) -> Iterator[LabHost]:
 
 
 @pytest.fixture(scope="module")
-def xen_lab(root_user: None) -> Iterator[LabHost]:
+def xen_lab(root_user: None) -> Iterator[XenHost]:
     """Give the running lab host on Xen, with the project and the shipped template in it."""
-    with open_lab(XEN_NAME, memory="4G") as host:
-        host.put_template("debian-12-web")
-        host.start_xen()
+    with open_xen_lab() as host:
         yield host

@@ -2,8 +2,8 @@
 
 cgroup v2 with every controller, systemd as process 1, AppArmor, LVM, and a ``/dev/kvm`` that starts stock kernels (QEMU's
 emulated SVM). The project's own tests run in it. Its template is built once and kept in ``WIRT_LAB`` (default
-``/var/cache/wirt-lab``); the machine itself is made for each session and gone afterwards. There is a second one, whose
-system is the first domain of a Xen hypervisor.
+``/var/cache/wirt-lab``); the machine itself is made for each session and gone afterwards. What it shares with the other
+lab host (``xenhost``), whose system is the first domain of a Xen hypervisor, is here too.
 """
 
 import hashlib
@@ -12,8 +12,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from wirt.ops import copy_in
 from wirt.storage.templates.store import FORMS
 
 ETC = Path(__file__).parent
-NAME, XEN_NAME = "lab", "lab-xen"
+NAME, TEMPLATE = "lab", "wirt-lab"
 PROJECT = "/opt/wirt"
 PYTHON = f"{PROJECT}/.venv/bin/python"
 PACKAGES = (
@@ -44,50 +44,13 @@ chmod 755 {PROJECT}/.venv/bin/wirt
 modprobe --all kvm_amd overlay btrfs loop
 """
 
-_KERNEL_FILES = "/boot/wirt"
-_INTO_XEN = f"""\
-set -e
-zcat /boot/xen-*-amd64.gz >/run/xen
-told=$(sed 's/ttyS0/hvc0/g; s/wirt_grow=1//' /proc/cmdline)
-# The firmware is not asked again: it has given its devices away. And Xen does not start with these two of QEMU's processor.
-wanted='no-real-mode edd=off smap=off cpuid=no-rdtscp'
-kexec -l /run/xen --command-line="xen $wanted dom0_mem=1536M,max:1536M console=com1 com1=115200,8n1 noreboot" \\
-    --module="{_KERNEL_FILES}/vmlinuz $told" --module={_KERNEL_FILES}/initrd.img
-sync
-(sleep 1; exec kexec -e) </dev/null >/dev/null 2>&1 &
-"""
-_XEN_SECONDS = 600.0
-_XEN_IS_UP = "systemctl -q is-active xen && xl list && modprobe --all overlay btrfs loop"
 
+class Host(ABC):
+    """A machine that the project is on, whatever runs commands there."""
 
-class LabHost:
-    """A running lab host with the project in it."""
-
-    def __init__(self, home: Home, name: str = NAME) -> None:
-        """Describe the lab host of a home; ``open_lab`` makes it."""
-        self._home = home
-        self.name = name
-        self._environment = {
-            **os.environ,
-            "WIRT_HOME": home.data,
-            "WIRT_RUN": home.run,
-            "WIRT_ETC": home.etc,
-        }
-
-    def wirt(self, *arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
-        """Run a command of Wirt's on the node, about the lab host."""
-        return subprocess.run(
-            [WIRT, *arguments],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-        )
-
+    @abstractmethod
     def run(self, *argv: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
-        """Run a command on the lab host and return what it said, whatever its status."""
-        return self.wirt("exec", self.name, "--", *argv, seconds=seconds)
+        """Run a command there and return what it said, whatever its status."""
 
     def check(self, *argv: str, seconds: float = 300) -> str:
         """Run a command that must succeed and return its output."""
@@ -97,8 +60,25 @@ class LabHost:
         return done.stdout
 
     def wirt_inside(self, *arguments: str, seconds: float = 300) -> str:
-        """Run a command of Wirt's on the lab host, in its own home, and return its output."""
+        """Run a command of Wirt's there, in its own home, and return its output."""
         return self.check(f"{PROJECT}/.venv/bin/wirt", *arguments, seconds=seconds)
+
+
+class LabHost(Host):
+    """A running lab host with the project in it."""
+
+    def __init__(self, home: Home, name: str = NAME) -> None:
+        """Describe the lab host of a home; ``open_lab`` makes it."""
+        self._home = home
+        self.name = name
+
+    def wirt(self, *arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
+        """Run a command of Wirt's on the node, about the lab host."""
+        return _wirt(self._home, *arguments, seconds=seconds)
+
+    def run(self, *argv: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+        """Run a command on the lab host and return what it said, whatever its status."""
+        return self.wirt("exec", self.name, "--", *argv, seconds=seconds)
 
     def put(self, source: Path | str, target: str) -> None:
         """Copy what the directory ``source`` holds into the directory ``target`` of the lab host."""
@@ -112,7 +92,7 @@ class LabHost:
             context.templates.path_of_form(name, "boot")
         with tempfile.TemporaryDirectory(prefix="wirt-lab-") as staging:
             for part in ("template.json", FORMS["boot"]):
-                _copy(built / part, Path(staging, part))
+                copy(built / part, Path(staging, part))
             # The image is mostly holes, which no archive of ours keeps.
             packed = [
                 "zstd",
@@ -126,21 +106,6 @@ class LabHost:
             subprocess.run(packed, check=True)
             self.put(staging, f"{Home().templates}/{name}")
         self.check("zstd", "-q", "-d", "--rm", f"{Home().templates}/{name}/root.img.zst")
-
-    def start_xen(self) -> None:
-        """Have Xen take the place of the lab host's kernel, which becomes that of its first domain.
-
-        Raises:
-            AssertionError: it did not start up.
-        """
-        with app.open_context(self._home) as context:
-            template = context.store.find(self.name).template
-            self.put(context.templates.path_of_form(template, "boot"), _KERNEL_FILES)
-        self.check("/bin/sh", "-c", _INTO_XEN)
-        deadline = time.monotonic() + _XEN_SECONDS
-        while (done := self.run("/bin/sh", "-c", _XEN_IS_UP)).returncode != 0:
-            if time.monotonic() > deadline:
-                raise AssertionError(f"Xen did not start up: {done.stderr}")
 
     def pytest(self, *arguments: str, seconds: float = 1800) -> str:
         """Run tests of the project on the lab host, where a skip is a failure too; return pytest's report.
@@ -158,60 +123,72 @@ class LabHost:
 
 
 @contextmanager
-def open_lab(name: str = NAME, memory: str = "3G") -> Iterator[LabHost]:
-    """Make and start the lab host of a name, of the template ``wirt-NAME``; put the project into it, and take it away.
+def open_lab() -> Iterator[LabHost]:
+    """Make and start the lab host; put the project into it, and take it away.
 
     Raises:
         AssertionError: it did not start; says what its console said last.
     """
-    base = Path(os.environ.get("WIRT_LAB", "/var/cache/wirt-lab"))
-    base.mkdir(mode=0o711, parents=True, exist_ok=True)
-    home = Home(data=f"{base}/home", run=f"{base}/run", etc=str(ETC))
-    lab = LabHost(home, name)
-    template = f"wirt-{name}"
-    _ensure_template(lab, template, base / f"{template}.made-from")
-    lab.wirt("destroy", "--force", name, seconds=60)  # of a session that was killed
+    home = cache()
+    lab = LabHost(home)
+    lab.wirt("destroy", "--force", NAME, seconds=60)  # of a session that was killed
+    ensure_template(home, TEMPLATE)
     try:
-        size = ("--cpus", "2", "--memory", memory, "--disk", "8G")
-        _must(lab.wirt("create", name, "-t", template, "-a", "qemu", *size, seconds=60))
+        size = ("--cpus", "2", "--memory", "3G", "--disk", "8G")
+        must(lab.wirt("create", NAME, "-t", TEMPLATE, "-a", "qemu", *size, seconds=60))
         try:
-            _must(lab.wirt("start", name, seconds=180))
+            must(lab.wirt("start", NAME, seconds=180))
         except AssertionError as error:
-            raise AssertionError(f"{error}\n{_console(home)}") from error
-        _put_project(lab)
+            logs = Path(home.data, "guests").glob("*/console.log")
+            raise AssertionError(f"{error}\n{last_said(logs)}") from error
+        with tempfile.TemporaryDirectory(prefix="wirt-lab-") as staging:
+            copy_project(staging)
+            lab.put(staging, PROJECT)
+        lab.check("/bin/sh", "-c", _UNPACKED)
         yield lab
     finally:
-        _must(lab.wirt("destroy", "--force", name, seconds=60))
+        must(lab.wirt("destroy", "--force", NAME, seconds=60))
 
 
-def _ensure_template(lab: LabHost, template: str, stamp: Path) -> None:
-    """Build the template unless it is there as its files describe it."""
+def cache() -> Home:
+    """Return the home that the templates of lab hosts are kept in."""
+    base = Path(os.environ.get("WIRT_LAB", "/var/cache/wirt-lab"))
+    base.mkdir(mode=0o711, parents=True, exist_ok=True)
+    return Home(data=f"{base}/home", run=f"{base}/run", etc=str(ETC))
+
+
+def ensure_template(home: Home, template: str) -> None:
+    """Build a template of a lab host's unless it is there as its files describe it; no guest may rest on it."""
     described = [
         ETC / f"templates.d/{template}.toml",
-        *sorted((ETC / "templates.d/wirt-lab").iterdir()),
+        *sorted((ETC / f"templates.d/{template}").iterdir()),
     ]
     wanted = hashlib.sha256(b"".join(path.read_bytes() for path in described)).hexdigest()
+    stamp = Path(home.data).parent / f"{template}.made-from"
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    lab.wirt("destroy", "--force", lab.name, seconds=60)
-    lab.wirt("template", "remove", template, seconds=60)
-    _must(lab.wirt("template", "build", template, seconds=600))
+    _wirt(home, "template", "remove", template, seconds=60)
+    must(_wirt(home, "template", "build", template, seconds=600))
     stamp.write_text(wanted)
 
 
-def _put_project(lab: LabHost) -> None:
+def copy_project(directory: Path | str) -> None:
+    """Copy what of the checkout and of Python's packages tests on a lab host need into a directory."""
     checkout = Path(__file__).parents[2]
-    with tempfile.TemporaryDirectory(prefix="wirt-lab-") as staging:
-        for name in ("src", "tests", "docs", "pyproject.toml"):
-            _copy(checkout / name, Path(staging, name))
-        # Where the set-up has made one: Debian 12's own is too old.
-        if (criu := checkout / "build/criu").exists():
-            _copy(criu, Path(staging, "build/criu"))
-        for name in PACKAGES:
-            place = _place_of(name)
-            _copy(place, Path(staging, "site-packages", place.name))
-        lab.put(staging, PROJECT)
-    lab.check("/bin/sh", "-c", _UNPACKED)
+    for name in ("src", "tests", "docs", "pyproject.toml"):
+        copy(checkout / name, Path(directory, name))
+    # Where the set-up has made one: Debian 12's own is too old.
+    if (criu := checkout / "build/criu").exists():
+        copy(criu, Path(directory, "build/criu"))
+    for name in PACKAGES:
+        place = _place_of(name)
+        copy(place, Path(directory, "site-packages", place.name))
+
+
+def last_said(logs: Iterable[Path]) -> str:
+    """Return what consoles have said last."""
+    texts = [path.read_text(errors="replace") for path in logs if path.exists()]
+    return "\n".join(line for text in texts for line in text.splitlines()[-40:])
 
 
 def _place_of(package: str) -> Path:
@@ -223,15 +200,19 @@ def _place_of(package: str) -> Path:
     return Path(next(place for place in places if place))
 
 
-def _console(home: Home) -> str:
-    """Return what the lab host's console said last."""
-    logs = [
-        path.read_text(errors="replace") for path in Path(home.data, "guests").glob("*/console.log")
-    ]
-    return "\n".join(line for log in logs for line in log.splitlines()[-40:])
+def _wirt(home: Home, *arguments: str, seconds: float) -> subprocess.CompletedProcess[str]:
+    where = {"WIRT_HOME": home.data, "WIRT_RUN": home.run, "WIRT_ETC": home.etc}
+    return subprocess.run(
+        [WIRT, *arguments],
+        env={**os.environ, **where},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=seconds,
+    )
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
@@ -239,6 +220,6 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copy(source, target)
 
 
-def _must(done: subprocess.CompletedProcess[str]) -> None:
+def must(done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode != 0:
         raise AssertionError(f"{' '.join(done.args)} ended with {done.returncode}:\n{done.stderr}")

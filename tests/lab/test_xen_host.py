@@ -4,7 +4,8 @@ import json
 import re
 
 import pytest
-from tests.lab.host import PROJECT, PYTHON, LabHost
+from tests.lab.host import PROJECT
+from tests.lab.xenhost import PYTHON, XenHost
 
 from wirt.units import MIB
 
@@ -29,12 +30,12 @@ hostname = "xenU_1"
 """
 
 
-def domains(lab: LabHost) -> list[str]:
+def domains(lab: XenHost) -> list[str]:
     """Return the names of all domains but the first, which is the lab host's system."""
     return [line.split()[0] for line in lab.check("xl", "list").splitlines()[2:]]
 
 
-def test_doctor_says_yes_to_xen(xen_lab: LabHost) -> None:
+def test_doctor_says_yes_to_xen(xen_lab: XenHost) -> None:
     found = json.loads(xen_lab.wirt_inside("doctor", "--json"))
     said = {
         answer["name"]: answer["reason"] for answer in found["approaches"] if answer["available"]
@@ -45,7 +46,7 @@ def test_doctor_says_yes_to_xen(xen_lab: LabHost) -> None:
 
 
 @pytest.mark.parametrize("approach", APPROACHES)
-def test_guest_is_a_domain_from_its_creation_to_its_end(xen_lab: LabHost, approach: str) -> None:
+def test_guest_is_a_domain_from_its_creation_to_its_end(xen_lab: XenHost, approach: str) -> None:
     size = ("--memory", "384M", "--memory-max", "512M")
     xen_lab.wirt_inside("create", "web", "-a", approach, *size)
     xen_lab.wirt_inside("start", "web", "--timeout", "500s", seconds=600)
@@ -76,7 +77,7 @@ def test_guest_is_a_domain_from_its_creation_to_its_end(xen_lab: LabHost, approa
     assert xen_lab.check("find", "/run/wirt/guests", "-mindepth", "1") == ""
 
 
-def test_disk_is_in_its_domain_from_the_start(xen_lab: LabHost) -> None:
+def test_disk_is_in_its_domain_from_the_start(xen_lab: XenHost) -> None:
     xen_lab.wirt_inside("create", "web", "-a", "xen", "--memory", "256M")
     xen_lab.wirt_inside("disk", "add", "web", "--name", "data", "--size", "64M")
     xen_lab.wirt_inside("start", "web", "--timeout", "500s", seconds=600)
@@ -91,7 +92,7 @@ def test_disk_is_in_its_domain_from_the_start(xen_lab: LabHost) -> None:
     assert re.findall(r"console/\d+/1", xen_lab.check("xenstore-ls", "-f")) == []
 
 
-def test_xm_makes_domains_of_xen(xen_lab: LabHost) -> None:
+def test_xm_makes_domains_of_xen(xen_lab: XenHost) -> None:
     def xm(*arguments: str) -> str:
         return xen_lab.check(PYTHON, "-c", _XM, *arguments)
 
@@ -141,7 +142,7 @@ exit 1
 """
 
 
-def memory_inside(lab: LabHost) -> int:
+def memory_inside(lab: XenHost) -> int:
     """Return the bytes of memory that the guest's own kernel says it has."""
     line = lab.wirt_inside("exec", "web", "--", "grep", "MemTotal:", "/proc/meminfo")
     return int(line.split()[1]) * 1024
