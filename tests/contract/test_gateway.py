@@ -126,6 +126,29 @@ def test_other_homes_port_is_not_free(own_network: None) -> None:
     ]
 
 
+def test_home_in_another_network_has_uplinks_of_its_own() -> None:
+    pairs = [
+        (BridgeNetwork(tag, SUBNET), NftGateway(tag, SUBNET))
+        for tag in ("".join(secrets.choice("qxz") for _ in range(4)) for _ in range(2))
+    ]
+    (network, gateway), (its_network, its_gateway) = pairs
+    network.ensure_up()
+    gateway.open({}, outbound=True)
+    with netns.own_network(), netns.outside():
+        its_network.ensure_up()
+        its_gateway.open({}, outbound=True)
+        opened = its_gateway.look().switched, netns.is_forwarding("eth0")
+        its_gateway.close()
+        its_network.remove()
+        closed = netns.is_forwarding("eth0")
+    seen = netns.is_forwarding("eth0")
+    gateway.close()
+    network.remove()
+
+    assert (opened, closed, seen) == ((["eth0"], True), False, True)
+    assert not netns.is_forwarding("eth0")
+
+
 def test_ipv6_of_a_kernel_with_one_switch_for_all_is_put_back_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

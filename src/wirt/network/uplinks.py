@@ -1,8 +1,9 @@
 """What Wirt has switched on of the node's interfaces so that guests get out, remembered so that it is switched off again.
 
-A file for each interface and home, below /run: gone with a reboot as the switches are. It is there before a switch is
-turned and until it is turned back, so a crash leaves none on that nobody remembers. It says what was there before. An interface that
-another home needs too stays as it is. Only what was off is remembered, and the rest is never touched.
+A file for each interface and home, below /run: gone with a reboot as the switches are. It is named after the network namespace
+too, for homes in several of them share /run and not the interfaces. It is there before a switch is turned and until it is turned back,
+so a crash leaves none on that nobody remembers. It says what was there before. An interface that another home needs too stays as it is.
+Only what was off is remembered, and the rest is never touched.
 
 IPv4 is forwarded by single interfaces. IPv6 is too, from Linux 6.17 on. Before, there is one switch for all of them, and with it the node
 would listen to routers no more where it does so because it is none: there it is told to do so all the same (``accept_ra``).
@@ -137,16 +138,21 @@ def _before(switch: _Switch, others: list[str]) -> str:
 def _remembered() -> list[tuple[str, str]]:
     """Return the home and the key of each that is remembered."""
     found = []
+    here = _memory()
     for entry in os.listdir(_DIRECTORY):
-        if entry.startswith(_MEMORY):
-            tag, _, key = entry.removeprefix(_MEMORY).partition(".")
-            if key:
-                found.append((tag, key))
+        if entry.startswith(here):
+            tag, _, key = entry.removeprefix(here).partition(".")
+            found.append((tag, key))
     return found
 
 
 def _path(tag: str, key: str) -> str:
-    return os.path.join(_DIRECTORY, f"{_MEMORY}{tag}.{key}")
+    return os.path.join(_DIRECTORY, f"{_memory()}{tag}.{key}")
+
+
+def _memory() -> str:
+    """Return what the names of the files begin with that are about this network's interfaces."""
+    return f"{_MEMORY}{os.stat('/proc/thread-self/ns/net').st_ino}."
 
 
 @contextmanager
