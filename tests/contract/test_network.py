@@ -164,7 +164,7 @@ def test_card_that_is_cut_off_is_there_and_joined_again(network: Network) -> Non
     def cut(one: Nic) -> None:
         network.cut(one, list)
 
-    for act in (cut, cut, network.join, network.join):
+    for act in (cut, cut, network.silence, network.silence, network.join, network.join):
         act(nic)
 
         assert network.probe(nic) is Presence.PRESENT

@@ -129,6 +129,10 @@ class Network(Protocol):
         """
         ...
 
+    def silence(self, nic: Nic) -> None:
+        """Let nothing come from a guest that is cut off and stands still, until ``join``: its kernel would send again."""
+        ...
+
     def collect(self, nic: Nic) -> Arrivals | None:
         """Begin to keep what is sent to a card; None: nobody can."""
         ...

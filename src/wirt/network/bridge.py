@@ -236,6 +236,12 @@ class BridgeNetwork:
             if element[0] == rules.SETTLING:
                 time.sleep(_SETTLING_SECONDS)
 
+    def silence(self, nic: Nic) -> None:
+        """Let the filter take nothing from the card."""
+        # One that an older version has made has no such set: to make it anew now takes longer than the guest may stand still.
+        with suppress(Failed):
+            nftset.add(self._table, [rules.silent_element(nic)])
+
     def collect(self, nic: Nic) -> "Frames | None":
         """Keep from the bridge what it has for the card; what is for an alias is the node's own."""
         if nic.kind is NicKind.ALIAS:
@@ -247,8 +253,9 @@ class BridgeNetwork:
             return Frames(self.bridge, nic.mac)
 
     def join(self, nic: Nic) -> None:
-        """Have the filter send to it again."""
-        cut = [one for one in rules.cut_elements(nic) if nftset.holds(self._table, one)]
+        """Have the filter send to it, and take from it, again."""
+        found = (*rules.cut_elements(nic), rules.silent_element(nic))
+        cut = [one for one in found if nftset.holds(self._table, one)]
         if cut:
             with nftset.deleting(self._table, cut):
                 return

@@ -137,6 +137,9 @@ class FakeNetwork:
             raise Failed(f"there is no card {nic.interface}")
         files.write(f"{self._card(nic)}-cut", "")
 
+    def silence(self, nic: Nic) -> None:
+        """Have nothing to silence: nothing is sent."""
+
     def collect(self, nic: Nic) -> None:
         """Keep nothing: nothing is sent."""
 

@@ -26,8 +26,9 @@ Cards on private networks are in a set more: what comes from them to the node it
 any of its addresses. Routed cards are in another: between them the bridge carries nothing, and the node does not tell one of them,
 as it would, that another is its neighbour.
 
-A guest whose memory is about to be written is sent nothing. What it sends is let through: it is not sent again before the guest
-runs elsewhere.
+A guest whose memory is about to be written is sent nothing. What it sends is let through, for it would not be sent again before the
+guest runs elsewhere; but not once the guest stands still. Its kernel goes on sending again what nobody acknowledges, with the time of
+day (RFC 7323), and who has heard that takes what the guest says elsewhere, going on from the time that was written, for old.
 
 A second table of the same name, of the ip6 family, keeps IPv6 from being forwarded out of the bridge or into it: of IPv4 the
 bridge's own ``forwarding`` does that, but of IPv6 the kernel asks one switch for all interfaces.
@@ -42,8 +43,8 @@ from wirt.network import addresses
 
 PORTS = "ports"
 """The set of the cards that are let through."""
-SETTLING, CLOSED = "settling", "closed"
-"""The sets of the cards to which no new connection goes, and nothing at all."""
+SETTLING, CLOSED, SILENT = "settling", "closed", "silent"
+"""The sets of the cards to which no new connection goes, to which nothing goes, and from which nothing comes."""
 
 _SOURCE_LINK, _TARGET_LINK = "0101", "0201"
 """Type and length of the options of neighbour discovery that hold a MAC."""
@@ -94,6 +95,9 @@ table bridge {table} {{
 	set {CLOSED} {{
 		type ifname
 	}}
+	set {SILENT} {{
+		type ifname
+	}}
 	chain from-guest {{
 		@ll,96,16 {{ 0x8100, 0x88a8 }} drop
 		iifname . ether saddr . ip saddr @cards accept
@@ -117,6 +121,7 @@ table bridge {table} {{
 	}}
 	chain from-guests {{
 		type filter hook prerouting priority -300; policy accept;
+		iifname @{SILENT} drop
 		iifname "{ports}*" jump from-guest
 	}}
 	chain to-node {{
@@ -181,6 +186,11 @@ def build_removal(table: str, *, ipv6: bool) -> str:
 def cut_elements(card: Nic) -> list[Element]:
     """Return what the sets hold of a card that is cut off, ``SETTLING`` first."""
     return [(name, f'"{card.interface}"') for name in (SETTLING, CLOSED)]
+
+
+def silent_element(card: Nic) -> Element:
+    """Return what the sets hold of a card from which nothing comes."""
+    return (SILENT, f'"{card.interface}"')
 
 
 def elements(card: Nic) -> list[Element]:

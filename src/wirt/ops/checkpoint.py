@@ -121,6 +121,7 @@ class _Making:
         assert guest.handle is not None
 
         def keep_disk() -> None:
+            Ladder(context, guest).cards.silence()
             snapshot.do()
 
         def keep_memory() -> None:

@@ -111,7 +111,7 @@ def hold_still(
     Args:
         context: the home.
         guest: the guest, whose intent is written, and for whose memory there is room.
-        cards: its own, which keep what comes for it from here on.
+        cards: its own, which keep what comes for it from here on, and let nothing out once it stands still.
         send_root: is called while memory is written.
         send_memory: is called then.
 
@@ -122,6 +122,10 @@ def hold_still(
     approach = checkpointable(context, guest)
     handle, fresh = guest.handle, _fresh(context, guest)
     assert handle is not None
+
+    def standing_still() -> None:
+        cards.silence()
+        send_root()
 
     def written() -> None:
         os.rename(fresh, memory_of(context, guest))
@@ -134,7 +138,7 @@ def hold_still(
             handle,
             fresh,
             keep_running=False,
-            standing_still=send_root,
+            standing_still=standing_still,
             written=written,
         )
 

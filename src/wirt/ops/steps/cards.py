@@ -131,6 +131,11 @@ class CardSteps:
                 arrivals.forget()
                 self._arrivals.append(arrivals)
 
+    def silence(self) -> None:
+        """Let nothing go out by cards that are cut off, the guest standing still, until ``join``."""
+        for card in self._joined():
+            self._network_of(card).silence(self.nic_of(card))
+
     def join(self) -> None:
         """Undo ``cut``, and deliver; no error if they are gone, or were not cut off."""
         for card in self._joined():

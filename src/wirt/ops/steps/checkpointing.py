@@ -79,7 +79,8 @@ def to_checkpoint(
 def to_cut_off(cards: CardSteps) -> Step:
     """Return the step that lets nothing in by a guest's cards: what arrived meanwhile would be acknowledged and lost.
 
-    What the guest sends goes out for as long as it runs: nobody would send it again before it runs elsewhere.
+    What the guest sends goes out for as long as it runs: nobody would send it again before it runs elsewhere. Whoever sees it
+    stand still silences the cards.
     """
     return Step(
         name="card",
