@@ -18,6 +18,8 @@ _ATTACH_FILTER, _BUFFER_FORCE = 26, 33
 _BUFFER_BYTES = 8 << 20
 _LARGEST = 1 << 17
 """Bytes; one that is still to be cut is up to 64 KiB long."""
+_SOURCE = 10 + 6
+"""Where the MAC of whoever has sent it is in a frame with that header, a struct virtio_net_hdr."""
 _INSTRUCTION = struct.Struct("=HBBI")
 _LOAD_WORD, _LOAD_HALF, _EQUAL, _RETURN = 0x20, 0x28, 0x15, 0x06
 """Sources: packet(7), linux/if_packet.h, linux/filter.h, asm-generic/socket.h."""
@@ -62,8 +64,11 @@ class Frames:
         with self._socket, suppress(OSError):
             # What comes from now on its receiver gets by itself.
             self._filter([(_RETURN, 0, 0, 0)])
+            own: bytes = self._socket.getsockname()[4]
             while True:
-                frame = self._socket.recv(_LARGEST)
+                frame = bytearray(self._socket.recv(_LARGEST))
+                # As ours: switches would learn that who has sent it is here, and the answers would come to us.
+                frame[_SOURCE : _SOURCE + len(own)] = own
                 number += 1
                 with suppress(OSError):
                     self._socket.send(frame)
