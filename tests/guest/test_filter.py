@@ -7,7 +7,7 @@ import struct
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,6 @@ from tests.homes import BUSYBOX, HomeUnderTest
 
 from wirt.model.card import Card
 from wirt.model.guest import Guest
-from wirt.model.resources import NicKind
-from wirt.network.bridge import BridgeNetwork
 
 ALL = "ff:ff:ff:ff:ff:ff"
 GROUPS = [f"01:80:c2:00:00:{last:02x}" for last in range(16)]
@@ -453,23 +451,6 @@ def test_private_network_carries_no_forged_frame_and_nothing_to_the_node(
     assert marks(on_victim, *tried, "for-nobody", "for-the-victim", END) == ["for-the-victim", END]
     assert marks(by_third, *tried, "for-nobody", "for-the-victim", END) == [END]
     assert by_node == []
-
-
-def test_guest_that_stands_still_is_heard_no_more_until_it_is_joined_again(lan: Lan) -> None:
-    subnet = IPv4Network(f"{lan.gateway}/20", strict=False)
-    network = BridgeNetwork(lan.home.home.tag, subnet)
-    nic = network.nic(lan.evil.id, lan.evil.card, NicKind.VETH)
-    on_third = lan.hear(lan.third)
-
-    network.cut(nic, list)
-    lan.send(lan.evil, lan.honest(lan.evil, mark="goes-out-still"))
-    network.silence(nic)
-    lan.send(lan.evil, lan.honest(lan.evil, mark="stands-still"))
-    network.join(nic)
-    lan.send(lan.evil, lan.honest(lan.evil))
-
-    tried = ("goes-out-still", "stands-still", END)
-    assert marks(heard(on_third), *tried) == ["goes-out-still", END]
 
 
 def test_guest_has_a_packet_filter_of_its_own(lan: Lan) -> None:
