@@ -17,7 +17,7 @@ from typing import IO
 import msgspec
 
 from wirt.errors import Conflict, Failed, InvalidInput, OutOfSpace
-from wirt.host import files, inside
+from wirt.host import files, holes, inside
 
 DEEPEST = 200
 """Directories below each other; every one of them is held open while it is walked, and more is no ordinary tree."""
@@ -44,11 +44,15 @@ class Packing:
     Args:
         archive: where to.
         keep_owners: False to make everything root's.
+        keep_holes: True to leave the holes of files out, as GNU's tar does, which not every other one can read.
     """
 
-    def __init__(self, archive: tarfile.TarFile, *, keep_owners: bool) -> None:
+    def __init__(
+        self, archive: tarfile.TarFile, *, keep_owners: bool, keep_holes: bool = False
+    ) -> None:
         self._archive = archive
         self._keep_owners = keep_owners
+        self._keep_holes = keep_holes
         self._linked: dict[tuple[int, int], str] = {}
         self.amount = Amount()
 
@@ -110,8 +114,12 @@ class Packing:
             if not stat.S_ISREG(opened.st_mode):
                 raise OSError(errno.EAGAIN, "it changed while it was read", name)
             member.size = opened.st_size
-            self._write(member, file)
-            self.amount.bytes += member.size
+            if self._keep_holes and opened.st_blocks * 512 < opened.st_size:
+                holes.add(self._archive, member, file.fileno())
+                self.amount.entries += 1
+            else:
+                self._write(member, file)
+            self.amount.bytes += opened.st_size
 
     def _write(self, member: tarfile.TarInfo, body: IO[bytes] | None = None) -> None:
         self._archive.addfile(member, body)
@@ -129,7 +137,7 @@ class Unpacking:
         modes: the bits of a mode that are kept.
         keep_owners: False to leave everything to whoever unpacks.
         keep_top: True to give the place itself the mode that the archive has for it.
-        room: bytes that there is room for.
+        room: bytes that there is room for. What is nothing but zeros takes none: it becomes a hole.
     """
 
     def __init__(
@@ -146,6 +154,7 @@ class Unpacking:
         self._keep_owners = keep_owners
         self._keep_top = keep_top
         self.room = room
+        self._written = 0
         self._directories: list[tuple[str, tarfile.TarInfo]] = []
         self.amount = Amount()
 
@@ -214,20 +223,43 @@ class Unpacking:
     def _make_file(
         self, archive: tarfile.TarFile, member: tarfile.TarInfo, directory: int, name: str
     ) -> None:
-        if member.size > self.room - self.amount.bytes:
-            raise OutOfSpace(
-                f"there is no room for {member.name!r}", hint="free some space and try again"
-            )
         _unlink(directory, name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         body = archive.extractfile(member)
         assert body is not None
-        with open(os.open(name, flags, 0o600, dir_fd=directory), "wb") as file:
-            while part := body.read(_PART):
-                file.write(part)
-            file.flush()
-            self._dress(file.fileno(), member)
+        descriptor = os.open(name, flags, 0o600, dir_fd=directory)
+        try:
+            # What its map says that there is of it; of one that was packed with its holes, all of it.
+            there: list[holes.Stretch] = member.sparse or [(0, member.size)]  # type: ignore[assignment]
+            for start, length in there:
+                if start or length:
+                    body.seek(start)
+                    self._copy(body, descriptor, start, length, member.name)
+            os.ftruncate(descriptor, member.size)
+            self._dress(descriptor, member)
+        except OutOfSpace:
+            _unlink(directory, name)
+            raise
+        finally:
+            os.close(descriptor)
         self.amount.bytes += member.size
+
+    def _copy(self, body: IO[bytes], target: int, start: int, length: int, name: str) -> None:
+        """Write a stretch of a file to where it was, but for what is nothing but zeros.
+
+        Raises:
+            OutOfSpace: there is no room for it.
+        """
+        while length > 0 and (part := body.read(min(length, _PART))):
+            for offset, data in holes.without(part):
+                self._written += len(data)
+                if self._written > self.room:
+                    raise OutOfSpace(
+                        f"there is no room for {name!r}", hint="free some space and try again"
+                    )
+                _write_at(target, data, start + offset)
+            start += len(part)
+            length -= len(part)
 
     def _link(self, member: tarfile.TarInfo, directory: int, name: str) -> None:
         above, _, old = _inner(member.linkname).rpartition("/")
@@ -365,6 +397,12 @@ def _time(member: tarfile.TarInfo) -> int:
     except (ValueError, OverflowError):
         return 0
     return time if 0 <= time <= _LATEST else 0
+
+
+def _write_at(target: int, data: bytes, offset: int) -> None:
+    while data:
+        written = os.pwrite(target, data, offset)
+        data, offset = data[written:], offset + written
 
 
 def _unlink(directory: int, name: str) -> None:

@@ -158,7 +158,14 @@ def _copy_in(
         with files.translated(f"read {source.path}"):
             opened = os.open(above, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                return pack_entry(opened, entry, name, stream, keep_owners=keep_owners)
+                return pack_entry(
+                    opened,
+                    entry,
+                    name,
+                    stream,
+                    keep_owners=keep_owners,
+                    keep_holes=guest.keeps_holes,
+                )
             finally:
                 os.close(opened)
 

@@ -29,7 +29,9 @@ from wirt.storage.templates.tarread import members_of, reading
 _SAID = 4096
 """Bytes of what a guest's tar has to say that are looked at."""
 
-_FIND = """
+_GNU = "gnu"
+_FIND = f"""
+case $(tar --version 2>/dev/null) in *GNU*) echo {_GNU};; esac
 if [ -L "$1" ]; then echo link; fi
 if [ -d "$1" ]; then echo directory
 elif [ -e "$1" ] || [ -L "$1" ]; then echo other
@@ -65,6 +67,9 @@ class NobodyReads(Failed):
 
 class GuestFiles(Protocol):
     """The files of one guest."""
+
+    keeps_holes: bool
+    """What it unpacks may come without the holes of files; known once something has been looked for."""
 
     def find(self, path: str) -> Found:
         """Return what is at a path."""
@@ -135,12 +140,14 @@ class _Running:
             )
         self._context = context
         self._guest = guest
+        self.keeps_holes = False
 
     def find(self, path: str) -> Found:
         with listening(_SAID) as (said, heard):
             argv = ["/bin/sh", "-c", _FIND, "sh", path]
             status = execute_in(self._context, self._guest, argv, streams=Streams(stdout=said))
         words = heard.content.decode(errors="replace").split()
+        self.keeps_holes = _GNU in words
         if status != 0 or not words or words[-1] not in set(Kind):
             raise Failed(
                 f"guest {self._guest.name} did not say what is at {path}",
@@ -150,7 +157,8 @@ class _Running:
 
     def pack(self, directory: str, name: str, stream: int) -> None:
         entry = "." if name == "." else f"./{name}"
-        argv = ["tar", "-c", "-f", "-", "-C", directory, entry]
+        holes = ["-S"] if self.keeps_holes else []
+        argv = ["tar", "-c", *holes, "-f", "-", "-C", directory, entry]
         self._tar(argv, f"pack {os.path.join(directory, name)}", stdout=stream)
 
     def unpack(self, directory: str, stream: int) -> None:
@@ -181,6 +189,8 @@ class _Running:
 
 
 class _Stopped:
+    keeps_holes = True
+
     def __init__(self, name: str, root: int) -> None:
         self._name = name
         self._root = root
@@ -226,7 +236,13 @@ class _Stopped:
 
 
 def pack_entry(
-    directory: int, name: str, path: str, stream: int, *, keep_owners: bool
+    directory: int,
+    name: str,
+    path: str,
+    stream: int,
+    *,
+    keep_owners: bool,
+    keep_holes: bool = False,
 ) -> trees.Amount:
     """Write a tar of one entry of an open directory, to be unpacked as ``path``, to a descriptor that stays open.
 
@@ -245,7 +261,7 @@ def pack_entry(
                 fileobj=sink, mode="w|", format=tarfile.GNU_FORMAT, errors="surrogateescape"
             ) as archive,
         ):
-            packing = trees.Packing(archive, keep_owners=keep_owners)
+            packing = trees.Packing(archive, keep_owners=keep_owners, keep_holes=keep_holes)
             if path:
                 packing.add(directory, name, path)
             else:
