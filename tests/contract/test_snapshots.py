@@ -304,7 +304,9 @@ def described(root: Path) -> dict[str, object]:
 
 
 @only(["directory"])
-def test_copy_that_does_not_fit_says_so_and_is_taken_away(made: Made, keeper: Snapshots) -> None:
+def test_copy_that_does_not_fit_is_refused_before_it_is_begun(
+    made: Made, keeper: Snapshots
+) -> None:
     # The guest's directory on a small disk of its own: it holds the guest's file, and not a second one.
     small = f"{made.directory}/{GUEST}"
     made.pool.remove(GUEST)
@@ -312,15 +314,15 @@ def test_copy_that_does_not_fit_says_so_and_is_taken_away(made: Made, keeper: Sn
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M", "none", small], check=True)
     made.clone()
     Path(small, "layer/upper/large").write_bytes(b"x" * 3 * MIB)
-    with pytest.raises(Failed) as caught:
+    with pytest.raises(OutOfSpace) as caught:
         keeper.take(GUEST, "one")
-    half = keeper.probe(GUEST, "one")
-    keeper.delete(GUEST, "one")
 
     assert str(caught.value) == (
-        f"a copy of {small}/layer/upper does not fit on the disk; free some space and try again"
+        f"a copy of {small}/layer/upper does not fit on the disk: it takes 3 MiB, and 1 MiB are "
+        "free; free some space and try again"
     )
-    assert (half, keeper.probe(GUEST, "one")) == (Presence.PARTIAL, Presence.ABSENT)
+    assert keeper.probe(GUEST, "one") is Presence.ABSENT
+    assert not os.path.exists(f"{small}/snapshots/one.new")
     made.pool.detach(GUEST)
 
 

@@ -1,6 +1,7 @@
 """Files and directories, changed so that a crash leaves the old or the new, never half of one."""
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -8,7 +9,10 @@ from contextlib import contextmanager, suppress
 
 from wirt.errors import Error, Failed, NotPermitted, OutOfSpace
 from wirt.host import run
+from wirt.units import render_bytes
 
+_CLONE = 0x40049409
+"""Source: ioctl_ficlone(2)."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -246,17 +250,68 @@ def copy_all(source: str, target: str) -> None:
     """Copy a file or directory with all that it is, its holes too, and share its blocks where the file system can.
 
     Raises:
-        OutOfSpace, Failed: it could not be; a part of it may be there.
+        OutOfSpace: there is no room for it; nothing was copied, unless the room went meanwhile.
+        Failed: it could not be; a part of it may be there.
     """
+    check_room_for(source, target)
     # An archive holds what overlayfs writes down in layers: whiteouts are device nodes, the rest is attributes.
     kind = ["--archive", "--reflink=auto", "--no-target-directory"]
     try:
         run.check(["cp", *kind, source, target])
     except Failed as error:
-        if "No space left" not in f"{error.message}{error.detail}":
+        if not is_full(error):
             raise
         raise OutOfSpace(
             f"a copy of {source} does not fit on the disk",
             detail=error.detail,
             hint="free some space and try again",
         ) from error
+
+
+def check_room_for(source: str, target: str) -> None:
+    """Check that there is room for a copy of a file or directory, if it cannot share the blocks of what it copies.
+
+    Raises:
+        OutOfSpace: there is none.
+    """
+    free = free_bytes(target)
+    there = os.statvfs(source)
+    # What all of a file system holds is known at once; what one tree in it holds wants a look at every file.
+    if (there.f_blocks - there.f_bfree) * there.f_frsize <= free:
+        return
+    needed = disk_usage(source) if os.path.isdir(source) else os.stat(source).st_blocks * 512
+    if needed > free and not _can_share(source, _existing(target)):
+        raise OutOfSpace(
+            f"a copy of {source} does not fit on the disk: it takes {render_bytes(needed)}, and "
+            f"{render_bytes(free)} are free",
+            hint="free some space and try again",
+        )
+
+
+def _can_share(source: str, directory: str) -> bool:
+    """Return whether a file in a directory can have the blocks of a source's (btrfs, XFS), by trying it."""
+    if not os.path.isdir(directory):
+        directory = os.path.dirname(directory)
+    with suppress(OSError):
+        sample = next(_files_with_blocks(source), None)
+        if sample is None:
+            return False
+        with open(sample, "rb") as some:
+            fresh = os.open(directory, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.ioctl(fresh, _CLONE, some.fileno())
+                return True
+            finally:
+                os.close(fresh)
+    return False
+
+
+def _files_with_blocks(source: str) -> Iterator[str]:
+    if not os.path.isdir(source):
+        yield source
+    for directory, _, names in os.walk(source):
+        for name in names:
+            path = os.path.join(directory, name)
+            status = os.lstat(path)
+            if stat.S_ISREG(status.st_mode) and status.st_blocks:
+                yield path

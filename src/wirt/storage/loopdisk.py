@@ -304,6 +304,7 @@ def _resize_in_copy(disk: str, wanted: int) -> None:
         Failed: as before, too.
     """
     fresh = f"{disk}.new"
+    files.check_room_for(disk, fresh)
     try:
         run.check(["cp", "--sparse=always", "--reflink=auto", disk, fresh])
         if wanted < os.stat(disk).st_size:
