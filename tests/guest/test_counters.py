@@ -17,6 +17,7 @@ from tests.documents import REPOSITORY
 from tests.homes import WIRT, HomeUnderTest
 
 from wirt.approaches.base import Countable
+from wirt.approaches.loads import HasLoad
 from wirt.approaches.registry import load_approach
 from wirt.host.cgroup import Cgroup, version_of
 from wirt.model.counter import PAGE, UNITS, Counter, Standing
@@ -354,6 +355,30 @@ def test_number_of_terminals_is_changed_while_it_runs_and_kept(web: Web) -> None
     assert limit == 12
     assert refused == "wirt: a guest cannot be held to 0 terminals; ask for 1 to 1024\n"
     assert web.counters()["numpty"].limit == 1024
+
+
+def test_load_is_that_of_the_threads_that_run(web: Web) -> None:
+    web.home.wirt("restart", "--force", "web", status=0)
+    approach = load_approach("lxc")
+    assert isinstance(approach, HasLoad)
+    place = web.home.home.place(web.guest_id)
+    idle = approach.count_active(place)
+    burners = [web.home.spawn("exec", "web", "sh", "-c", "while :; do :; done") for _ in range(3)]
+    deadline = time.monotonic() + 20
+    while (busy := approach.count_active(place)) != 3:
+        assert time.monotonic() < deadline, busy
+    first = web.home.type("vzlist -H -o laverage web").strip()
+    while (later := web.home.type("vzlist -H -o laverage web").strip()) == first:
+        assert time.monotonic() < deadline
+    for burner in burners:
+        burner.terminate()
+        burner.communicate()
+    averages = [[float(one) for one in said.split("/")] for said in (first, later)]
+
+    assert idle == 0
+    assert all(len(one) == 3 for one in averages)
+    assert 0 < averages[0][0] <= averages[1][0] <= 3
+    assert averages[1][0] > averages[1][1] >= averages[1][2]
 
 
 def test_guest_that_has_no_counters_says_so(web: Web) -> None:

@@ -48,6 +48,7 @@ BELOW = {"approaches", "storage", "network", "state", "transport"}
 PORTS = {
     "wirt.approaches.base",
     "wirt.approaches.cardpowers",
+    "wirt.approaches.loads",
     "wirt.approaches.faults",
     "wirt.approaches.registry",
     "wirt.approaches.stalling",
@@ -170,7 +171,7 @@ def test_command_imports_nothing_heavy(tmp_path: Path, command: tuple[str, ...])
     assert {name.partition(".")[0] for name in modules} & HEAVY == set()
     assert not any(name.startswith("wirt.bench") for name in modules)
     adapters = {name for name in modules if name.startswith("wirt.approaches.")}
-    powers = {"wirt.approaches.base", "wirt.approaches.cardpowers"}
+    powers = {"wirt.approaches.base", "wirt.approaches.cardpowers", "wirt.approaches.loads"}
     assert adapters <= {*powers, "wirt.approaches.registry"}
 
 

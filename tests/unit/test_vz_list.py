@@ -62,6 +62,7 @@ def row(context: Context) -> Row:
         ("diskinodes.h", "      2000"),
         ("status", "stopped"),
         ("uptime", "              -"),
+        ("laverage", "             -"),
         ("cpulimit", "    100"),
         ("cpus", "    1"),
         ("ioprio", "  4"),
@@ -84,6 +85,17 @@ def table(row: Row, *arguments: str) -> list[str]:
     asked = vzlist.parse_arguments(arguments)
     assert asked is not None
     return vzlist.as_table([row], asked).splitlines()
+
+
+def test_load_is_three_averages_in_a_table_and_a_list_in_json(
+    row: Row, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Row, "load", (10.5, 1.0, 0.256))
+    asked = vzlist.parse_arguments(["-j", "-o", "laverage"])
+    assert asked is not None
+
+    assert table(row, "-H", "-o", "laverage,ctid") == ["10.50/1.00/0.26        101"]
+    assert vzlist._as_json([row], asked) == ('[\n  {\n    "laverage": [10.50,1.00,0.26]\n  }\n]')
 
 
 def test_long_value_is_cut_unless_it_is_the_last(row: Row) -> None:

@@ -60,6 +60,7 @@ class FakeApproach:
         self.calls: list[str] = []
         """The names of the calls so far that change something."""
         self.held: dict[str, int] = {}
+        self.active = 0
         """Counters of every guest that are not 0."""
         self.obstacles: list[Obstacle] = []
         """What stands in the way of a checkpoint of every guest."""
@@ -163,6 +164,10 @@ class FakeApproach:
         self._count("remember_cards")
         text = "".join(f"{nic.name} {' '.join(nic.addresses)}\n" for nic in nics)
         files.write(os.path.join(self._path(place), "again.cards"), text)
+
+    def count_active(self, place: Place) -> int | None:
+        """Return what ``active`` says."""
+        return self.active
 
     def count(self, place: Place) -> list[Counter]:
         """Return what ``held`` says."""

@@ -18,6 +18,7 @@ from wirt.model.guest import Guest, Handle
 from wirt.model.lifecycle import next_state
 from wirt.ops import guests, softlimit
 from wirt.ops.context import Context
+from wirt.ops.load import read_load
 from wirt.ops.systemd import build_command
 
 _PATIENCE = 0.5
@@ -57,7 +58,7 @@ def read_counters(context: Context, name: str) -> list[Counter]:
 
 
 def sample(context: Context) -> Iterator[Error]:
-    """Read the counters of every running guest that has some, for the most of each, and yield what went wrong.
+    """Read the counters of every running guest that has some, for the most of each, and its load, and yield what went wrong.
 
     Disks with a soft limit are looked at as well.
 
@@ -68,6 +69,10 @@ def sample(context: Context) -> Iterator[Error]:
             read_counters(context, guest.name)
         except (NotFound, WrongState, Unsupported):
             continue  # it does not run, or nobody can count what it holds
+        except Error as error:
+            yield error
+        try:
+            read_load(context, guests.observed(context, guest))
         except Error as error:
             yield error
     yield from softlimit.review_all(context)

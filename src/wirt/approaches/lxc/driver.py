@@ -220,6 +220,14 @@ class Lxc:
 
         return counters.count(place.name)
 
+    def count_active(self, place: Place) -> int | None:
+        """Ask for the threads of the container's control group."""
+        # Loaded here: only one command needs it.
+        from wirt.host import processusage
+
+        pids = cgroup.Cgroup(control.payload_group(place.name)).pids()
+        return processusage.count_active(pids) if pids else None
+
     def memory_kills(self, place: Place) -> int | None:
         """Ask the kernel's count."""
         # Loaded here: only one command needs it.

@@ -7,6 +7,7 @@ its disk are asked for by the fields that show them.
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cached_property, partial
 
 import msgspec
@@ -16,11 +17,13 @@ from wirt.dialects.vz.account import Account, pair_of, read_account
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.settings import units_of
 from wirt.dialects.vz.suspended import is_suspended
+from wirt.errors import Failed
 from wirt.model.guest import Guest
 from wirt.ops.context import Context
+from wirt.ops.load import read_load
 from wirt.ops.observing import disk_usage
 
-Value = int | float | str | bool | list[str] | None
+Value = int | float | str | bool | list[str] | tuple[float, ...] | None
 """What a field says of one container; None: nothing is known."""
 
 
@@ -86,6 +89,14 @@ class Row:
         """Return its beancounters."""
         return read_account(self._context, self.guest, self.config)
 
+    @cached_property
+    def load(self) -> tuple[float, ...] | None:
+        """Return how busy it is, over one, five and fifteen minutes."""
+        # It may have ended meanwhile.
+        with suppress(Failed):
+            return read_load(self._context, self.guest)
+        return None
+
     def pair(self, parameter: str) -> ubc.Pair | None:
         """Return what its file says of a beancounter or a quota; None if nothing that can be read."""
         return pair_of(self.config, parameter)
@@ -122,6 +133,8 @@ def _text(value: Value) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return "/".join(f"{one:.2f}" for one in value)
     return str(value)
 
 
@@ -170,6 +183,17 @@ def _uptime_text(row: Row) -> str | None:
     hours, minute = divmod(minutes, 60)
     day, hour = divmod(hours, 24)
     return f"{day:03d}d{hour:02d}h:{minute:02d}m:{second:02d}s"
+
+
+def _load(row: Row) -> tuple[float, ...] | None:
+    return row.load
+
+
+def _load_whole(row: Row) -> object:
+    """Return it as vzlist writes it: JSON has no numbers with two digits behind the point but as text."""
+    if row.load is None:
+        return None
+    return msgspec.Raw(f"[{','.join(f'{one:.2f}' for one in row.load)}]".encode())
 
 
 def _is_vswap(row: Row) -> bool:
@@ -256,7 +280,7 @@ _IP = Field(
 )
 _CPULIMIT = _plain("cpulimit", "CPULIM", 7, partial(_number_from_file, "CPULIMIT"))
 _CPUUNITS = _plain("cpuunits", "CPUUNI", 7, lambda row: units_of(row.guest.limits))
-_LOAD = _plain("laverage", "LAVERAGE", 14, lambda row: None)
+_LOAD = Field(name="laverage", head="LAVERAGE", width=14, value=_load, whole=_load_whole)
 
 
 def _by_name(fields: list[Field]) -> dict[str, Field]:
