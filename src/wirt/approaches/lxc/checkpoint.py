@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from wirt.approaches.lxc import control, criu, earlier, groups
+from wirt.approaches.lxc import confinement, control, criu, earlier, groups
 from wirt.approaches.lxc.groups import Group
 from wirt.approaches.lxc.restorescript import RestorePlan
 from wirt.errors import Corrupt, Error, Failed, TimedOut, Unsupported
@@ -44,6 +44,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     mounts: dict[str, str]
     """Mount points that show files of the node, and which."""
     groups: list[Group]
+    confined_by: str = ""
+    """The label of its first process."""
 
 
 def dump(
@@ -64,7 +66,11 @@ def dump(
     images = os.path.join(directory, "images")
     # A process that is being restored looks for files here as root of the container, who is nobody on the node.
     os.mkdir(images, mode=0o711)
-    kept = Kept(mounts=criu.external_mounts(init), groups=groups.read(place.name))
+    kept = Kept(
+        mounts=criu.external_mounts(init),
+        groups=groups.read(place.name),
+        confined_by=confinement.read(init),
+    )
     files.write(os.path.join(directory, "kept.json"), msgspec.json.encode(kept).decode())
     os.makedirs(_scratch(place), mode=0o700, exist_ok=True)
     with suppress(FileExistsError):
@@ -104,6 +110,7 @@ def dump(
         answer = _wait_until(lambda: _try_to_open(place), is_dumping)
         if answer is not None:
             describing.wait()
+            confinement.leave_out_empty(images, kept.confined_by)
             with open(answer, "w") as pipe:
                 written()
                 if tracks:
@@ -190,6 +197,7 @@ def restore(launch: Launch, directory: str) -> int:
             mounts=kept.mounts,
             payload=control.payload_group(place.name),
             scratch=scratch,
+            confined_by=confinement.move(kept.confined_by, place),
         ),
         name=place.name,
         groups=kept.groups,

@@ -187,7 +187,12 @@ _COMMON = (
 
 
 def restore_options(
-    images: str, *, scratch: str, mounts: Mapping[str, str], payload: str
+    images: str,
+    *,
+    scratch: str,
+    mounts: Mapping[str, str],
+    payload: str,
+    confined_by: str | None = None,
 ) -> list[str]:
     """Return the options of ``criu restore`` for a container whose cgroups are there, but for its root and parentage.
 
@@ -196,6 +201,7 @@ def restore_options(
         scratch: a directory for its log; the file ``SCRIPT`` in it makes the container's network.
         mounts: those that showed files of the node, and which.
         payload: the cgroup of the container.
+        confined_by: what the AppArmor labels of its processes begin with from now on; None: as they were.
     """
     return [
         f"--images-dir={images}",
@@ -208,6 +214,7 @@ def restore_options(
         *_COMMON,
         *(f"--external=mnt[{_key(point)}]:{file}" for point, file in mounts.items()),
         f"--cgroup-root=/{payload}",
+        *([f"--lsm-profile=apparmor:{confined_by}"] if confined_by else []),
     ]
 
 
