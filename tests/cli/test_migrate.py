@@ -18,6 +18,7 @@ from tests.leaks import World
 from tests.netns import joined, other_network
 from tests.reach import is_reached, pings
 
+from wirt.host import pagemarks
 from wirt.model.migration import Migration, Mode
 
 PROGRAMS = Path(sys.executable).parent
@@ -182,12 +183,23 @@ def test_running_guest_goes_live_with_its_memory_and_connections(pair: Pair) -> 
         ) as talking:
             assert talking.stdout is not None
             assert talking.stdout.readline() == "connected\n"
+            checked = pair.here.wirt("migrate", "web", "b", "--check", status=0).stdout
             done = pair.here.wirt("migrate", "web", "b", "--mode", "live", "--json", status=0)
             said, _ = talking.communicate("end\n", timeout=60)
     result = msgspec.json.decode(done.stdout, type=Migration)
 
     assert talking.returncode == 0
     assert result.mode is Mode.LIVE
+    how = (
+        "is sent ahead"
+        if pagemarks.are_made()
+        else "goes in one piece: the kernel does not mark the pages that a process writes to (CONFIG_MEM_SOFT_DIRTY)"
+    )
+    assert checked == (
+        f"guest web can go to node b: live, guest web can go with its memory; its memory {how}\n"
+    )
+    assert (result.in_one_piece is None) == bool(result.memory_ahead) == pagemarks.are_made()
+    assert result.memory_at_last
     assert [guest.name for guest in pair.here.guests()] == ["stays"]
     assert result.downtime_seconds is not None
     assert result.unseen_seconds is not None

@@ -9,7 +9,9 @@ from tests.contract.test_approach import prepared_guest
 
 from wirt.approaches.base import Checkpointable
 from wirt.approaches.fake import FakeApproach
+from wirt.approaches.tracking import TracksMemory
 from wirt.errors import Corrupt, Error, Failed, Unsupported
+from wirt.host import files
 from wirt.model.presence import Presence
 
 
@@ -145,6 +147,50 @@ def test_guest_that_runs_cannot_be_resumed(started: Started, directory: str) -> 
         checkpointable(started).resume(started.prepared.launch, directory)
 
     assert started.prepared.probe() is Presence.PRESENT
+
+
+def tracking(started: Started) -> TracksMemory:
+    approach = started.prepared.approach
+    assert isinstance(approach, TracksMemory)
+    return approach
+
+
+def test_guest_goes_on_from_what_was_written_ahead_and_what_was_not(
+    started: Started, directory: str
+) -> None:
+    """Where it is not known what changes nothing is written ahead, the guest goes on, and all of it is written at last."""
+    prepared, approach = started.prepared, tracking(started)
+    place = prepared.launch.place
+    can = approach.tracks(place).available
+    for _ in range(2):
+        if can:
+            approach.write_ahead(place, directory)
+        else:
+            with pytest.raises(Failed):
+                approach.write_ahead(place, directory)
+        assert started.exec("echo", "on")[1] == "on\n"
+        assert not checkpointable(started).is_checkpointing(place)
+    keep(started, directory)
+    prepared.approach.kill(place)
+    handle = checkpointable(started).resume(prepared.launch, directory)
+
+    assert can == approach.probe_tracking().available
+    assert Started(prepared=prepared, handle=handle).exec("echo", "on")[1] == "on\n"
+
+
+def test_what_was_written_ahead_and_is_gone_is_written_again(
+    started: Started, directory: str
+) -> None:
+    prepared, approach = started.prepared, tracking(started)
+    place = prepared.launch.place
+    if approach.tracks(place).available:
+        approach.write_ahead(place, directory)
+    files.empty_tree(directory)
+    keep(started, directory)
+    prepared.approach.kill(place)
+    handle = checkpointable(started).resume(prepared.launch, directory)
+
+    assert Started(prepared=prepared, handle=handle).exec("echo", "on")[1] == "on\n"
 
 
 def test_processor_that_has_less_is_told_from_this_one(started: Started, directory: str) -> None:

@@ -136,6 +136,42 @@ def test_file_that_changes_within_a_second_goes_again(link: Link, tmp_path: Path
     assert target.read_bytes() == b"two"
 
 
+def test_what_is_given_again_is_what_has_come_since(link: Link, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    for directory in (source, target):
+        directory.mkdir()
+    (source / "one").mkdir(mode=0o711)
+    (source / "one/pages").write_bytes(os.urandom(100_000))
+    link.give(f"{source}/", f"{target}/")
+    given = os.stat(target / "one/pages")
+    (source / "two").mkdir()
+    (source / "two/pages").write_bytes(b"few")
+    (source / "two/parent").symlink_to("../one")
+    sent = link.give(f"{source}/", f"{target}/")
+
+    assert sent < 10_000
+    assert (target / "one/pages").read_bytes() == (source / "one/pages").read_bytes()
+    assert os.stat(target / "one/pages").st_ino == given.st_ino
+    assert os.stat(target / "one").st_mode & 0o777 == 0o711
+    assert (target / "two/pages").read_bytes() == b"few"
+    assert os.readlink(target / "two/parent") == "../one"
+
+
+def test_what_is_taken_back_is_not_there_any_more(link: Link, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    for directory in (source / "one", target):
+        directory.mkdir(parents=True)
+    (source / "one/pages").write_bytes(b"some")
+    (source / "file").touch()
+    link.give(f"{source}/", f"{target}/")
+    (source / "one/pages").unlink()
+    (source / "one").rmdir()
+    (source / "file").unlink()
+    link.give(f"{source}/", f"{target}/")
+
+    assert os.listdir(target) == []
+
+
 def test_what_cannot_be_sent_is_said(link: Link, tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"^cannot send .*/none/ to node b: rsync: "):
         link.send(f"{tmp_path}/none/", f"{tmp_path}/target/")

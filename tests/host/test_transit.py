@@ -70,3 +70,37 @@ def test_room_is_taken_beforehand_and_given_back(home: Home) -> None:
     transit.release(home, GUEST).join()
     assert not os.path.exists(room)
     assert os.listdir(path) == []
+
+
+def test_memory_that_comes_in_parts_wants_room_for_all_of_them(home: Home) -> None:
+    path = f"{home.guest(GUEST)}/memory"
+    size = files.free_bytes("/dev/shm") * 2 // 5
+    transit.make(home, GUEST, path, size, times=2)
+    on_disk = transit.measure_room(home, GUEST, path, size, times=2)
+
+    assert not os.path.islink(path)
+    assert on_disk == pytest.approx(files.free_bytes(home.data), rel=0.1)
+
+
+def test_room_is_what_the_guest_itself_leaves_there(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"{home.guest(GUEST)}/memory"
+    free = [100 * MIB]
+    monkeypatch.setattr(transit, "_free_memory", lambda: free[0])
+    before = transit.measure_room(home, GUEST, path, 32 * MIB, times=2)
+    transit.make(home, GUEST, path, 32 * MIB, times=2)
+    free[0] = 50 * MIB
+    after = transit.measure_room(home, GUEST, path, 32 * MIB, times=2)
+    free[0] = 10 * MIB
+    none = transit.measure_room(home, GUEST, path, 32 * MIB, times=2)
+
+    assert os.path.islink(path)
+    assert (before, after, none) == (68 * MIB, 18 * MIB, 0)
+
+
+def test_room_on_a_node_without_any_in_memory_is_that_of_the_disk(home: Home) -> None:
+    path = f"{home.guest(GUEST)}/memory"
+    found = transit.measure_room(home, GUEST, path, files.free_bytes("/dev/shm"), times=2)
+
+    assert found == pytest.approx(files.free_bytes(home.data), rel=0.1)

@@ -79,6 +79,12 @@ def test_checkpoints_rest_on_each_other(lab: LabHost) -> None:
 
 
 @pytest.mark.long
+def test_memory_of_a_guest_goes_ahead_of_it(lab: LabHost) -> None:
+    lab.pytest("tests/lab/inside_migrations.py")
+    lab.pytest("tests/crash/test_migrate.py", "-k", "container and live")
+
+
+@pytest.mark.long
 def test_kills_and_interrupts_leave_nothing(lab: LabHost) -> None:
     lab.pytest("tests/crash")
 

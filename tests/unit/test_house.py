@@ -52,6 +52,7 @@ PORTS = {
     "wirt.approaches.faults",
     "wirt.approaches.registry",
     "wirt.approaches.stalling",
+    "wirt.approaches.tracking",
     "wirt.network.base",
     "wirt.state.base",
     "wirt.storage.templates.arriving",

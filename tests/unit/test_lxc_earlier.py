@@ -116,3 +116,56 @@ def test_note_that_cannot_be_read_is_none(place: Place) -> None:
 
     assert earlier.strike(place) is None
     assert not earlier.is_noted(place)
+
+
+def test_what_is_written_ahead_is_memory_alone() -> None:
+    command = criu.dump_command(
+        "criu",
+        7,
+        "/images/before-2",
+        scratch="/scratch",
+        mounts=[],
+        keep_running=True,
+        earlier="../before-1",
+        tracks=True,
+        ahead=True,
+    )
+
+    assert command[1] == "pre-dump"
+    assert command[-2:] == ["--track-mem", "--prev-images-dir=../before-1"]
+    assert "--leave-running" not in command
+
+
+def test_dump_rests_on_what_was_written_ahead_of_it(tmp_path: Path, place: Place) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    first = earlier.begin_ahead(None, str(images), INIT)
+    earlier.note(place, first[0], INIT)
+    second = earlier.begin_ahead(earlier.strike(place), str(images), INIT)
+    earlier.note(place, second[0], INIT)
+
+    assert first == (f"{images}/before-1", None)
+    assert second == (f"{images}/before-2", "../before-1")
+    assert os.stat(images / "before-2").st_mode & 0o777 == 0o755
+    assert earlier.take(earlier.strike(place), str(images), INIT) == "before-2"
+    assert earlier.take(None, str(images), INIT) is None
+
+
+@pytest.mark.parametrize("change", ["another init", "deleted", "of a checkpoint"])
+def test_what_the_marks_are_not_of_is_not_rested_on(
+    tmp_path: Path, place: Place, change: str
+) -> None:
+    """What is written ahead begins anew then, and a dump is whole."""
+    images, other = tmp_path / "images", tmp_path / "other"
+    images.mkdir()
+    ahead, _ = earlier.begin_ahead(None, str(images), INIT)
+    earlier.note(place, written(other) if change == "of a checkpoint" else ahead, INIT)
+    init = INIT + 1 if change == "another init" else INIT
+    if change == "deleted":
+        os.rename(ahead, tmp_path / "away")
+    noted = earlier.strike(place)
+
+    if change != "of a checkpoint":
+        assert earlier.take(noted, str(images), init) is None
+    assert earlier.begin_ahead(noted, str(images), init) == (f"{images}/before-1", None)
+    assert os.listdir(images) == ["before-1"]

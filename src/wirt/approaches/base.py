@@ -194,7 +194,7 @@ class Checkpointable(KnowsCheckpoints, Protocol):
         Args:
             place: where the guest's traces are.
             handle: what its start gave back.
-            directory: an empty one, which is all that ``resume`` needs.
+            directory: all that ``resume`` needs; empty but for what ``write_ahead`` (see ``tracking.TracksMemory``) has put there.
             keep_running: True to let the guest go on; else it has ended when this returns, but for what ``kill`` takes away.
             standing_still: is called once the guest stands still; its memory may be being written meanwhile.
             written: is called once everything is written, while the guest still stands still. If either raises, the guest
@@ -227,15 +227,6 @@ class Checkpointable(KnowsCheckpoints, Protocol):
         Raises:
             Corrupt, Failed: it could not be; whatever was made ``kill`` takes away.
         """
-        ...
-
-
-@runtime_checkable
-class TracksMemory(Protocol):
-    """A power of approaches a checkpoint of whose guest, if that goes on, can have the next one write what has changed since."""
-
-    def probe_tracking(self) -> Capability:
-        """Ask the node whether it knows what changes; changes nothing. Else all is written, always."""
         ...
 
 

@@ -16,7 +16,7 @@ from wirt.host import files, run
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, yes
 from wirt.model.card import FIRST
-from wirt.model.checkpoint import Obstacle
+from wirt.model.checkpoint import EARLIER, Obstacle
 from wirt.model.counter import UNITS, Counter, Standing
 from wirt.model.disk import letter_of
 from wirt.model.guest import Handle
@@ -36,7 +36,8 @@ class FakeApproach:
     Args:
         directory: what plays the kernel; shared by all processes of a test.
         fail_at: number of the call (the first is 1) to ``start``, ``exec``, ``stop``, ``kill``, ``freeze``,
-            ``thaw``, ``adjust``, ``attach_disk``, ``detach_disk``, ``grow_disk``, ``checkpoint`` or ``resume`` that fails.
+            ``thaw``, ``adjust``, ``attach_disk``, ``detach_disk``, ``grow_disk``, ``checkpoint``, ``write_ahead`` or
+            ``resume`` that fails.
     """
 
     name = "fake"
@@ -64,6 +65,8 @@ class FakeApproach:
         """Counters of every guest that are not 0."""
         self.obstacles: list[Obstacle] = []
         """What stands in the way of a checkpoint of every guest."""
+        self.tracking = yes("changes", "it is looked for")
+        """Whether it is known what changes in a guest's memory."""
 
     def probe_capability(self) -> Capability:
         """Say yes."""
@@ -258,12 +261,31 @@ class FakeApproach:
             standing_still()
             self._count("checkpoint")
             with open(self._init(place)) as memory:
-                files.write(os.path.join(directory, "memory"), memory.read())
+                held = memory.read()
+            # What has been written ahead is not written again.
+            if self._written_ahead(directory) != held:
+                files.write(os.path.join(directory, "memory"), held)
             written()
         finally:
             os.unlink(self._still(place))
         if not keep_running:
             self.end(place)
+
+    def probe_tracking(self) -> Capability:
+        """Return what ``tracking`` says."""
+        return self.tracking
+
+    def tracks(self, place: Place) -> Capability:
+        """Return the same."""
+        return self.tracking
+
+    def write_ahead(self, place: Place, directory: str) -> None:
+        """Copy what the init holds into a file of its own."""
+        self._check_running(place)
+        self._count("write_ahead")
+        with open(self._init(place)) as memory:
+            number = len(os.listdir(directory)) + 1
+            files.write(os.path.join(directory, f"{EARLIER}{number}"), memory.read())
 
     def cancel_checkpoint(self, place: Place) -> None:
         """Strike that the guest stands still."""
@@ -285,7 +307,10 @@ class FakeApproach:
             with open(os.path.join(directory, "memory")) as file:
                 memory = file.read()
         except FileNotFoundError:
-            raise Corrupt(f"{directory} holds no memory") from None
+            ahead = self._written_ahead(directory)
+            if ahead is None:
+                raise Corrupt(f"{directory} holds no memory") from None
+            memory = ahead
         self._count("resume")
         if self.probe(launch.place) is not Presence.ABSENT:
             raise Failed(f"{launch.place.name} is started already")
@@ -299,6 +324,14 @@ class FakeApproach:
     def end(self, place: Place) -> None:
         """Let the init end of itself, as by a power cut in the guest: the engine's directory stays behind."""
         os.unlink(self._init(place))
+
+    def _written_ahead(self, directory: str) -> str | None:
+        """Return what was written ahead last."""
+        number = sum(name.startswith(EARLIER) for name in os.listdir(directory))
+        if not number:
+            return None
+        with open(os.path.join(directory, f"{EARLIER}{number}")) as file:
+            return file.read()
 
     def _check_running(self, place: Place) -> None:
         if self.probe(place) is not Presence.PRESENT:

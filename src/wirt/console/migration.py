@@ -14,6 +14,8 @@ def render_migration(done: Migration) -> str:
         for stage in done.stages
     ]
     lines = [columns(_HEADS, rows, right=_HEADS[1:]), ""]
+    if done.memory_at_last is not None:
+        lines.append(_tell_memory(done, done.memory_at_last))
     if done.downtime_seconds is not None:
         unseen = done.unseen_seconds
         seen = "not seen" if unseen is None else f"{unseen:.3f} s"
@@ -25,3 +27,10 @@ def render_migration(done: Migration) -> str:
         )
     lines.append(f"guest {done.guest} migrated to node {done.node}: {done.mode}")
     return "\n".join(lines)
+
+
+def _tell_memory(done: Migration, at_last: int) -> str:
+    still = f"{render_bytes(at_last)} while it stood still"
+    if not done.memory_ahead:
+        return f"memory: {still}, in one piece: {done.in_one_piece}"
+    return f"memory: {', '.join(map(render_bytes, done.memory_ahead))} ahead, {still}"

@@ -145,7 +145,9 @@ def _moved(place: int, name: str) -> int:
 
 
 def link_tree(source: str, target: str) -> None:
-    """Give every file below a directory a second name below another, which is there and empty.
+    """Give every file below a directory a second name below another, which is there.
+
+    What has one there from an earlier time keeps it; what is there and no more here goes.
 
     Raises:
         OSError: EXDEV if they are on two file systems, which is found out before anything is made.
@@ -153,13 +155,24 @@ def link_tree(source: str, target: str) -> None:
     if os.stat(source).st_dev != os.stat(target).st_dev:
         raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), target)
     with os.scandir(source) as entries:
-        for entry in entries:
-            place = os.path.join(target, entry.name)
-            if entry.is_dir(follow_symlinks=False):
-                os.mkdir(place, stat.S_IMODE(entry.stat().st_mode))
-                link_tree(entry.path, place)
-            else:
-                os.link(entry.path, place, follow_symlinks=False)
+        ours = {entry.name: entry for entry in entries}
+    theirs = set(os.listdir(target))
+    for name in theirs - ours.keys():
+        _remove(os.path.join(target, name))
+    for name, entry in ours.items():
+        place = os.path.join(target, name)
+        if entry.is_dir(follow_symlinks=False):
+            os.makedirs(place, stat.S_IMODE(entry.stat().st_mode), exist_ok=True)
+            link_tree(entry.path, place)
+        elif name not in theirs:
+            os.link(entry.path, place, follow_symlinks=False)
+
+
+def _remove(path: str) -> None:
+    if os.path.isdir(path) and not os.path.islink(path):
+        remove_tree(path)
+    else:
+        os.unlink(path)
 
 
 def is_full(error: OSError | Failed) -> bool:

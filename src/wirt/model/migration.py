@@ -46,6 +46,12 @@ class Migration(msgspec.Struct, frozen=True, kw_only=True):
     """How long its kernel did not answer on the network, asked every 2 ms from the bridges; None: that was not seen."""
     engine_seconds: float | None = None
     """How long its engine says that it stood still; None: it went without another's engine."""
+    memory_ahead: tuple[int, ...] = ()
+    """How many bytes of memory were written each time it was sent ahead, while the guest ran."""
+    memory_at_last: int | None = None
+    """How many were written while it stood still; None: its memory did not go in files."""
+    in_one_piece: str | None = None
+    """Why none was sent ahead; None: it was, or it did not go in files."""
     trouble: str | None = None
     """What is wrong with it over there, though it runs."""
     kept: str = ""

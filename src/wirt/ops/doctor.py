@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from wirt.approaches.base import Adjustable, Approach, KnowsCheckpoints, TakesDisks, TracksMemory
+from wirt.approaches.base import Adjustable, Approach, KnowsCheckpoints, TakesDisks
+from wirt.approaches.tracking import TracksMemory
 from wirt.errors import Error, NotPermitted
 from wirt.host import facts, run
 from wirt.model.capability import Capability, no

@@ -21,7 +21,7 @@ from wirt.model.migration import Migration, Mode
 from wirt.network.base import Watch
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
-from wirt.ops.moving import baggage, engines, handover, live
+from wirt.ops.moving import ahead, baggage, engines, handover, live
 from wirt.ops.moving.journey import Journey
 from wirt.ops.moving.protocol import Alive, Facts, Room, Take, Version
 from wirt.ops.nodes import check_facts, find_node
@@ -33,9 +33,6 @@ from wirt.storage.base import Portable
 from wirt.storage.templates.arriving import parts_in
 from wirt.transport.base import Link, LinkLost, Session
 
-_SETTLED_BYTES = 1 << 20
-"""A copy of a running guest that takes no more is the last before it is stopped."""
-_MOST_COPIES = 5
 _ABORT_SECONDS = 120.0
 """How long a command that gives up may take to leave the guest as it was."""
 
@@ -68,7 +65,7 @@ def migrate(
         Failed: it did not go; it is here, and runs if it did.
     """
     with checked(context, request) as (guest, link, session, journey):
-        progress(f"{journey.mode}: {journey.why}")
+        progress(f"{journey.mode}: {journey.tell_why()}")
         journal.begin(context, guest, "migrate", node=request.node)
         watch, cards = None, Ladder(context, guest).cards
         try:
@@ -82,15 +79,12 @@ def migrate(
                 journal.reached("migrate:after-receive")
                 if journey.machine is None:
                     progress("first copy")
-                    sent = _first_copy(context, guest, link, room.root, journey)
+                    _first_copy(context, guest, link, room.root, journey)
                 if guest.snapshots:
                     progress("send snapshots")
                     journey.note("send snapshots", baggage.send(context, guest, link, session))
                 if journey.machine is None and guest.state is State.RUNNING:
-                    _copy_again(context, guest, link, room.root, journey, sent)
-                if journey.has_memory_in_files:
-                    live.make_room(context, guest, cards)
-                    journey.note("make room")
+                    _send_again(context, guest, cards, link, session, room, journey, progress)
             stopped = guest
             if journey.machine is not None:
                 progress("send")
@@ -108,7 +102,7 @@ def migrate(
                 else:
                     stopped = _stop(context, guest, request.timeout, journey)
                     progress("last copy")
-                    sent = _send(context, guest, link, room.root, moving=False)
+                    sent = ahead.send_root(context, guest, link, room.root, moving=False)
                     journey.note("last copy", sent)
             # Where the two bridges are joined, the guest is seen from here again once it runs there.
             journey.last_seen = None if watch is None else watch.last
@@ -158,6 +152,8 @@ def checked(
                 journey.mode, journey.why = Mode.REFRESH, f"not live: {error.message}"
                 journey.measure(context)
                 session.ask("check", journey.arrival)
+            if journey.has_memory_in_files:
+                ahead.decide(context, session, journey)
             journey.note("check")
             yield guest, link, session, journey
 
@@ -169,7 +165,7 @@ def check(context: Context, request: MigrateRequest) -> tuple[Mode, str]:
         As ``migrate``.
     """
     with checked(context, request) as (_, _, _, journey):
-        return journey.mode, journey.why
+        return journey.mode, journey.tell_why()
 
 
 def abort(context: Context, name: str) -> Guest:
@@ -296,34 +292,33 @@ def _send_template(
     journey.measure(context)
 
 
-def _first_copy(context: Context, guest: Guest, link: Link, place: str, journey: Journey) -> int:
-    """Send the root, and return the bytes that went over."""
-    sent = _send(context, guest, link, place, moving=guest.state is State.RUNNING)
-    journey.note("first copy", sent)
-    return sent
+def _first_copy(context: Context, guest: Guest, link: Link, place: str, journey: Journey) -> None:
+    """Send the root."""
+    is_running = guest.state is State.RUNNING
+    journey.note("first copy", ahead.send_root(context, guest, link, place, moving=is_running))
 
 
-def _copy_again(
-    context: Context, guest: Guest, link: Link, place: str, journey: Journey, sent: int
+def _send_again(
+    context: Context,
+    guest: Guest,
+    cards: CardSteps,
+    link: Link,
+    session: Session,
+    room: Room,
+    journey: Journey,
+    progress: Callable[[str], None],
 ) -> None:
-    """Send the root of a running guest again, until there is little left to send or no end to it."""
-    for _ in range(_MOST_COPIES - 1):
-        before, sent = sent, _send(context, guest, link, place, moving=True)
-        journey.note("copy again", sent)
-        if sent <= _SETTLED_BYTES or sent > before / 2:
-            return
-
-
-def _send(context: Context, guest: Guest, link: Link, place: str, *, moving: bool) -> int:
-    pool = context.pool(guest.pool)
-    assert isinstance(pool, Portable)
-    pool.write_out(guest.id)
-    own = pool.place(guest.id)
-    with interrupts.allowed():
-        return sum(
-            link.send(f"{own}/{part}", f"{place}/{part}", moving=moving)
-            for part in pool.parts(guest.id)
-        )
+    """Send what has changed of a running guest's root, and its memory ahead, and make room for what is left of that."""
+    rounds = None
+    if journey.has_memory_in_files:
+        live.make_room(context, guest, cards, is_ahead=journey.goes_ahead)
+        memory = str(room.memory)
+        rounds = ahead.Rounds(context, guest, link, session, memory, journey, progress)
+    ahead.send_again(context, guest, link, room.root, journey, rounds)
+    if rounds is not None:
+        left = journey.rounds[-1] if journey.rounds else live.count_memory(context, guest)
+        live.reserve(context, guest, left)
+        journey.note("make room")
 
 
 def _watch(context: Context, guest: Guest) -> Watch | None:
@@ -355,7 +350,7 @@ def _stop_live(
         journey.note("hold still")
         # It was seen to be little.
         with urgency.hurrying(what_it_starts=True):
-            sent = _send(context, guest, link, room.root, moving=False)
+            sent = ahead.send_root(context, guest, link, room.root, moving=False)
         journey.note("last copy", sent)
 
     def send_memory() -> None:
@@ -456,6 +451,8 @@ def _hand_over(
                 unseen = time.monotonic() - alive.answered_ago - journey.last_seen
         journey.note("ready there")
     up = gone_on or time.monotonic()
+    if journey.has_memory_in_files:
+        journey.at_last = live.measure_memory(context, guest) - sum(journey.rounds)
     handover.give_away(context, guest, session)
     journey.note("delete here")
     done = Migration(
@@ -469,6 +466,9 @@ def _hand_over(
         downtime_seconds=None if journey.stopping is None else up - journey.stopping,
         unseen_seconds=unseen,
         engine_seconds=journey.engine_seconds,
+        memory_ahead=tuple(journey.rounds),
+        memory_at_last=journey.at_last,
+        in_one_piece=journey.in_one_piece,
         trouble=trouble,
         kept=f"{context.home.migrations}/{guest.id}-{int(journey.began)}.json",
     )

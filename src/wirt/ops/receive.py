@@ -65,6 +65,7 @@ class Receiver:
             "has-template": lambda question: self._find(_read(question, Version)) is not None,
             "template": lambda question: self._await_template(_read(question, Version)),
             "template-here": lambda question: self._take_template(_read(question, Version)),
+            "room": lambda question: self._measure_room(_read(question, Arrival)),
             "receive": lambda question: self._receive(_read(question, Arrival)),
             "snapshot": lambda question: self._await_snapshot(_read(question, str)),
             "snapshot-here": lambda question: self._take_snapshot(_read(question, str)),
@@ -160,8 +161,21 @@ class Receiver:
         self._coming = guest
         if arrival.kernel is not None:
             self._memory = live.memory_of(self._context, guest)
-            transit.make(self._context.home, guest.id, self._memory, arrival.memory)
+            times = live.times_of(is_ahead=arrival.is_ahead)
+            transit.make(self._context.home, guest.id, self._memory, arrival.memory, times=times)
         return Room(root=self._context.pool(guest.pool).place(guest.id), memory=self._memory)
+
+    def _measure_room(self, arrival: Arrival) -> int:
+        """Return how many bytes of memory may yet be put where the guest's memory is, or would be."""
+        if self._coming is not None:
+            journal.reached("receive:before-room")
+        return transit.measure_room(
+            self._context.home,
+            arrival.guest.id,
+            live.memory_of(self._context, arrival.guest),
+            arrival.memory,
+            times=live.times_of(is_ahead=arrival.is_ahead),
+        )
 
     def _await_snapshot(self, name: str) -> Room:
         """Make room for a snapshot of the guest that comes."""

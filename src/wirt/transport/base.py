@@ -71,7 +71,7 @@ class Link(Protocol):
 
         Args:
             source: here; ends with "/".
-            target: there, likewise; it is there and empty.
+            target: there, likewise; it is there, and empty but for what was given of the same source before.
 
         Raises:
             OutOfSpace, Failed, LinkLost: some of it may be there.

@@ -138,7 +138,7 @@ class ProgramLink:
         )
 
     def give(self, source: str, target: str) -> int:
-        """Send them; there is nothing over there that could be the same."""
+        """Send them; what was sent before is the same."""
         return self.send(source, target)
 
 

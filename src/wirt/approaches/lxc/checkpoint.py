@@ -19,6 +19,7 @@ from wirt.approaches.lxc.restorescript import RestorePlan
 from wirt.errors import Corrupt, Error, Failed, TimedOut, Unsupported
 from wirt.host import cgroup, files, pagemarks, process, run, sockets, urgency
 from wirt.host.bounds import build_shares
+from wirt.model.capability import Capability, no, yes
 from wirt.model.launch import Launch, Place
 from wirt.model.resources import Idmap, RootTree
 
@@ -63,9 +64,7 @@ def dump(
     """
     program = _must_find()
     init = find_init(place.name)
-    images = os.path.join(directory, "images")
-    # A process that is being restored looks for files here as root of the container, who is nobody on the node.
-    os.mkdir(images, mode=0o711)
+    images = _make_images(directory)
     kept = Kept(
         mounts=criu.external_mounts(init),
         groups=groups.read(place.name),
@@ -82,7 +81,7 @@ def dump(
     )
     files.write(_script(place), script, mode=0o700)
     # Memory that is not gone on with has no changes that anybody could ask for.
-    tracks = keep_running and _can_track(place)
+    tracks = keep_running and probe_tracking(place).available
     noted = earlier.strike(place)
     command = criu.dump_command(
         program,
@@ -129,14 +128,69 @@ def dump(
         raise failure
 
 
-def _can_track(place: Place) -> bool:
-    """Return whether the kernel marks what a container changes, and nothing in it takes the marks for its own."""
-    # To ask CRIU takes longer, and nothing comes in to the guest meanwhile.
+def write_ahead(place: Place, directory: str) -> None:
+    """Write what a container's memory holds, or has changed since the last time, while it runs; see ``TracksMemory``.
+
+    CRIU stops it for as long as it takes to find its pages, and writes them when it runs again.
+
+    Raises:
+        Failed: it could not be; the container goes on.
+    """
+    program = _must_find()
+    init = find_init(place.name)
+    images = _make_images(directory)
+    os.makedirs(_scratch(place), mode=0o700, exist_ok=True)
+    # It says nothing, and is how this CRIU is found if we die.
+    files.write(_script(place), "#!/bin/sh\n", mode=0o700)
+    ours, rests_on = earlier.begin_ahead(earlier.strike(place), images, init)
+    command = criu.dump_command(
+        program,
+        init,
+        ours,
+        scratch=_scratch(place),
+        mounts=criu.external_mounts(init),
+        keep_running=True,
+        earlier=rests_on,
+        tracks=True,
+        ahead=True,
+    )
+    # Not in our session: Ctrl-C is for us, and ours to tell. Whoever CRIU stopped would not go on as they were.
+    writing = run.spawn(command, new_session=True)
+    try:
+        writing.wait()
+    finally:
+        # Whoever gives up waits until the container goes on.
+        status = writing.wait()
+        failure = criu.failed(
+            f"CRIU could not write the memory of container {place.name} ahead", _scratch(place)
+        )
+        files.remove_tree(_scratch(place))
+    if status != 0:
+        raise failure
+    earlier.note(place, ours, init)
+
+
+def probe_tracking(place: Place) -> Capability:
+    """Say whether the kernel marks what a container changes, and nothing in it takes the marks for its own."""
+    # To ask CRIU takes longer, and nothing may come in to the guest meanwhile.
     if not pagemarks.are_made():
-        return False
-    if not (earlier.is_noted(place) or criu.probe_tracking().available):
-        return False
-    return not pagemarks.are_used(cgroup.Cgroup(control.payload_group(place.name)).pids())
+        return criu.no_tracking()
+    if not earlier.is_noted(place):
+        capability = criu.probe_tracking()
+        if not capability.available:
+            return capability
+    if pagemarks.are_used(cgroup.Cgroup(control.payload_group(place.name)).pids()):
+        return no("changes", "a process in it takes the marks of changed pages for its own")
+    return yes("changes", "the kernel marks the pages that a process writes to")
+
+
+def _make_images(directory: str) -> str:
+    """Return the directory of a container's images, which may be there already."""
+    images = os.path.join(directory, "images")
+    # A process that is being restored looks for files here as root of the container, who is nobody on the node.
+    with suppress(FileExistsError):
+        os.mkdir(images, mode=0o711)
+    return images
 
 
 def let_go_on(place: Place) -> None:

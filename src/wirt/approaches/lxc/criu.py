@@ -104,13 +104,18 @@ def probe_tracking() -> Capability:
     if isinstance(criu, Capability):
         return criu
     if run.run([criu, "check", "--feature", "mem_dirty_track"]).status != 0:
-        return no(
-            name,
-            "the kernel does not mark the pages that a process writes to (CONFIG_MEM_SOFT_DIRTY)",
-            "every checkpoint holds all of the memory, and all of it is written while the guest stands still",
-        )
+        return no_tracking()
     return yes(
         name, "the kernel marks the pages that a process writes to: only they are written again"
+    )
+
+
+def no_tracking() -> Capability:
+    """Say that the kernel does not mark pages."""
+    return no(
+        "changes",
+        "the kernel does not mark the pages that a process writes to (CONFIG_MEM_SOFT_DIRTY)",
+        "every checkpoint holds all of the memory, and all of it is written while the guest stands still",
     )
 
 
@@ -132,6 +137,7 @@ def dump_command(
     keep_running: bool,
     earlier: str | None = None,
     tracks: bool = False,
+    ahead: bool = False,
 ) -> list[str]:
     """Return the command that dumps a container.
 
@@ -145,10 +151,11 @@ def dump_command(
         keep_running: False to end the container when it has been dumped.
         earlier: images of it, by their path from these, of which what has not changed is taken; they were written with ``tracks``.
         tracks: True to have the kernel mark from now on what is changed.
+        ahead: True to write nothing but memory, while the container runs.
     """
     return [
         criu,
-        "dump",
+        "pre-dump" if ahead else "dump",
         f"--tree={pid}",
         f"--images-dir={images}",
         f"--work-dir={scratch}",
@@ -159,7 +166,7 @@ def dump_command(
         *(f"--external=mnt[{point}]:{_key(point)}" for point in mounts),
         # Nothing comes through: the card's other end has been taken off the bridge.
         "--network-lock=skip",
-        *(["--leave-running"] if keep_running else []),
+        *(["--leave-running"] if keep_running and not ahead else []),
         *_tracking(earlier, tracks=tracks),
     ]
 

@@ -293,6 +293,18 @@ class Lxc:
 
         return criu.probe_tracking()
 
+    def tracks(self, place: Place) -> Capability:
+        """Ask the kernel, CRIU, and what the processes have open."""
+        from wirt.approaches.lxc import checkpoint
+
+        return checkpoint.probe_tracking(place)
+
+    def write_ahead(self, place: Place, directory: str) -> None:
+        """Have CRIU dump the container's memory alone."""
+        from wirt.approaches.lxc import checkpoint
+
+        checkpoint.write_ahead(place, directory)
+
     def cancel_checkpoint(self, place: Place) -> None:
         """Have CRIU let the container go on."""
         from wirt.approaches.lxc import checkpoint

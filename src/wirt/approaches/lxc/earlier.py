@@ -6,7 +6,7 @@ wanted that: which that was is noted beside the container's configuration, and s
 
 Among its images those of a dump have ``before-1``, ``before-2`` and so on, each with a link ``parent`` to the one before, and one to the
 last. They are second names of the files of an earlier checkpoint: each is whole without the others, and the bytes are there once, for
-as long as anybody has a name for them. They lie among the images because a process that is being restored looks for them as root of the
+as long as anybody has a name for them. Or they are what was written ahead of this very dump, while the container ran. They lie among the images because a process that is being restored looks for them as root of the
 container, who comes no further.
 """
 
@@ -70,6 +70,8 @@ def take(noted: Noted | None, images: str, init: int) -> str | None:
     """
     if noted is None or noted.init != init:
         return None
+    if os.path.dirname(noted.images) == images:
+        return os.path.basename(noted.images) if _is_there(noted) else None
     number = _count(noted.images) + 1
     if number > _MOST:
         return None
@@ -86,6 +88,38 @@ def take(noted: Noted | None, images: str, init: int) -> str | None:
             files.remove_tree(os.path.join(images, _name(one)))
         return None
     return _name(number)
+
+
+def begin_ahead(noted: Noted | None, images: str, init: int) -> tuple[str, str | None]:
+    """Make the directory, among images that are to be, of what is written ahead of them, and return it.
+
+    Returns:
+        And what it can rest on, by its path from there; None if there is nothing: then it is the only one.
+
+    Args:
+        noted: what was, before the marks are taken away.
+        images: the directory of the dump that is to be.
+        init: the container's first process.
+    """
+    number, rests_on = _count(images), None
+    last = os.path.join(images, _name(number))
+    if noted is not None and (noted.images, noted.init) == (last, init) and _is_there(noted):
+        rests_on = f"../{_name(number)}"
+    else:
+        for one in range(1, number + 1):
+            files.remove_tree(os.path.join(images, _name(one)))
+        number = 0
+    made = os.path.join(images, _name(number + 1))
+    # CRIU opens it to read as root of the container.
+    os.mkdir(made, mode=0o755)
+    return made, rests_on
+
+
+def _is_there(noted: Noted) -> bool:
+    """Return whether what was noted is where it was."""
+    with suppress(OSError):
+        return os.stat(noted.images).st_ino == noted.inode
+    return False
 
 
 def _count(images: str) -> int:

@@ -31,6 +31,7 @@ _OF_STAGES = {
     "prepare there": MigrateCode.COPY,
     "first copy": MigrateCode.COPY,
     "copy again": MigrateCode.COPY,
+    "send memory ahead": MigrateCode.COPY,
     "stop": MigrateCode.STOP_HERE,
     "last copy": MigrateCode.COPY,
     "start there": MigrateCode.START_THERE,

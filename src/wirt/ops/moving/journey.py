@@ -25,14 +25,21 @@ class Journey:
         self.node = node
         self.mode = mode
         self.why = why
-        self.arrival = b""
-        """The question that tells the other node of it."""
+        self._arrival: Arrival | None = None
         self.brings_template = False
         """Its template is not over there."""
         self.began = time.time()
         self.stages: list[Stage] = []
         self.machine: str | None = None
         """What the engine over there must be like that it is sent to; None: it goes in files."""
+        self.goes_ahead = False
+        """Its memory is sent by rounds while it runs."""
+        self.in_one_piece: str | None = None
+        """Why its memory is not."""
+        self.rounds: list[int] = []
+        """How many bytes of memory were written in each."""
+        self.at_last: int | None = None
+        """How many were written while it stood still."""
         self.engine_seconds: float | None = None
         """How long it stood still, as its engine says."""
         self.stopping: float | None = None
@@ -46,6 +53,27 @@ class Journey:
         """Return whether its memory goes along, and in files."""
         return self.mode is Mode.LIVE and self.machine is None
 
+    @property
+    def arrival(self) -> bytes:
+        """Return the question that tells the other node of it, once it has been measured."""
+        assert self._arrival is not None
+        return msgspec.json.encode(msgspec.structs.replace(self._arrival, is_ahead=self.goes_ahead))
+
+    @property
+    def memory(self) -> int:
+        """Return about how many bytes its memory takes in files, as it was measured."""
+        return 0 if self._arrival is None else self._arrival.memory
+
+    def tell_why(self) -> str:
+        """Say why it goes in its mode, and how its memory goes."""
+        return f"{self.why}; {self.tell_memory()}" if self.has_memory_in_files else self.why
+
+    def tell_memory(self) -> str:
+        """Say how its memory goes."""
+        if self.in_one_piece is None:
+            return "its memory is sent ahead"
+        return f"its memory goes in one piece: {self.in_one_piece}"
+
     def measure(self, context: Context) -> None:
         """Find out what has to be known over there."""
         guest, ladder = self.guest, Ladder(context, self.guest)
@@ -57,7 +85,7 @@ class Journey:
             image = images.checksum(context, ladder.root.form())
         self.machine = engines.describe(context, guest) if self.mode is Mode.LIVE else None
         in_files = self.has_memory_in_files
-        arrival = Arrival(
+        self._arrival = Arrival(
             guest=guest,
             node=self.node,
             bytes=sum(_disk_usage(f"{place}/{part}") for part in pool.parts(guest.id))
@@ -70,7 +98,6 @@ class Journey:
             machine=self.machine,
             image=image,
         )
-        self.arrival = msgspec.json.encode(arrival)
 
     def note(self, name: str, sent: int = 0) -> None:
         """Write down that a stage is done."""

@@ -8,6 +8,8 @@ after that, or this command die, it goes on here from the memory that was kept.
 import os
 from collections.abc import Callable
 
+import msgspec
+
 from wirt.approaches.base import Checkpointable, Migratable
 from wirt.errors import Error, Unsupported
 from wirt.host import cgroup, files, processusage
@@ -42,24 +44,64 @@ def memory_of(context: Context, guest: Guest) -> str:
     return context.home.checkpoint(guest.id, f"{_MEMORY}-{context.boot_id}")
 
 
+def fresh_of(context: Context, guest: Guest) -> str:
+    """Return the directory that a guest's memory is being written to."""
+    return context.home.checkpoint(guest.id, f"{_MEMORY}.new")
+
+
 def count_memory(context: Context, guest: Guest) -> int:
     """Return about how many bytes the memory of a guest that runs takes in files."""
     return processusage.count_memory(cgroup.Cgroup(context.home.place(guest.id).name).pids())
 
 
+def measure_memory(context: Context, guest: Guest) -> int:
+    """Return the bytes that a guest's memory takes here in files, all of it being there."""
+    return files.disk_usage(memory_of(context, guest))
+
+
 def forget(context: Context, guest: Guest) -> None:
     """Leave nothing of a guest's memory on this node; no error if there is nothing."""
     transit.forget(context.home, guest.id)
-    for path in (_fresh(context, guest), memory_of(context, guest)):
+    for path in (fresh_of(context, guest), memory_of(context, guest)):
         files.remove_tree(path)
         if os.path.islink(path):
             os.unlink(path)
 
 
-def make_room(context: Context, guest: Guest, cards: CardSteps) -> None:
+def times_of(*, is_ahead: bool) -> int:
+    """Return how often a guest's memory may come to lie on a node, in parts that replace each other, on its way."""
+    return 2 if is_ahead else 1
+
+
+def measure_room(context: Context, guest: Guest, size: int) -> int:
+    """Return how many bytes of memory that is sent ahead may yet be written here; changes nothing.
+
+    Args:
+        context: the home.
+        guest: whose memory it is, which is of so many bytes.
+        size: of it.
+    """
+    times = times_of(is_ahead=True)
+    return transit.measure_room(context.home, guest.id, fresh_of(context, guest), size, times=times)
+
+
+def make_room(context: Context, guest: Guest, cards: CardSteps, *, is_ahead: bool) -> None:
     """Make room for the memory of a guest that runs, whose intent is written, before it is told to stop."""
+
+    def make() -> None:
+        forget(context, guest)
+        size, times = count_memory(context, guest), times_of(is_ahead=is_ahead)
+        transit.make(context.home, guest.id, fresh_of(context, guest), size, times=times)
+
     first, *_ = _steps(context, guest, cards, checkpointable(context, guest), lambda: None)
-    journal.perform("migrate", f"guest {guest.name}", [first])
+    step = msgspec.structs.replace(first, do=make)
+    journal.perform("migrate", f"guest {guest.name}", [step])
+
+
+def reserve(context: Context, guest: Guest, size: int) -> None:
+    """Have the kernel find so many bytes of the room; they go with it."""
+    with files.translated(f"reserve memory for guest {guest.name}"):
+        transit.reserve(context.home, guest.id, size)
 
 
 def check_node(context: Context, guest: Guest) -> Checkpointable:
@@ -120,7 +162,7 @@ def hold_still(
     """
     # That it can be has been found out before: to ask CRIU again takes a tenth of a second.
     approach = checkpointable(context, guest)
-    handle, fresh = guest.handle, _fresh(context, guest)
+    handle, fresh = guest.handle, fresh_of(context, guest)
     assert handle is not None
 
     def standing_still() -> None:
@@ -207,11 +249,6 @@ def go_on_if_it_can(context: Context, guest: Guest) -> Guest:
         return guest
 
 
-def _fresh(context: Context, guest: Guest) -> str:
-    """Return the directory that a guest's memory is being written to."""
-    return context.home.checkpoint(guest.id, f"{_MEMORY}.new")
-
-
 def goes_on_here(context: Context, guest: Guest) -> bool:
     """Let a guest go on that stands still here since its engine has sent it to a node that has not taken it.
 
@@ -237,7 +274,7 @@ def _steps(
     return [
         Step(
             name="memory",
-            do=lambda: _make_room(context, guest),
+            do=lambda: None,
             undo=lambda: forget(context, guest),
             probe=lambda: present_if(_is_anything_there(context, guest)),
         ),
@@ -246,14 +283,7 @@ def _steps(
     ]
 
 
-def _make_room(context: Context, guest: Guest) -> None:
-    forget(context, guest)
-    size = count_memory(context, guest)
-    transit.make(context.home, guest.id, _fresh(context, guest), size)
-    transit.reserve(context.home, guest.id, size)
-
-
 def _is_anything_there(context: Context, guest: Guest) -> bool:
     return transit.is_there(context.home, guest.id) or any(
-        map(os.path.lexists, (_fresh(context, guest), memory_of(context, guest)))
+        map(os.path.lexists, (fresh_of(context, guest), memory_of(context, guest)))
     )

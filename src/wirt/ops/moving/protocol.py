@@ -5,7 +5,7 @@ import msgspec
 from wirt.model.card import PrivateNetwork
 from wirt.model.guest import Guest
 
-VERSION = 4
+VERSION = 5
 """Of what follows. Both sides must have the same."""
 
 
@@ -21,7 +21,10 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """A guest that is to come; asked with "check", which changes nothing, and with "receive"."""
+    """A guest that is to come; asked with "check", which changes nothing, and with "receive".
+
+    With "room" it is asked how many bytes of memory may yet be put where its memory is, or would be.
+    """
 
     guest: Guest
     node: str
@@ -37,6 +40,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     """Release of the kernel that its memory is of; None: its memory does not go along."""
     memory: int = 0
     """About how many bytes its memory takes in files."""
+    is_ahead: bool = False
+    """Its memory is sent before it stands still, and what has changed of it again."""
     machine: str | None = None
     """What the engine here must be like that it is sent to by its own; None: it comes in files."""
     image: str | None = None

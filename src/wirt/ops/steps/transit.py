@@ -15,13 +15,20 @@ _SHARED = "/dev/shm"
 """A file system in memory that every Linux has, and that two homes on one node share: between them nothing has to be copied."""
 
 
-def make(home: Home, guest_id: str, path: str, size: int) -> None:
-    """Make the empty directory ``path``, or a link of that name to one in memory, if there is twice ``size`` bytes free.
+def make(home: Home, guest_id: str, path: str, size: int, *, times: int = 1) -> None:
+    """Make the empty directory ``path``, or a link of that name to one in memory, if there is room for all of it and once more.
 
-    Twice, because what lies there goes on to be a guest's memory.
+    Once more, because what lies there goes on to be a guest's memory.
+
+    Args:
+        home: the guest's.
+        guest_id: whose memory it is.
+        path: of the directory.
+        size: bytes that the guest's memory takes.
+        times: how often it may come to lie there, in parts that replace each other.
     """
     directory, _ = _places(home, guest_id)
-    if not _has_room(size):
+    if not _has_room(size, times):
         os.mkdir(path, mode=0o700)
         return
     try:
@@ -30,6 +37,13 @@ def make(home: Home, guest_id: str, path: str, size: int) -> None:
         os.mkdir(path, mode=0o700)
         return
     os.symlink(directory, path)
+
+
+def measure_room(home: Home, guest_id: str, path: str, size: int, *, times: int) -> int:
+    """Return the bytes that may yet be written to what ``make`` has made, or would make; arguments as there."""
+    directory, _ = _places(home, guest_id)
+    in_memory = os.path.isdir(directory) if os.path.lexists(path) else _has_room(size, times)
+    return max(0, _free_memory() - size) if in_memory else files.free_bytes(path)
 
 
 def reserve(home: Home, guest_id: str, size: int) -> None:
@@ -79,13 +93,18 @@ def _places(home: Home, guest_id: str) -> tuple[str, str]:
     return directory, f"{directory}.room"
 
 
-def _has_room(size: int) -> bool:
+def _has_room(size: int, times: int) -> bool:
+    return _free_memory() > (times + 1) * size
+
+
+def _free_memory() -> int:
+    """Return the bytes of memory that can be had for files; 0 where there is no place for them."""
     with open("/proc/self/mountinfo", errors="surrogateescape") as lines:
         mounts = mountinfo.parse_mounts(line.rstrip("\n") for line in lines)
     if not any(one.mount_point == _SHARED and one.type == "tmpfs" for one in mounts):
-        return False
+        return 0
     available = facts.probe_memory().available or 0
-    return min(files.free_bytes(_SHARED), available) > 2 * size
+    return min(files.free_bytes(_SHARED), available)
 
 
 def _unlink(path: str) -> None:
