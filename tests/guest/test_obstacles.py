@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import TINY
 from tests.guest.test_checkpoints import begin, until
-from tests.homes import HomeUnderTest
+from tests.homes import WIRT, HomeUnderTest
 
 from wirt.approaches.lxc.checkpoint import find_init
 
@@ -97,3 +97,72 @@ def test_what_is_mounted_and_filtered_in_the_guest_is_named(running: HomeUnderTe
         "remove them: nft flush ruleset\n"
     )
     assert home.wirt(*CHECK, status=0).stdout == "guest web can be checkpointed\n"
+
+
+def test_file_system_of_a_process_in_the_guest_is_named(running: HomeUnderTest) -> None:
+    home = running
+    inside(home, "mkdir", "/mnt")
+    begin(home, "/obstacle", "fuse", "/root/holds")
+    until(lambda: "holds" in inside(home, "ls", "/root"), "it mounts nothing")
+    number = number_of(home, "obstacle")
+    served = home.wirt(*CHECK, status=1).stdout
+    inside(home, "kill", "-9", str(number))
+    until(lambda: "process" not in home.wirt(*CHECK).stdout, "it does not end")
+    left = home.wirt(*CHECK, status=1).stdout
+    inside(home, "umount", "/mnt")
+
+    mounted = "mount /mnt is of a kind that cannot be kept: fuse; unmount it: umount /mnt\n"
+    holds = f"process {number} (obstacle) holds a device that cannot be kept: /dev/fuse; {CLOSE}\n"
+    assert served == holds + mounted
+    assert left == mounted
+    assert home.wirt(*CHECK, status=0).stdout == "guest web can be checkpointed\n"
+
+
+def test_file_of_the_node_that_a_process_was_given_is_named(
+    running: HomeUnderTest, tmp_path: Path
+) -> None:
+    home = running
+    given = tmp_path / "given"
+    given.write_text("of the node")
+    # A shell has what it puts behind itself read nothing: so under another number.
+    script = "exec 9<&0; setsid sleep 1000 </dev/null >/dev/null 2>&1 &"
+    with given.open() as file:
+        subprocess.run(
+            [WIRT, "exec", "web", "--", "setsid", "sh", "-c", script],
+            stdin=file,
+            env=home.environment,
+            check=True,
+        )
+    until(lambda: "sleep" in inside(home, "ps"), "it does not run")
+    number = number_of(home, "sleep")
+    named = home.wirt(*CHECK, status=1).stdout
+    inside(home, "kill", str(number))
+    until(lambda: home.wirt(*CHECK).returncode == 0, "something is still in the way")
+
+    assert named == f"process {number} (sleep) holds a file of the node: {given}; {CLOSE}\n"
+
+
+def test_credentials_of_a_unit_are_named_and_done_without(guest_home: HomeUnderTest) -> None:
+    """systemd 252 leaves their ramfs mounted for a unit that has ended and is active for it; the template has it do without."""
+    home, unit = guest_home, "systemd-sysctl.service"
+    home.wirt("create", "web", status=0)
+    home.wirt("start", "web", status=0)
+    is_active = ("exec", "web", "--", "systemctl", "is-active", unit)
+    until(lambda: home.wirt(*is_active).stdout == "active\n", f"{unit} is not active")
+    drop_in = f"/etc/systemd/system/{unit}.d"
+    as_shipped = f"rm -r {drop_in} && systemctl daemon-reload && systemctl restart {unit}"
+    inside(home, "sh", "-c", as_shipped)
+    named = home.wirt(*CHECK, status=1).stdout
+    prepared = home.wirt("checkpoint", "--prepare", "web", status=0).stdout
+    inside(home, "systemctl", "restart", unit)
+    again = home.wirt(*CHECK, status=0).stdout
+
+    assert named == (
+        f"mount /run/credentials/{unit} is of a kind that cannot be kept: ramfs; "
+        "switch its sandboxing off: wirt checkpoint --prepare\n"
+    )
+    assert prepared == (
+        f"sandboxing of {unit} switched off: {drop_in}/wirt-checkpoint.conf\n"
+        "guest web can be checkpointed\n"
+    )
+    assert again == "guest web can be checkpointed\n"
