@@ -77,6 +77,38 @@ def test_guest_is_a_domain_from_its_creation_to_its_end(xen_lab: XenHost, approa
     assert xen_lab.check("find", "/run/wirt/guests", "-mindepth", "1") == ""
 
 
+@pytest.mark.parametrize("approach", APPROACHES)
+def test_domain_goes_on_from_its_checkpoint(xen_lab: XenHost, approach: str) -> None:
+    def inside(script: str) -> str:
+        return xen_lab.wirt_inside("exec", "web", "--", "sh", "-c", script)
+
+    size = ("--memory", "256M", "--memory-max", "384M")
+    xen_lab.wirt_inside("create", "web", "-a", approach, *size)
+    xen_lab.wirt_inside("start", "web", "--timeout", "500s", seconds=600)
+    inside("cat /proc/sys/kernel/random/boot_id >/run/boot; echo one >/root/kept")
+    xen_lab.wirt_inside("checkpoint", "web", "one", "--keep-running")
+    inside("echo two >/root/kept; touch /run/later")
+    going_on = domains(xen_lab)
+    xen_lab.wirt_inside("checkpoint", "web", "two")
+    ended = domains(xen_lab)
+    xen_lab.wirt_inside("resume", "web")
+    later = inside("cat /root/kept; ls /run/later; sync; echo goes on >/root/written; sync")
+    xen_lab.wirt_inside("resume", "web", "one", "--force")
+    earlier = inside(
+        "cat /root/kept; ls /run/later /root/written; cmp /run/boot /proc/sys/kernel/random/boot_id"
+        " && systemctl is-system-running --wait >/dev/null; date +%s"
+    )
+    node = float(xen_lab.check("date", "+%s"))
+    xen_lab.wirt_inside("destroy", "--force", "web")
+
+    assert (len(going_on), ended) == (1, [])
+    assert later.splitlines() == ["two", "/run/later"]
+    *said, clock = earlier.splitlines()
+    assert said == ["one"]
+    assert abs(node - float(clock)) < 60
+    assert domains(xen_lab) == []
+
+
 def test_disk_is_in_its_domain_from_the_start(xen_lab: XenHost) -> None:
     xen_lab.wirt_inside("create", "web", "-a", "xen", "--memory", "256M")
     xen_lab.wirt_inside("disk", "add", "web", "--name", "data", "--size", "64M")
@@ -111,6 +143,11 @@ def test_xm_makes_domains_of_xen(xen_lab: XenHost) -> None:
     xm("pause", "xenU_1")
     memory, _, paused = seen()
     xm("unpause", "xenU_1")
+    xm("save", "xenU_1", "/root/xenU_1.state")
+    saved = domains(xen_lab)
+    xm("restore", "/root/xenU_1.state")
+    restored = seen()[:2]
+    xen_lab.check("/bin/sh", "-c", _UNTIL_IT_ANSWERS, seconds=600)
     ended = xm("shutdown", "-w", "xenU_1")
     left = domains(xen_lab)
     xm("delete", "xenU_1")
@@ -120,6 +157,8 @@ def test_xm_makes_domains_of_xen(xen_lab: XenHost) -> None:
     assert at_start == ["256", "1"]
     assert share.split()[-2:] == ["512", "50"]
     assert (memory, paused[2]) == ("200", "p")
+    assert saved == []
+    assert restored == ["200", "1"]
     assert ended == "Domain xenU_1 terminated\n"
     assert left == []
 

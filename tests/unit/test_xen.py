@@ -1,37 +1,24 @@
 """Domains of Xen's: their configuration, compared with files, and what is asked of ``xl``; the lab host has the real one."""
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.test_vm_builders import LAUNCH, RAW
+from tests.unit.fakexl import BOOTED, BOUNDED, DATA, FakeXl, launch_in
+from tests.unit.test_vm_builders import RAW
 
-from wirt.approaches import enginegroup
-from wirt.approaches.xen import build, control, driver, store
+from wirt.approaches.xen import build, control, driver, keeper, store
 from wirt.approaches.xen.driver import Xen, XenPvh
 from wirt.errors import Failed, InvalidInput, Unsupported
 from wirt.host import run
-from wirt.host.run import Completed
 from wirt.model.capability import Capability, no, yes
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.model.resources import BlockImage, Drive
-from wirt.units import GIB, MIB
+from wirt.model.resources import BlockImage
 
 GOLDEN = Path(__file__).parents[1] / "golden/xen"
-BOOTED = msgspec.structs.replace(LAUNCH, kernel="/boot/vmlinuz", initrd="/boot/initrd.img")
-BOUNDED = Limits(
-    cpus=2,
-    memory=512 * MIB,
-    memory_max=1024 * MIB,
-    disk=8 * GIB,
-    cpu_pin=(0, 2),
-    cpu_weight=300,
-    cpu_limit=0.5,
-)
 
 
 def check_golden(name: str, launch: Launch, *, kind: str, grow: bool = False) -> None:
@@ -107,65 +94,6 @@ def test_weight_of_a_domain_is_to_credit2s_as_to_ours(weight: int, wanted: int) 
     assert build.weight(Limits(cpu_weight=weight)) == wanted
 
 
-class FakeXl:
-    """Xen's toolstack, with a memory: domains are paused, running or gone; takes the place of ``run.run`` and ``run.spawn``."""
-
-    def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.domains: dict[str, str] = {}
-        """Name -> its state."""
-        self.calls: list[list[str]] = []
-        self.disks: list[int] = []
-        """Numbers of the domain's disks."""
-        self.stored: list[list[str]] = []
-        """Commands about Xen's store."""
-        self.failing: str | None = None
-        """The subcommand that fails."""
-        self.can = "pv"
-        patch.setattr(run, "run", self._run)
-        patch.setattr(run, "spawn", self._spawn)
-        # Its keeper's process: this one, which outlives the test.
-        patch.setattr("wirt.host.process.find_by_argument", lambda argument: [os.getpid()])
-        patch.setattr(enginegroup, "make", lambda name, limits: [])
-        patch.setattr(enginegroup, "is_there", lambda name: False)
-        patch.setattr(enginegroup, "remove", lambda name: None)
-
-    def _run(self, argv: Sequence[str], **options: object) -> Completed:
-        if argv[0] != "xl" and "xl" not in argv:
-            self.stored.append(list(argv))
-            return Completed(status=0, stdout="", stderr="")
-        told = list(argv[argv.index("xl") + 1 :])
-        self.calls.append(told)
-        verb = told[0]
-        if verb == "block-list":
-            lines = ["Vdev  BE  handle state", *(f"{number}  0  1  4" for number in self.disks)]
-            return Completed(status=0, stdout="\n".join(lines) + "\n", stderr="")
-        if verb == self.failing:
-            return Completed(status=1, stdout="", stderr=f"libxl: {verb} was told to fail\n")
-        if verb == "info":
-            return Completed(status=0, stdout=f"virt_caps : {self.can}\n", stderr="")
-        name = told[1] if verb != "create" else Path(told[-1]).stem
-        if verb == "create":
-            self.domains[name] = "--p---"
-        elif name not in self.domains:
-            return Completed(status=1, stdout="", stderr=f"{name} is an invalid domain identifier")
-        elif verb == "destroy":
-            del self.domains[name]
-        elif verb in ("pause", "unpause"):
-            self.domains[name] = "--p---" if verb == "pause" else "-b----"
-        if verb == "domid":
-            return Completed(status=0, stdout="1\n", stderr="")
-        state = self.domains.get(name, "")
-        said = f"Name ID Mem VCPUs State Time(s)\n{name} 1 512 1 {state} 0.1\n"
-        return Completed(status=0, stdout=said, stderr="")
-
-    def _spawn(self, argv: Sequence[str], **options: object) -> "FakeXl":
-        self.calls.append(list(argv[argv.index("xl") + 1 :]))
-        return self
-
-    def wait(self) -> int:
-        return 0
-
-
 @pytest.fixture
 def xl(monkeypatch: pytest.MonkeyPatch) -> FakeXl:
     return FakeXl(monkeypatch)
@@ -173,11 +101,7 @@ def xl(monkeypatch: pytest.MonkeyPatch) -> FakeXl:
 
 @pytest.fixture
 def launch(tmp_path: Path) -> Launch:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "root.img").touch()
-    root = msgspec.structs.replace(RAW, backing=f"{tmp_path}/root.img")
-    place = Place(name="wabcd-1", run_dir=f"{tmp_path}/run", log=f"{tmp_path}/console.log")
-    return msgspec.structs.replace(BOOTED, place=place, root=root)
+    return launch_in(tmp_path)
 
 
 def test_domain_stands_still_until_its_consoles_are_joined(xl: FakeXl, launch: Launch) -> None:
@@ -189,7 +113,7 @@ def test_domain_stands_still_until_its_consoles_are_joined(xl: FakeXl, launch: L
     assert present is Presence.PRESENT
     assert os.stat(config).st_mode & 0o777 == 0o600
     assert xl.calls[1:5] == [
-        ["create", "-p", config],
+        ["create", "-e", "-p", config],
         ["console", "-t", "pv", "-n", "0", "wabcd-1"],
         ["domid", "wabcd-1"],
         ["unpause", "wabcd-1"],
@@ -207,6 +131,18 @@ def test_domain_that_does_not_start_leaves_nothing(
 
     assert str(caught.value).endswith(f"libxl: {verb} was told to fail")
     assert (xl.domains, os.listdir(tmp_path / "run")) == ({}, [])
+
+
+def test_domain_that_nobody_keeps_is_taken_away_and_said(
+    xl: FakeXl, launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wirt.host.process.find_by_argument", lambda argument: [])
+    monkeypatch.setattr(keeper, "_START_SECONDS", 0.0)
+    with pytest.raises(Failed) as caught:
+        Xen().start(launch)
+
+    assert str(caught.value) == "domain wabcd-1 has no process that keeps it; see xl list"
+    assert xl.domains == {}
 
 
 def test_second_start_is_refused(xl: FakeXl, launch: Launch) -> None:
@@ -239,9 +175,6 @@ def test_domain_is_killed_again_and_again(xl: FakeXl, launch: Launch) -> None:
     assert xl.domains == {}
     assert Xen().probe(launch.place) is Presence.ABSENT
     assert not Xen().is_frozen(launch.place)
-
-
-DATA = Drive(name="data", unit=2, path="/srv/a,b.qcow2", format="qcow2", read_only=True)
 
 
 def test_disks_of_a_running_domain_stay_as_they_are(xl: FakeXl, launch: Launch) -> None:
@@ -326,14 +259,6 @@ def test_capability_says_what_stands_in_the_way(
     xl.can = "hvm hap"
     assert ask(approach=XenPvh) == yes("xen-pvh", "Xen, with the processor's help")
     assert ask() == no("xen", "this hypervisor has no paravirtualized domains", "use xen-pvh")
-
-
-def test_domain_has_no_checkpoints() -> None:
-    assert Xen().probe_checkpoints() == no(
-        "xen",
-        "Xen would keep the memory of a domain, but not its line to the agent",
-        "run it under qemu or kvm for that",
-    )
 
 
 def test_limits_are_held_by_the_hypervisors_scheduler() -> None:

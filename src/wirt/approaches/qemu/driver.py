@@ -45,7 +45,7 @@ from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage, Drive, Nic, NicKind
-from wirt.units import MIB, render_bytes
+from wirt.units import MIB
 
 _LINE = guestcommand.Line(signal_device=build.SIGNAL_DEVICE, longest_request=1 << 20)
 
@@ -403,12 +403,7 @@ class Qemu:
     def resume(self, launch: Launch, directory: str) -> Handle:
         """Start the same machine, and have it go on from what it held."""
         kept, limits = saving.read_machine(directory), launch.limits
-        if kept.cpus != limits.cpus or kept.memory < limits.memory:
-            raise Failed(
-                f"what was kept is of a machine with {kept.cpus} CPUs and {render_bytes(kept.memory)} of memory, "
-                f"and the guest has {limits.cpus} and {render_bytes(limits.memory)} now",
-                hint="give it those again: wirt set --cpus --memory",
-            )
+        ownkernel.check_kept(limits, cpus=kept.cpus, memory=kept.memory)
         handle = self._start(launch, kept, waits=True)
         saving.load(launch.place, directory)
         if limits.memory < kept.memory:

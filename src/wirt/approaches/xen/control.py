@@ -1,8 +1,7 @@
 """Xen's toolstack: domains started, asked and ended by ``xl``; nothing else in Wirt knows how they leave traces.
 
-``xl create`` leaves a process behind that keeps the domain: it takes it away when it has ended, and ends with it. What a domain says on
-its console comes from a pseudo terminal; a small process of Xen's own (``xenconsole``) passes it on to the log, and ends with the
-domain too. The line to the agent ends in QEMU, which serves the domain's disk, and which holds the pipes of ``ownkernel``.
+A domain's ``keeper`` takes it away when it has ended, and ends with it. What a domain says on its console comes from a pseudo
+terminal; a small process of Xen's own (``xenconsole``) passes it on to the log, and ends with the domain too. The line to the agent ends in QEMU, which serves the domain's disk, and which holds the pipes of ``ownkernel``.
 """
 
 import os
@@ -10,34 +9,41 @@ import time
 from collections.abc import Sequence
 
 from wirt.approaches import ownkernel
-from wirt.approaches.xen import store
+from wirt.approaches.xen import keeper, store
 from wirt.errors import Failed
-from wirt.host import process, run
+from wirt.host import run
 from wirt.host.cgroup import Cgroup
 from wirt.host.run import ENVIRONMENT, Streams
 from wirt.model.launch import Place
 
 CREATE_SECONDS = 120.0
+_MEMORY_SECONDS = 900.0
+"""How long it may take to write or read a domain's memory."""
 _ANSWER_SECONDS = 60.0
 _GONE_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
 
 
-def start(config: str, name: str, *, entrances: Sequence[str]) -> int:
+def start(config: str, name: str, *, entrances: Sequence[str], memory: str | None = None) -> int:
     """Make a domain that stands still, and return the process id of its keeper.
+
+    Args:
+        config: path of its configuration.
+        name: the domain's.
+        entrances: of the guest's control group.
+        memory: path of what ``save`` wrote, for it to go on from; None: it boots.
 
     Raises:
         Failed: xl could not; the message ends with its reason.
         TimedOut: it did not say.
     """
+    told = ["create", config] if memory is None else ["restore", config, memory]
+    told[1:1] = ["-e", "-p"]
     run.check(
-        ["/bin/sh", "-c", ownkernel.ENTER, "sh", *entrances, "--", "xl", "create", "-p", config],
-        timeout=CREATE_SECONDS,
+        ["/bin/sh", "-c", ownkernel.ENTER, "sh", *entrances, "--", "xl", *told],
+        timeout=CREATE_SECONDS if memory is None else _MEMORY_SECONDS,
     )
-    keepers = process.find_by_argument(config)
-    if not keepers:
-        raise Failed(f"domain {name} has no process that keeps it", hint="see /var/log/xen")
-    return keepers[0]
+    return keeper.start(config, name, entrances=entrances)
 
 
 def join_console(name: str, *, source: int, target: int, entrances: Sequence[str]) -> None:
@@ -80,6 +86,27 @@ def state(name: str) -> str:
     """Return a domain's state as xl writes it, "-b----": running, blocked, paused, shut down, crashed, dying; "" if there is none."""
     done = run.run(["xl", "list", name], timeout=_ANSWER_SECONDS)
     return done.stdout.splitlines()[1].split()[4] if done.status == 0 else ""
+
+
+def processors(name: str) -> int:
+    """Return how many virtual processors of a domain's are in use.
+
+    Raises:
+        Failed: there is no such domain.
+        TimedOut: xl did not say.
+    """
+    listed = run.check(["xl", "list", name], timeout=_ANSWER_SECONDS)
+    return int(listed.splitlines()[1].split()[3])
+
+
+def save(name: str, memory: str) -> None:
+    """Have a domain's kernel stop, write down what it holds, and leave it paused.
+
+    Raises:
+        Failed: xl could not; the domain goes on.
+        TimedOut: it was not done in time.
+    """
+    run.check(["xl", "save", "-p", name, memory], timeout=_MEMORY_SECONDS)
 
 
 def disk_numbers(name: str) -> set[int]:

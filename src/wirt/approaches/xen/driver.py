@@ -7,16 +7,20 @@ on which a command could say that it has ended, so the agent is asked again and 
 import io
 import os
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+
+import msgspec
 
 from wirt.approaches import enginegroup, guestcommand, ownkernel
 from wirt.approaches.base import Needs
-from wirt.approaches.xen import build, control, disks
+from wirt.approaches.xen import build, control, disks, saving
 from wirt.errors import Error, Failed, Unsupported
 from wirt.host import files, process, run
 from wirt.host.run import SILENT, Streams
 from wirt.model.capability import Capability, no, yes
+from wirt.model.card import FIRST
+from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
 from wirt.model.limits import HELD_BY_THE_NODE, Limits
@@ -88,6 +92,9 @@ class Xen:
 
     def start(self, launch: Launch) -> Handle:
         """Make the domain, join its consoles to the channel, and let it run."""
+        return self._start(launch, most_cpus=len(os.sched_getaffinity(0)))
+
+    def _start(self, launch: Launch, *, most_cpus: int, memory: str | None = None) -> Handle:
         if not isinstance(launch.root, BlockImage) or not launch.kernel:
             raise Failed(f"{self.name} needs an image and a kernel")
         place = launch.place
@@ -102,14 +109,14 @@ class Xen:
                 launch,
                 launch.root,
                 kind=self.kind,
-                most_cpus=len(os.sched_getaffinity(0)),
+                most_cpus=most_cpus,
                 grow=below is not None and launch.limits.disk > os.stat(below).st_size,
             ),
         )
         plain = Limits(cpus=launch.limits.cpus, memory=launch.limits.memory)
         entrances = enginegroup.make(place.name, plain)
         try:
-            pid = control.start(config, place.name, entrances=entrances)
+            pid = control.start(config, place.name, entrances=entrances, memory=memory)
             handle = Handle(pid=pid, started=process.start_time(pid))
             self._join_console(place, entrances)
             control.join_agent(place.name, directory)
@@ -198,11 +205,64 @@ class Xen:
         return None
 
     def probe_checkpoints(self) -> Capability:
-        """Say no, and why."""
-        return no(
-            self.name,
-            "Xen would keep the memory of a domain, but not its line to the agent",
-            "run it under qemu or kvm for that",
+        """Say yes: Xen itself writes down what a domain holds."""
+        return yes(self.name, "Xen keeps the memory of its domains")
+
+    def find_obstacles(self, place: Place, *, cards: Collection[str] = (FIRST,)) -> list[Obstacle]:
+        """Name the disks that would not go along."""
+        return [
+            Obstacle(
+                what=f"disk {name}",
+                reason="is no part of a checkpoint, and what the guest remembers of it may not be so any more",
+                hint="remove it, or add it with --read-only",
+            )
+            for name in saving.writable_disks(place)
+        ]
+
+    def checkpoint(
+        self,
+        place: Place,
+        handle: Handle,
+        directory: str,
+        *,
+        keep_running: bool,
+        standing_still: Callable[[], None],
+        written: Callable[[], None],
+    ) -> None:
+        """Have Xen write down what the domain holds, which is paused from then."""
+
+        def keep() -> None:
+            standing_still()
+            written()
+
+        saving.save(place, directory, keep)
+        if keep_running:
+            saving.let_go_on(place)
+        else:
+            self.kill(place)
+
+    def cancel_checkpoint(self, place: Place) -> None:
+        """Have the domain go on, if there is one."""
+        if self.probe(place) is Presence.PRESENT:
+            saving.let_go_on(place)
+
+    def is_checkpointing(self, place: Place) -> bool:
+        """Look for the mark."""
+        return self.probe(place) is Presence.PRESENT and saving.is_held(place)
+
+    def check_memory(self, directory: str) -> None:
+        """Do nothing: Xen looks at it itself, before the domain goes on."""
+
+    def resume(self, launch: Launch, directory: str) -> Handle:
+        """Make the same domain of what it held; its kernel finds the devices, consoles too, that are there now."""
+        kept, limits = saving.read_machine(directory), launch.limits
+        ownkernel.check_kept(limits, cpus=kept.cpus, memory=kept.memory)
+        if limits.memory < kept.memory:
+            limits = msgspec.structs.replace(limits, memory_max=kept.memory)
+        return self._start(
+            msgspec.structs.replace(launch, limits=limits),
+            most_cpus=kept.most_cpus,
+            memory=saving.memory_path(directory),
         )
 
     def grows_disks(self) -> Capability:

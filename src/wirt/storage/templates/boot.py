@@ -85,6 +85,12 @@ StartLimitIntervalSec=0
 
 [Service]
 ExecStart=/usr/sbin/qemu-ga --method=isa-serial --path=/dev/hvc1
+# The kernel hangs the line up when the domain goes on from a checkpoint. The agent would sit before it for ever; as the one whose
+# terminal it is, it is ended by that, and started anew.
+StandardInput=tty
+TTYPath=/dev/hvc1
+StandardOutput=journal
+StandardError=journal
 Restart=always
 RestartSec=1
 """

@@ -44,7 +44,7 @@ from wirt.units import MIB, render_bytes
 
 PACKED = "root.tar.zst"
 METADATA = "template.json"
-FORMS = {"tree": "tree", "btrfs": "subvolume", "image": "root.img", "boot": "boot-2"}
+FORMS = {"tree": "tree", "btrfs": "subvolume", "image": "root.img", "boot": "boot-3"}
 """Form -> its name in the template's directory; one that is made otherwise than before has another name than before."""
 
 Progress = Callable[[str], None]
