@@ -100,14 +100,14 @@ def test_counter_goes_on_where_it_was_and_the_guest_can_write(running: HomeUnder
 
     until(lambda: count() > 20, "it does not count")
     running.wirt("checkpoint", "web", "one", status=0)
-    stopped = running.wirt("list", status=0).stdout.splitlines()[1].split()[1]
+    listed = running.wirt("list", status=0).stdout.splitlines()[1].split()[1]
     kept = running.guests()[0].snapshots[0]
     running.wirt("resume", "web", status=0)
     first = count()
     until(lambda: count() > first, "it does not count on")
     running.wirt("exec", "web", "--", "touch", "/written", status=0)
 
-    assert stopped == "stopped"
+    assert listed == "suspended"
     assert kept.memory
     assert first > 20
 

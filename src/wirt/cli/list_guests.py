@@ -24,7 +24,8 @@ def list_guests(as_json: bool) -> None:
         rows = [
             (
                 guest.name,
-                guest.state.value,
+                # As such a guest is not started, and what it was doing is not lost.
+                "suspended" if guest.suspended else guest.state.value,
                 guest.approach,
                 guest.address,
                 str(guest.limits.cpus),
