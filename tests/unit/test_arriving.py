@@ -8,6 +8,7 @@ import pytest
 from tests.conftest import TINY
 
 from wirt.errors import Corrupt
+from wirt.storage.templates.arriving import find_lacking
 from wirt.storage.templates.store import TemplateCache
 
 
@@ -27,6 +28,32 @@ def test_template_that_came_whole_is_found(cache: TemplateCache, tiny_templates:
     assert cache.get(TINY) == wanted
     assert cache.find(TINY, wanted.sha256) is not None
     assert cache.find(TINY, "1" * 64) is None
+
+
+def test_template_that_is_there_is_given_the_image_that_it_lacks_and_keeps_the_one_that_it_has(
+    cache: TemplateCache, tiny_templates: Path
+) -> None:
+    wanted = TemplateCache(str(tiny_templates)).get(TINY)
+    with cache.arriving(TINY) as work:
+        for name in ("template.json", "root.tar.zst"):
+            shutil.copy(tiny_templates / TINY / name, work)
+        cache.adopt(work, TINY, wanted.sha256)
+    there = cache.find(TINY, wanted.sha256)
+    assert there is not None
+    lacking = [find_lacking(there, with_image=wanted) for wanted in (False, True)]
+    for content in ("first", "second"):
+        with cache.arriving(TINY) as work:
+            Path(work, "root.img").write_text(content)
+            cache.adopt(work, TINY, wanted.sha256)
+
+    assert lacking == [[], ["root.img"]]
+    assert find_lacking(there, with_image=True) == []
+    assert Path(there, "root.img").read_text() == "first"
+
+
+def test_template_that_is_not_there_lacks_everything() -> None:
+    assert find_lacking(None, with_image=False) == ["template.json", "root.tar.zst"]
+    assert find_lacking(None, with_image=True) == ["template.json", "root.tar.zst", "root.img"]
 
 
 @pytest.mark.parametrize(

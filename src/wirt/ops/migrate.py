@@ -30,7 +30,6 @@ from wirt.ops.steps.cards import CardSteps
 from wirt.ops.steps.ladder import Ladder
 from wirt.ops.stop import ORDERLY_SECONDS, shut_down
 from wirt.storage.base import Portable
-from wirt.storage.templates.arriving import parts_in
 from wirt.transport.base import Link, LinkLost, Session
 
 _ABORT_SECONDS = 120.0
@@ -70,7 +69,7 @@ def migrate(
         watch, cards = None, Ladder(context, guest).cards
         try:
             with interrupts.allowed():
-                if journey.brings_template:
+                if journey.lacking:
                     progress("send template")
                     _send_template(context, guest, link, session, journey)
                 progress("prepare there")
@@ -140,8 +139,8 @@ def checked(
         with link.open() as session:
             check_facts(node, msgspec.json.decode(session.ask("hello"), type=Facts))
             if guest.has_template:
-                there = session.ask("has-template", _version(guest))
-                journey.brings_template = not msgspec.json.decode(there, type=bool)
+                lacking = session.ask("lacks", _version(context, guest))
+                journey.lacking = msgspec.json.decode(lacking, type=list[str])
             journey.measure(context)
             _check_downtime(journey, request)
             try:
@@ -268,27 +267,32 @@ def _check_downtime(journey: Journey, request: MigrateRequest) -> None:
         )
 
 
-def _version(guest: Guest) -> bytes:
-    return msgspec.json.encode(Version(name=guest.template, sha256=guest.template_sha256))
+def _version(context: Context, guest: Guest) -> bytes:
+    return msgspec.json.encode(
+        Version(
+            name=guest.template,
+            sha256=guest.template_sha256,
+            with_image=context.approach(guest.approach).needs.root != "tree",
+        )
+    )
 
 
 def _send_template(
     context: Context, guest: Guest, link: Link, session: Session, journey: "Journey"
 ) -> None:
-    """Send the version of the template that a guest rests on, which stays there whatever becomes of the guest."""
+    """Send what is lacking there of the template that a guest rests on, which stays there whatever becomes of the guest."""
     own = context.templates.find(guest.template, guest.template_sha256)
     if own is None:
         raise Corrupt(
             f"template {guest.template} is not here in the version that guest {guest.name} rests on",
             hint="see wirt template list",
         )
-    place = msgspec.json.decode(session.ask("template", _version(guest)), type=str)
-    needs_image = context.approach(guest.approach).needs.root != "tree"
-    parts = parts_in(own, with_image=needs_image)
-    sent = sum(link.send(f"{own}/{part}", f"{place}/{part}") for part in parts)
-    session.ask("template-here", _version(guest))
+    version = _version(context, guest)
+    place = msgspec.json.decode(session.ask("template", version), type=str)
+    sent = sum(link.send(f"{own}/{part}", f"{place}/{part}") for part in journey.lacking)
+    session.ask("template-here", version)
     journey.note("send template", sent)
-    journey.brings_template = False
+    journey.lacking = []
     journey.measure(context)
 
 

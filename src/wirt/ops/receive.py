@@ -29,6 +29,7 @@ from wirt.ops.steps.checkpointing import to_resume
 from wirt.ops.steps.ladder import Ladder
 from wirt.ops.steps.step import Step
 from wirt.storage.base import Portable
+from wirt.storage.templates.arriving import find_lacking
 
 _ARRIVALS = "arrivals"
 _OWNER_SECONDS = 300.0
@@ -62,7 +63,7 @@ class Receiver:
             "hello": lambda question: self._hello(),
             "subnet": lambda question: self._take_subnet(_read(question, str)),
             "check": lambda question: self._check(_read(question, Arrival)),
-            "has-template": lambda question: self._find(_read(question, Version)) is not None,
+            "lacks": lambda question: self._find_lacking(_read(question, Version)),
             "template": lambda question: self._await_template(_read(question, Version)),
             "template-here": lambda question: self._take_template(_read(question, Version)),
             "room": lambda question: self._measure_room(_read(question, Arrival)),
@@ -130,19 +131,19 @@ class Receiver:
                 hint="remove the node and add it again while it has no guests",
             )
 
-    def _find(self, version: Version) -> str | None:
-        return self._context.templates.find(version.name, version.sha256)
+    def _find_lacking(self, version: Version) -> list[str]:
+        there = self._context.templates.find(version.name, version.sha256)
+        return find_lacking(there, with_image=version.with_image)
 
     def _await_template(self, version: Version) -> str:
-        """Return the directory that a template is put into."""
+        """Return the directory that what is lacking of a template is put into."""
         arriving = self._context.templates.arriving(version.name)
         self._arriving = self._template.enter_context(arriving)
         return self._arriving
 
     def _take_template(self, version: Version) -> None:
-        """Have the template that has come be one of ours; another command may have brought it meanwhile."""
-        if self._find(version) is None:
-            self._context.templates.adopt(self._arriving, version.name, version.sha256)
+        """Have what has come of a template be ours; another command may have brought it meanwhile."""
+        self._context.templates.adopt(self._arriving, version.name, version.sha256)
         self._template.close()
 
     def _receive(self, arrival: Arrival) -> Room:

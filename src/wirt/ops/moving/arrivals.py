@@ -100,7 +100,8 @@ def _check_pool(context: Context, arrival: Arrival, here: str) -> None:
             raise Conflict(
                 f"{here} has made another image of template {guest.template}, block by block, and "
                 f"the disk of guest {guest.name} rests on its blocks",
-                hint="copy the template's directory there",
+                hint="remove it there, if no other guest rests on it, and it comes along: wirt template remove "
+                f"{guest.template}",
             )
 
 

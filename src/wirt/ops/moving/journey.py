@@ -26,8 +26,8 @@ class Journey:
         self.mode = mode
         self.why = why
         self._arrival: Arrival | None = None
-        self.brings_template = False
-        """Its template is not over there."""
+        self.lacking: list[str] = []
+        """Parts of its template that are not over there."""
         self.began = time.time()
         self.stages: list[Stage] = []
         self.machine: str | None = None
@@ -92,7 +92,7 @@ class Journey:
             + baggage.measure(context, guest),
             subnet=context.gateway().look().subnet,
             networks=networks_of(context, guest),
-            brings_template=self.brings_template,
+            brings_template=bool(self.lacking),
             kernel=os.uname().release if in_files else None,
             memory=live.count_memory(context, guest) if in_files else 0,
             machine=self.machine,

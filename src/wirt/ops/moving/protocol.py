@@ -35,7 +35,7 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[PrivateNetwork, ...] = ()
     """The private ones that it has cards on."""
     brings_template: bool = False
-    """The template is not there, and is sent before the guest."""
+    """The template, or the image of it that is asked for, is not there, and is sent before the guest."""
     kernel: str | None = None
     """Release of the kernel that its memory is of; None: its memory does not go along."""
     memory: int = 0
@@ -49,10 +49,12 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of a template: asked with "has-template", "template" (where to put it) and "template-here"."""
+    """A version of a template: asked with "lacks" (which parts of it), "template" (where to put them) and "template-here"."""
 
     name: str
     sha256: str
+    with_image: bool = False
+    """The image that guests' disks rest on is wanted too."""
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):

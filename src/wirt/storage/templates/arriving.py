@@ -4,6 +4,7 @@ Forms are made where they are needed; only an image goes along, because guests' 
 """
 
 import os
+from contextlib import suppress
 
 import msgspec
 
@@ -13,19 +14,32 @@ from wirt.host.run import check
 from wirt.model.template import Template
 from wirt.storage.templates.archive import sha256_of
 
+_PARTS = ("template.json", "root.tar.zst")
+_IMAGE = "root.img"
+
 
 def parts_in(directory: str, *, with_image: bool) -> list[str]:
     """Return the names of the files of a template that go along."""
-    wanted = ["template.json", "root.tar.zst", *(["root.img"] if with_image else [])]
+    wanted = [*_PARTS, *([_IMAGE] if with_image else [])]
     return [name for name in wanted if os.path.exists(os.path.join(directory, name))]
 
 
+def find_lacking(directory: str | None, *, with_image: bool) -> list[str]:
+    """Return the names of those that a template lacks; None: it is not there at all."""
+    lacking = [] if directory is not None else [*_PARTS]
+    is_there = directory is not None and os.path.exists(os.path.join(directory, _IMAGE))
+    return [*lacking, *([_IMAGE] if with_image and not is_there else [])]
+
+
 def adopt(work: str, final: str, name: str, sha256: str) -> None:
-    """Give a template that has come its name, if it is what was announced.
+    """Give a template that has come its name, if it is what was announced; or one that is there what it lacks.
 
     Raises:
         Corrupt: it is not.
     """
+    if os.path.isdir(final):
+        _add(work, final)
+        return
     try:
         with open(f"{work}/template.json", "rb") as file:
             template = msgspec.json.decode(file.read(), type=Template)
@@ -38,3 +52,12 @@ def adopt(work: str, final: str, name: str, sha256: str) -> None:
     check(["sync", "-f", work])
     os.rename(work, final)
     sync_directory(os.path.dirname(final))
+
+
+def _add(work: str, final: str) -> None:
+    """Give a template that is there what has come of it and it lacks; what it has stays, for guests' disks may rest on it."""
+    check(["sync", "-f", work])
+    for name in parts_in(work, with_image=True):
+        with suppress(FileExistsError):
+            os.link(os.path.join(work, name), os.path.join(final, name))
+    sync_directory(final)

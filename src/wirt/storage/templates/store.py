@@ -338,12 +338,12 @@ class TemplateCache:
             yield work.path
 
     def adopt(self, work: str, name: str, sha256: str) -> None:
-        """Make a template of what has come, beside another version if there is one."""
+        """Make a template of what has come, beside another version if there is one, or give one that is there what it lacks."""
         from wirt.storage.templates.arriving import adopt
 
         is_there = os.path.lexists(self._path(self._versions.current(name)))
         final = self._versions.called(name, sha256) if is_there else name
-        adopt(work, self._path(final), name, sha256)
+        adopt(work, self.find(name, sha256) or self._path(final), name, sha256)
 
     def path_of_form(
         self, name: str, form: str, *, sha256: str | None = None, within: str | None = None
