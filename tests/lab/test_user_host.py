@@ -79,9 +79,14 @@ def test_checkpoints_rest_on_each_other(lab: LabHost) -> None:
 
 
 @pytest.mark.long
+def test_containers_go_on_where_their_profile_is_another(lab: LabHost) -> None:
+    lab.pytest("tests/lab/inside_restores.py")
+
+
+@pytest.mark.long
 def test_memory_of_a_guest_goes_ahead_of_it(lab: LabHost) -> None:
     lab.pytest("tests/lab/inside_migrations.py")
-    lab.pytest("tests/crash/test_migrate.py", "-k", "container and live")
+    lab.pytest("tests/crash/test_migrate.py", "-k", "container and live", "--timeout=1500")
 
 
 @pytest.mark.long

@@ -7,12 +7,14 @@ The guest's network is not in the images: it is made anew, as it is at a start, 
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from wirt.approaches.lxc import control
 from wirt.approaches.lxc.restorescript import RestorePlan, build_criu_script, build_network_script
 from wirt.errors import Failed, Unsupported
-from wirt.host import files, links, lxcfs, mountinfo, run
+from wirt.host import files, links, lxcfs, mountinfo, process, run
 from wirt.model.capability import Capability, no, yes
 
 _OWN = os.path.join(
@@ -31,6 +33,10 @@ _WATCHED = (
 )
 """Where watched files are looked for: an overlay does not tell CRIU the path of a watch, only its inode."""
 LOG, SCRIPT = "criu.log", "script"
+_FAILING = "because of failure on restore"
+"""What CRIU says of it when it gives a restore up (``restore_root_task`` in ``criu/cr-restore.c``)."""
+_LOOK_SECONDS = 0.5
+_END_SECONDS = 5.0
 _HINT = "scripts/set-up criu unpacks a newer one beside Wirt"
 _OLDEST = (3, 19)
 """The first that leaves the network alone if it is asked to: others run ``iptables``, which Wirt's guests have not."""
@@ -161,7 +167,7 @@ def dump_command(
         f"--work-dir={scratch}",
         f"--log-file={LOG}",
         "-v2",
-        f"--action-script={scratch}/{SCRIPT}",
+        _script_option(scratch),
         *_COMMON,
         *(f"--external=mnt[{point}]:{_key(point)}" for point in mounts),
         # Nothing comes through: the card's other end has been taken off the bridge.
@@ -217,7 +223,7 @@ def restore_options(
         "-v2",
         "--restore-detached",
         "--restore-sibling",
-        f"--action-script={scratch}/{SCRIPT}",
+        _script_option(scratch),
         *_COMMON,
         *(f"--external=mnt[{_key(point)}]:{file}" for point, file in mounts.items()),
         f"--cgroup-root=/{payload}",
@@ -241,34 +247,66 @@ def restore(lxc_path: str, log: str, scratch: str, plan: RestorePlan) -> None:
     files.write(os.path.join(scratch, SCRIPT), build_network_script(plan), mode=0o700)
     files.write(os.path.join(scratch, "criu"), build_criu_script(plan), mode=0o700)
     logged = control.log_size(lxc_path)
-    # No pipe: the restored container would hold it for as long as it lives.
-    status = run.attach(
-        [
-            control.RESTORE,
-            f"--lxcpath={lxc_path}",
-            f"--name={plan.name}",
-            "--restore",
-            f"--checkpoint-dir={scratch}",
-            *control.logging(lxc_path),
-            "--quiet",
-        ],
-        streams=run.SILENT,
-        # Which goes first as a whole, and ends with the restore.
-        new_session=True,
-        environment={**run.ENVIRONMENT, "PATH": f"{scratch}:/usr/sbin:/sbin"},
-    )
+    with _ending_when_it_fails(scratch):
+        # No pipe: the restored container would hold it for as long as it lives.
+        status = run.attach(
+            [
+                control.RESTORE,
+                f"--lxcpath={lxc_path}",
+                f"--name={plan.name}",
+                "--restore",
+                f"--checkpoint-dir={scratch}",
+                *control.logging(lxc_path),
+                "--quiet",
+            ],
+            streams=run.SILENT,
+            # Which goes first as a whole, and ends with the restore.
+            new_session=True,
+            environment={**run.ENVIRONMENT, "PATH": f"{scratch}:/usr/sbin:/sbin"},
+        )
     if status != 0:
         control.keep_complaints(lxc_path, logged, log)
         raise failed(f"CRIU could not restore container {plan.name}", scratch)
 
 
+@contextmanager
+def _ending_when_it_fails(scratch: str) -> Iterator[None]:
+    """End a CRIU that has failed late in a restore, as long as the block runs: by itself it does not.
+
+    It waits for the container's first process, which it has killed, and which waits for others that only CRIU could bury.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            if _FAILING in _read_log(scratch) and not over.wait(_END_SECONDS):
+                for pid in process.find_by_argument(_script_option(scratch)):
+                    process.end(pid)
+                return
+
+    watching = threading.Thread(target=watch)
+    watching.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watching.join()
+
+
+def _read_log(scratch: str) -> str:
+    with suppress(FileNotFoundError), open(os.path.join(scratch, LOG), errors="replace") as file:
+        return file.read()
+    return ""
+
+
+def _script_option(scratch: str) -> str:
+    """Return the option by which a CRIU that works in a directory is found."""
+    return f"--action-script={scratch}/{SCRIPT}"
+
+
 def failed(what: str, scratch: str) -> Failed:
     """Return the error of a program that failed: the first thing it complained about in its log, which is the detail."""
-    try:
-        with open(os.path.join(scratch, LOG), errors="replace") as file:
-            lines = file.read().splitlines()
-    except FileNotFoundError:
-        lines = []
+    lines = _read_log(scratch).splitlines()
     for line in lines:
         found = re.search(r"Error \([^)]*\): (.*)", line)
         # Said by every CRIU without CAP_SYS_RESOURCE, which then goes on.
