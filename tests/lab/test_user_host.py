@@ -42,6 +42,11 @@ def test_swap_of_containers_is_counted_and_bounded(lab: LabHost) -> None:
 
 
 @pytest.mark.long
+def test_users_of_containers_are_held_to_quotas(lab: LabHost) -> None:
+    lab.pytest("tests/lab/inside_quotas.py")
+
+
+@pytest.mark.long
 def test_disks_grow_under_running_guests(lab: LabHost) -> None:
     lab.pytest("tests/lab/inside_growth.py")
 

@@ -39,6 +39,7 @@ COMMANDS = {
     "node": "wirt.cli.node:node",
     "password": "wirt.cli.password:password",
     "pool": "wirt.cli.pool:pool",
+    "quota": "wirt.cli.quota:quota",
     "rename": "wirt.cli.rename:rename",
     "report": "wirt.cli.report:report",
     "restart": "wirt.cli.restart:restart",

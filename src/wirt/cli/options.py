@@ -44,6 +44,20 @@ class BytesType(click.ParamType):
             self.fail(f"{error}{self.otherwise}", param, ctx)
 
 
+class SwitchType(click.ParamType):
+    """What is on or off."""
+
+    name = "on|off"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> bool:
+        """Return whether it is on."""
+        if value not in ("on", "off"):
+            self.fail(f"{value!r} is not on or off", param, context)
+        return bool(value == "on")
+
+
 class BoundType(BytesType):
     """A size, or the word for no bound."""
 
@@ -153,6 +167,7 @@ def without_marker(command: tuple[str, ...]) -> list[str]:
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 BYTES = BytesType()
+SWITCH = SwitchType()
 BOUND = BoundType()
 COUNT = CountType()
 SECONDS = SecondsType()

@@ -34,6 +34,7 @@ NONE = "none"
 @click.option(
     "--disk-inodes-soft", type=options.COUNT, help="How many it may hold for long, or unlimited."
 )
+@click.option("--user-quotas", type=options.SWITCH, help="Quotas of its users: on or off.")
 @click.option("--rate-in", type=options.RATE, help="What it is sent, per second, or unlimited.")
 @click.option("--rate-out", type=options.RATE, help="What it sends, per second, or unlimited.")
 @click.option("--ip-add", multiple=True, help="Another address; may be repeated.")
@@ -171,6 +172,7 @@ def _described(limits: Limits) -> dict[str, str]:
         "disk_inodes_soft": "no soft limit of its inodes"
         if limits.disk_inodes_soft == UNBOUNDED
         else f"a soft limit of {limits.disk_inodes_soft} inodes",
+        "user_quotas": f"{'' if limits.user_quotas else 'no '}quotas of users from its next start",
         "disk_grace": f"a grace of {render_seconds(limits.disk_grace)}"
         if limits.disk_grace
         else "no grace",

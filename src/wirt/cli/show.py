@@ -94,6 +94,8 @@ def _soft(guest: Guest) -> list[tuple[str, str]]:
     if limits.disk_soft != UNBOUNDED:
         exceeded = _exceeded(grace_left(guest))
         found.append(("disk soft", f"{render_bytes(limits.disk_soft)}, {grace}{exceeded}"))
+    if limits.user_quotas:
+        found.append(("user quotas", f"on; see wirt quota list {guest.name}"))
     if limits.disk_inodes_soft != UNBOUNDED:
         exceeded = _exceeded(inodes.grace_left(guest))
         found.append(("inodes soft", f"{limits.disk_inodes_soft}, {grace}{exceeded}"))

@@ -11,6 +11,7 @@ BLOCK = 4096
 _SUPERBLOCK, _MAGIC = 1024, 0xEF53
 _RESIZE = 0x40086610
 _CAP_SYS_RESOURCE = 24
+_QUOTA = 0x100
 
 
 def read_size(device: str) -> int:
@@ -42,6 +43,19 @@ def read_inodes(device: str) -> int:
     with open(device, "rb") as file:
         file.seek(_SUPERBLOCK)
         return int(struct.unpack("<I", file.read(4))[0])
+
+
+def has_quotas(device: str) -> bool:
+    """Return whether the file system on a device, or in a file, counts what users and groups hold.
+
+    Source: as ``read_size``, field 0x64, RO_COMPAT_QUOTA.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with open(device, "rb") as file:
+        file.seek(_SUPERBLOCK + 0x64)
+        return bool(struct.unpack("<I", file.read(4))[0] & _QUOTA)
 
 
 def may_grow() -> bool:

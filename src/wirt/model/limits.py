@@ -84,6 +84,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Files and directories that it may have on its disk; UNBOUNDED: as many as its pool has for it."""
     disk_inodes_soft: int = UNBOUNDED
     """How many of them it may hold for longer than its grace; UNBOUNDED: all."""
+    user_quotas: bool = False
+    """Whether its users and groups can be held to what they may have of its disk, from its next start on."""
 
     @property
     def bounds_io(self) -> bool:

@@ -204,6 +204,10 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         from wirt.ops.inodes import check_holdable as check_inodes
 
         check_inodes(context, guest, guest.limits, is_new=True)
+    if guest.limits.user_quotas:
+        from wirt.ops.quotas import check_holdable as check_quotas
+
+        check_quotas(context, guest)
     if guest.limits.memory_max:
         from wirt.ops.checks.holdable import check_maximum
 

@@ -45,6 +45,8 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     disk_inodes: int | None = None
     """UNBOUNDED: as many as there are."""
     disk_inodes_soft: int | None = None
+    user_quotas: bool | None = None
+    """From the next start on."""
     swap: int | None = None
     """Bytes, or UNBOUNDED."""
     io_read: int | None = None

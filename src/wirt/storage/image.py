@@ -227,6 +227,21 @@ class ImagePool(GuestDirectories):
         if self._is_tree(guest_id):
             self._trees.hold_inodes(guest_id, inodes)
 
+    def probe_users(self, root: str) -> Capability:
+        """Ask the node's kernel for trees; what is on an image is its guest's affair."""
+        if root != "tree":
+            return no(self.name, "the file system on its image is the guest's own affair")
+        return self._trees.probe_users()
+
+    def count_users(self, guest_id: str, *, on: bool) -> None:
+        """Change the file system of a tree's disk."""
+        if self._is_tree(guest_id):
+            self._trees.count_users(guest_id, on=on)
+
+    def counted_at(self, guest_id: str) -> str | None:
+        """Ask for a tree's."""
+        return self._trees.counted_at(guest_id) if self._is_tree(guest_id) else None
+
     def snapshots(self) -> Snapshots:
         """Return the keeper of this pool's snapshots: copies of disks and layers."""
         from wirt.storage.imagesnapshots import ImageSnapshots

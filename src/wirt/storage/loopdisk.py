@@ -6,12 +6,13 @@ empty file system in a sparse file, made in the same time whatever the template'
 
 import errno
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import msgspec
 
-from wirt.errors import Failed, OutOfSpace
-from wirt.host import ext4, files, loop, mount, run
+from wirt.errors import Failed, OutOfSpace, Unsupported
+from wirt.host import ext4, files, loop, mount, quotas, run
 from wirt.model.capability import Capability, no, yes
 from wirt.model.presence import Presence
 from wirt.model.resources import DiskUsage, Idmap, RootTree
@@ -122,8 +123,9 @@ class LoopDisks(DirectoryPool):
             return RootTree(path=self._path(guest_id, "root"), idmap=idmap)
         with files.translated(f"mount the disk of guest {guest_id}"):
             if not mount.is_mounted(layer):
+                counts = quotas.MOUNTED_WITH if ext4.has_quotas(disk) else ""
                 with loop.opened(disk) as device:
-                    mount.mount(device, layer, "ext4")
+                    mount.mount(device, layer, "ext4", data=counts)
             for part in ("upper", "work"):
                 os.makedirs(f"{layer}/{part}", mode=0o755, exist_ok=True)
             os.chmod(layer, 0o700)
@@ -236,6 +238,37 @@ class LoopDisks(DirectoryPool):
             with files.translated(f"bound the inodes of guest {guest_id}"):
                 spareinodes.hold(layer, inodes)
 
+    def probe_users(self) -> Capability:
+        """Try whether the kernel mounts such a file system."""
+        lack = quotas.find_lack()
+        if lack is None:
+            return yes("image", "the guest's file system counts what its users and groups hold")
+        return no("image", lack)
+
+    def count_users(self, guest_id: str, *, on: bool) -> None:
+        """Give a disk that is not mounted what counts, in a copy that takes its place, or take it away."""
+        disk = self._path(guest_id, DISK)
+        if mount.is_mounted(self._path(guest_id, MOUNTED)) or ext4.has_quotas(disk) == on:
+            return
+        if on and (lack := quotas.find_lack()) is not None:
+            raise Unsupported(
+                f"the users of guest {guest_id} cannot be held to quotas: {lack}",
+                hint="switch that off: wirt set --user-quotas off",
+            )
+        with files.translated(f"change the disk of guest {guest_id}"):
+            with suppress(FileNotFoundError):
+                os.unlink(f"{disk}.new")
+            with _changed_in_copy(disk) as fresh:
+                check_file_system(fresh)
+                run.check(["tune2fs", "-O", "quota" if on else "^quota", fresh])
+
+    def counted_at(self, guest_id: str) -> str | None:
+        """Look at the disk that is mounted."""
+        layer, disk = self._path(guest_id, MOUNTED), self._path(guest_id, DISK)
+        if not mount.is_mounted(layer):
+            return None
+        return layer if ext4.has_quotas(loop.device_of(disk) or disk) else None
+
     def remove(self, guest_id: str) -> None:
         """Delete the guest's disk."""
         self.detach(guest_id)
@@ -296,20 +329,31 @@ def show_disk(disk: str, form_path: str, target: str) -> None:
 def _resize_in_copy(disk: str, wanted: int) -> None:
     """Give a disk that is not mounted another size.
 
-    The copy shares holes and, where the node's file system can, blocks: resize2fs that is killed leaves a file system that
-    nobody can read.
-
     Raises:
         OutOfSpace: what it holds does not fit, or the copy does not; the disk is as before.
         Failed: as before, too.
+    """
+    with _changed_in_copy(disk) as fresh:
+        if wanted < os.stat(disk).st_size:
+            _give_inodes_back(fresh)
+        resize_file(fresh, wanted)
+
+
+@contextmanager
+def _changed_in_copy(disk: str) -> Iterator[str]:
+    """Give a copy of a disk that is not mounted, which takes its place at the end of the block.
+
+    The copy shares holes and, where the node's file system can, blocks: programs of e2fsprogs that are killed leave a file
+    system that nobody can read.
+
+    Raises:
+        OutOfSpace, Failed: the disk is as before.
     """
     fresh = f"{disk}.new"
     files.check_room_for(disk, fresh)
     try:
         run.check(["cp", "--sparse=always", "--reflink=auto", disk, fresh])
-        if wanted < os.stat(disk).st_size:
-            _give_inodes_back(fresh)
-        resize_file(fresh, wanted)
+        yield fresh
         run.check(["sync", "-f", fresh])
         os.rename(fresh, disk)
         files.sync_directory(os.path.dirname(disk))
@@ -370,9 +414,7 @@ def fit_file_system(disk: str, wanted: int) -> None:
         Failed: it is damaged, or could not be changed.
     """
     try:
-        checked = run.run(["e2fsck", "-f", "-y", disk])
-        if checked.status > _REPAIRED:
-            raise Failed(f"the file system in {disk} is damaged", detail=checked.stdout)
+        check_file_system(disk)
         run.check(["resize2fs", disk, f"{wanted // 1024}K"])
     except Failed as error:
         said = f"{error.message} {error.detail or ''}"
@@ -383,6 +425,17 @@ def fit_file_system(disk: str, wanted: int) -> None:
                 hint="give more, or delete something in it first",
             ) from error
         raise
+
+
+def check_file_system(disk: str) -> None:
+    """Put right what a file system on a disk that is not mounted has left undone, as its journal.
+
+    Raises:
+        Failed: it is damaged.
+    """
+    checked = run.run(["e2fsck", "-f", "-y", disk])
+    if checked.status > _REPAIRED:
+        raise Failed(f"the file system in {disk} is damaged", detail=checked.stdout)
 
 
 def _allocated(path: str) -> int:

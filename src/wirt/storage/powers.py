@@ -57,6 +57,28 @@ class BoundsInodes(Protocol):
 
 
 @runtime_checkable
+class CountsUsers(Protocol):
+    """A power of pools that can hold the users and groups of a tree to quotas."""
+
+    def probe_users(self, root: str) -> Capability:
+        """Ask whether they can on this node, those of roots of a form."""
+        ...
+
+    def count_users(self, guest_id: str, *, on: bool) -> None:
+        """Have what users and groups of a tree hold counted from when it is mounted next, or not; if it is, no error.
+
+        Raises:
+            Unsupported: this node's kernel could not mount it then.
+            OutOfSpace, Failed: it is as before.
+        """
+        ...
+
+    def counted_at(self, guest_id: str) -> str | None:
+        """Return where the file system of a tree is mounted that counts, None if it is not, or does not count."""
+        ...
+
+
+@runtime_checkable
 class KeepsDisks(Snapshots, Protocol):
     """A power of keepers of snapshots that can keep a guest's further disks in the pool with its root, and go back to all of it."""
 

@@ -53,8 +53,9 @@ class Code(IntEnum):
     QUOTA_ON = 60
     QUOTA_INIT = 61
     QUOTA_LIMIT = 62
+    USER_QUOTA = 65
     QUOTA_OFF = 66
-    USER_QUOTA = 67
+    UGID_QUOTA = 67
     QUOTA_USAGE = 68
     HOSTNAME = 70
     ADDRESS = 71

@@ -47,6 +47,7 @@ LIMITING: Mapping[str, tuple[str, ...]] = {
     "disk_grace": ("QUOTATIME",),
     "disk_inodes": ("DISKINODES",),
     "disk_inodes_soft": ("DISKINODES",),
+    "user_quotas": ("QUOTAUGIDLIMIT",),
     "io_weight": ("IOPRIO",),
     "io_read": ("IOLIMIT",),
     "io_write": ("IOLIMIT",),
@@ -91,7 +92,6 @@ REFUSED: Mapping[str, Code] = {
     "pkgset": Code.PACKAGES,
     "pkgver": Code.PACKAGES,
     "private": Code.PRIVATE,
-    "quotaugidlimit": Code.USER_QUOTA,
     "root": Code.ROOT,
 }
 """Options that no part of Wirt can do, and what vzctl ends with when it cannot do them."""
@@ -109,7 +109,6 @@ _WHY = {
     "pkgver": "templates are told apart by their names alone",
     "private": "where a container's things lie is its pool's to say (wirt create --pool)",
     "root": "where a container's root is mounted is Wirt's to say (vzctl mount prints it)",
-    "quotaugidlimit": "the kernel lets root of the node alone set quotas, so a container's users have none",
 }
 """Why, where more can be said than that."""
 
@@ -170,6 +169,10 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
     grace = base.disk_grace
     if (seconds := config.get("QUOTATIME")) is not None:
         grace = float(_number("quotatime", seconds)["QUOTATIME"])
+    has_users = base.user_quotas
+    if (number := config.get("QUOTAUGIDLIMIT")) is not None:
+        # How many there are bounds nothing here: the kernel counts for all of them.
+        has_users = int(_number("quotaugidlimit", number)["QUOTAUGIDLIMIT"]) > 0
     return msgspec.structs.replace(
         base,
         cpus=(cpus := _cpus(config, base.cpus)),
@@ -187,6 +190,7 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
         disk_grace=grace,
         disk_inodes=inodes,
         disk_inodes_soft=inodes_soft,
+        user_quotas=has_users,
         **_io(config, base),
     )
 
@@ -434,6 +438,7 @@ _READERS: Mapping[str, Callable[..., dict[str, str]]] = {
     "nameserver": _text,
     "onboot": _yes_or_no,
     "quotatime": _number,
+    "quotaugidlimit": _number,
     "ram": _pages,
     "searchdomain": _text,
     "stop-timeout": _number,

@@ -27,7 +27,7 @@ _REFUSED = {
     "on": Code.QUOTA_ON,
     "off": Code.QUOTA_OFF,
     "drop": Code.QUOTA_OFF,
-    "reload2": Code.USER_QUOTA,
+    "reload2": Code.UGID_QUOTA,
 }
 _VALUED = {
     "-b": "block-softlimit",

@@ -51,6 +51,11 @@ def check_holdable(
             )
     if {"disk_inodes", "disk_inodes_soft"} & set(wanted):
         inodes.check_holdable(context, guest, limits)
+    if "user_quotas" in wanted and limits.user_quotas:
+        # Loaded here: few guests are asked for it.
+        from wirt.ops import quotas
+
+        quotas.check_holdable(context, guest)
     if "files" in wanted:
         check_files(limits.files, openfiles.most())
     if "cpu_pin" in wanted:

@@ -87,6 +87,16 @@ def _check_pool(context: Context, arrival: Arrival, here: str) -> None:
             f"pool {guest.pool} of {here} takes no roots from elsewhere",
             hint="pools of kind btrfs, directory and image do",
         )
+    if guest.limits.user_quotas:
+        # Loaded here: few guests have them.
+        from wirt.ops import quotas
+
+        lack = quotas.probe(context, guest)
+        if not lack.available:
+            raise Unsupported(
+                f"{here} cannot hold users of guest {guest.name} to quotas: {lack.reason}",
+                hint=f"do without: wirt set {guest.name} --user-quotas off, and restart it",
+            )
     free = files.free_bytes(pool.place(guest.id))
     if free < arrival.bytes:
         raise OutOfSpace(

@@ -16,7 +16,7 @@ from wirt.ops import inodes
 from wirt.ops.context import Context
 from wirt.ops.steps.step import Step
 from wirt.storage.base import Copying, HasSnapshots, Resizable, Showing, Snapshots, TakesImages
-from wirt.storage.powers import BoundsInodes, BoundsTrees, CopiesImages
+from wirt.storage.powers import BoundsInodes, BoundsTrees, CopiesImages, CountsUsers
 from wirt.units import UNBOUNDED
 
 
@@ -124,6 +124,8 @@ class RootSteps:
         """Return the guest's root, made usable if it is not yet."""
         needs = self._needs
         idmap = idmap_of(self._guest.ids) if needs.shifted else None
+        if isinstance(self._pool, CountsUsers):
+            self._pool.count_users(self._guest.id, on=self._guest.limits.user_quotas)
         root = self._pool.attach(self.form(), self._guest.id, root=needs.root, idmap=idmap)
         if isinstance(self._pool, BoundsInodes):
             # Its size may have changed since it was mounted last, and with it how many there are.

@@ -24,10 +24,11 @@ _LIMITS: Sequence[tuple[Code, Sequence[str]]] = (
     (Code.QUOTA_LIMIT, ("disk",)),
     (Code.QUOTA_LIMIT, ("disk_soft", "disk_grace")),
     (Code.QUOTA_LIMIT, ("disk_inodes", "disk_inodes_soft")),
+    (Code.USER_QUOTA, ("user_quotas",)),
     (Code.IO, ("io_weight", "io_read", "io_write", "iops_read", "iops_write")),
 )
 """What is held to at once, in this order, and what vzctl ends with when that fails."""
-WHERE_POSSIBLE = frozenset({"IOPRIO", "IOLIMIT", "IOPSLIMIT"})
+WHERE_POSSIBLE = frozenset({"IOPRIO", "IOLIMIT", "IOPSLIMIT", "QUOTAUGIDLIMIT"})
 """Keys that a container starts without where the node or its disk knows nothing of the kind."""
 _NAMES = dict(zip(settings.NAMING, ("hostname", "dns", "search"), strict=True))
 

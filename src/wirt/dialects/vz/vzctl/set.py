@@ -23,6 +23,7 @@ from wirt.ops.password import set_password
 from wirt.ops.rename import rename
 
 _FLAGS = ("save", "force", "reset_ub", "skip_arpdetect", "offline-resize", "offline")
+_QUOTAS = "QUOTAUGIDLIMIT"
 _LISTS = tuple(key.lower() for key in privileges.CODES)
 """Options whose values are merged into what the file has."""
 _OTHERS = ("applyconfig", "setmode", "userpasswd", *cards.OPTIONS, *_LISTS)
@@ -174,10 +175,12 @@ def _check_can_be_applied(call: Call, guest: Guest, asked: Asked) -> None:
 
 def _wants_restart(asked: Asked) -> bool:
     """Return whether a running container gets some of it at its next start only."""
-    return bool(asked.lists)
+    return bool(asked.lists) or _QUOTAS in asked.keys
 
 
 def _warn_of_next_start(call: Call, asked: Asked) -> None:
+    if _QUOTAS in asked.keys:
+        output.note(f"Warning: quotas of users are those of a {call.words.container}'s next start")
     if asked.lists:
         output.note(f"Warning: a {call.words.container} gets its rights and devices at its start")
 

@@ -1,0 +1,69 @@
+"""Quotas of users where the pool or the kernel has none; where it has, tests/lab/inside_quotas.py sees them at work."""
+
+import pytest
+from tests.conftest import TINY
+from tests.homes import HomeUnderTest
+
+from wirt.host import quotas
+
+LACKS = quotas.find_lack()
+
+
+def test_pool_that_counts_nobody_says_so(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "--pool", "directory", "101", status=0)
+    why = "the users of guest 101 cannot be held to quotas: pool directory does not count what they hold"
+    hint = "pools of kind image do, where the kernel can"
+    refused = home.wirt("set", "101", "--user-quotas", "on", status=6).stderr
+    listed = home.wirt("quota", "list", "101", status=6).stderr
+    vz = home.type("vzctl set 101 --quotaugidlimit 100 --save", status=65)
+    off = home.type("vzctl set 101 --quotaugidlimit 0 --save")
+
+    assert refused == listed == f"wirt: {why}; {hint}\n"
+    assert vz == f"{why}; {hint}\n"
+    assert off.startswith("CT configuration saved to ")
+
+
+@pytest.mark.skipif(LACKS is None, reason="this kernel has quotas")
+def test_kernel_without_them_says_so_and_a_file_that_asks_for_them_keeps_nobody_from_starting(
+    home: HomeUnderTest,
+) -> None:
+    home.wirt("create", "-t", TINY, "--pool", "image", "--disk", "128M", "101", status=0)
+    why = f"the users of guest 101 cannot be held to quotas: {LACKS}"
+    refused = home.wirt("set", "101", "--user-quotas", "on", status=6).stderr
+    vz = home.type("vzctl set 101 --quotaugidlimit 100 --save", status=65)
+    home.type("vzctl set 101 --description x --save")
+    home.type("sed -i '$ a QUOTAUGIDLIMIT=\"100\"' $WIRT_HOME/vz/conf/101.conf")
+    started = home.type("vzctl start 101")
+
+    assert refused == f"wirt: {why}\n"
+    assert vz == f"{why}\n"
+    assert f"Warning: {why}\n" in started
+
+
+def test_quota_that_cannot_be_is_refused(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "web", status=0)
+    refused = [
+        home.wirt("quota", "set", "web", *options, status=2).stderr
+        for options in (
+            ["--space", "1G"],
+            ["--user", "1", "--group", "1"],
+            ["--user", "-1", "--space", "1G"],
+            ["--user", "4294967295", "--space", "1G"],
+            ["--user", "1", "--space", "2G:1G"],
+            ["--group", "1", "--inodes", "0"],
+            ["--user", "1", "--inodes", "many"],
+        )
+    ]
+
+    assert [line.partition(";")[0].removeprefix("wirt: ").strip() for line in refused] == [
+        "say whose quota it is",
+        "say whose quota it is",
+        "-1 is no id of a user",
+        "4294967295 is no id of a user",
+        "a soft limit of 2147483648 bytes is above the hard one of 1073741824",
+        "a group cannot be held to 0 inodes",
+        "invalid value for '--inodes': 'many' is not a number",
+    ]
+    assert home.wirt("quota", "set", "nemo", "--user", "1", status=3).stderr.startswith(
+        "wirt: there is no guest nemo"
+    )
