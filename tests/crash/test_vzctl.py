@@ -1,5 +1,6 @@
 """``vzctl`` killed at every trace point: a container that is there has its file, and one that is not can be made."""
 
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -107,3 +108,45 @@ def test_set_of_addresses_killed_leaves_a_running_container_with_those_before_or
     vzctl(home, "stop", "101", "--fast")
 
     assert problems == []
+
+
+def test_exchange_of_an_interface_killed_leaves_a_running_container_with_the_one_or_the_other(
+    home: HomeUnderTest, tmp_path: Path
+) -> None:
+    vzctl(home, "create", "101", "--ostemplate", TINY)
+    vzctl(home, "start", "101")
+    named = f"v{home.home.tag}.1"
+    was, is_to_be = (
+        ("02:00:5e:00:53:01", "02:00:5e:00:53:02"),
+        (
+            "02:00:5e:00:53:03",
+            "02:00:5e:00:53:04",
+        ),
+    )
+    vzctl(home, "set", "101", "--save", "--netif_add", f"eth1,{was[0]},{named},{was[1]}")
+    exchanging, undoing = (
+        ["set", "101", "--save", "--ifname", "eth1", "--mac", mac, "--host_mac", host_mac]
+        for mac, host_mac in (is_to_be, was)
+    )
+    points = points_of(home, tmp_path / "exchange", *exchanging)
+    address = home.guests()[0].cards[0].addresses[0]
+    problems = [] if is_reached(address) else ["it is not reached"]
+    vzctl(home, *undoing)
+    for point in points:
+        killed = vzctl(home, *exchanging, environment={KILL_VARIABLE: point})
+        problems += [point] if killed != -9 else []
+        # The next command finds the one or the other, at both ends.
+        home.wirt("show", "101", status=0)
+        card = home.guests()[0].cards[0]
+        said = home.wirt("exec", "101", "cat", "/sys/class/net/eth1/address", status=0).stdout
+        on_node = subprocess.run(
+            ["ip", "-oneline", "link", "show", "dev", named], capture_output=True, text=True
+        ).stdout
+        has = (said.strip(), on_node.partition("link/ether ")[2][:17])
+        problems += [f"{point}: {has}"] if has not in (was, is_to_be) else []
+        problems += [f"{point}: {card}"] if has != (card.mac, card.node_mac) else []
+        problems += [f"{point}: back"] if vzctl(home, *undoing) != 0 else []
+    vzctl(home, "stop", "101", "--fast")
+
+    assert problems == []
+    assert len(points) >= 4
