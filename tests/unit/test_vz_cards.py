@@ -216,6 +216,31 @@ def test_container_is_brought_to_the_interfaces_of_its_file_if_vzctl_made_its_ca
     assert (far[2].node_name, far[2].number) == ("veth101.4", 3)
 
 
+def test_file_from_another_node_means_the_cards_that_came_along_and_not_its_bridges(
+    context: Context, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create(
+        context,
+        CreateRequest(
+            name="far", template="tiny", approach="fake", card_name=VENET, is_routed=True
+        ),
+    )
+    asked = cards.read([("netif_add", "eth1,02:00:5e:00:53:01"), ("netif_add", "eth2,,veth101.2")])
+    cards.apply(context, "far", parse_config("", name="101.conf"), asked)
+    before = context.store.find("far").cards
+    value = (
+        "ifname=eth1,mac=02:00:5e:00:53:01,host_ifname=wothr12ab34.1,host_mac=fe:ff:ff:ff:ff:ff,"
+        "bridge=wirt-othr;ifname=eth2,host_ifname=veth101.2,bridge=wirt-othr"
+    )
+    file = parse_config(f'NETIF="{value};ifname=eth3,bridge=vmbr0"', name="101.conf")
+    cards.bring_cards(context, context.store.find("far"), file)
+
+    assert context.store.find("far").cards == before
+    assert capsys.readouterr().err == (
+        "Warning: eth3 is left as it is: there is no network vmbr0; see wirt network list\n"
+    )
+
+
 def test_file_that_says_nothing_of_cards_is_told_what_there_is_before_they_are_changed(
     context: Context,
 ) -> None:

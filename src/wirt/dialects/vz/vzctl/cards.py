@@ -5,6 +5,7 @@ addresses are on, is the first card of a container that ``vzctl create`` makes: 
 neighbours send it packets for. A guest that was made otherwise has addresses of the home's on its first card, whatever that is.
 """
 
+import re
 from collections.abc import Sequence
 from ipaddress import ip_interface
 
@@ -21,10 +22,10 @@ from wirt.dialects.vz.vzctl.interfaces import (
     read_interface,
     read_veth,
 )
-from wirt.errors import Conflict
+from wirt.errors import Conflict, NotFound
 from wirt.model.card import VENET, Card, CardKind
 from wirt.model.guest import Guest
-from wirt.model.names import bridge_name, interface_prefix
+from wirt.model.names import bridge_name
 from wirt.model.resources import Nic
 from wirt.ops.address import set_addresses
 from wirt.ops.bridges import list_networks
@@ -37,6 +38,8 @@ OPTIONS = (
     *("veth_add", "veth_del", "ifname", *CHANGING),
 )
 ALL = "all"
+_BRIDGE, _INTERFACE = re.compile(r"wirt-[a-z]{4}"), re.compile(r"w[a-z]{4}[0-9a-f]{6}\.\d+")
+"""Names of Wirt's, of whichever home: a file may have come along from another node."""
 NODE_MAC = "fe:ff:ff:ff:ff:ff"
 """Of the node's end of a card if none is asked for: the highest that there is, so that no bridge takes it for its own."""
 
@@ -259,12 +262,21 @@ def bring_cards(context: Context, guest: Guest, config: ConfigFile) -> None:
             for ifname in there:
                 if ifname not in interfaces:
                     remove_card(context, guest.name, ifname)
-            for ifname, one in interfaces.items():
-                if ifname not in there:
-                    add_card(context, guest.name, _new(context, one))
-                elif there[ifname].said(one) != _completed(context, one, there[ifname]):
-                    said = {key: getattr(one, key) for key in CHANGING if getattr(one, key)}
-                    exchange_card(context, guest.name, ifname, _exchange(context, said))
+            for one in interfaces.values():
+                try:
+                    _bring_card(context, guest.name, one, there.get(one.ifname))
+                except NotFound as error:
+                    # A file that came from OpenVZ names bridges of its node, and is to keep nobody from starting.
+                    output.note(f"Warning: {one.ifname} is left as it is: {error}")
+
+
+def _bring_card(context: Context, name: str, one: Interface, there: _There | None) -> None:
+    """Give a guest a card of its file, if it has not got it, or make the one that it has what the file says."""
+    if there is None:
+        add_card(context, name, _new(context, one))
+    elif there.said(one) != _completed(context, one, there):
+        said = {key: getattr(one, key) for key in CHANGING if getattr(one, key)}
+        exchange_card(context, name, one.ifname, _exchange(context, said))
 
 
 def _completed(context: Context, one: Interface, there: _There) -> Interface:
@@ -274,7 +286,7 @@ def _completed(context: Context, one: Interface, there: _There) -> Interface:
     return msgspec.structs.replace(
         one,
         mac=one.mac.lower() or has.mac,
-        host_ifname=one.host_ifname or has.host_ifname,
+        host_ifname=_node_name(one.host_ifname) or has.host_ifname,
         host_mac=one.host_mac.lower() or has.host_mac,
         bridge=has.bridge if bridge in (None, there.card.network or "") else one.bridge,
     )
@@ -285,21 +297,22 @@ def _new(context: Context, one: Interface) -> NewCard:
         name=one.ifname,
         mac=one.mac or None,
         network=_network(context, one.bridge) or None,
-        node_name=_node_name(context, one.host_ifname),
+        node_name=_node_name(one.host_ifname),
         node_mac=one.host_mac or NODE_MAC,
     )
 
 
 def _network(context: Context, bridge: str) -> str:
     """Return the private network that a bridge is, by its own name or the network's; empty: it is the home's."""
-    own = {bridge_name(context.home.tag): ""}
-    own |= {bridge_name(context.home.tag, one.number): one.name for one in list_networks(context)}
+    if _BRIDGE.fullmatch(bridge):
+        return ""
+    own = {bridge_name(context.home.tag, one.number): one.name for one in list_networks(context)}
     return own.get(bridge, bridge)
 
 
-def _node_name(context: Context, host_ifname: str) -> str:
+def _node_name(host_ifname: str) -> str:
     """Return what the node's end of a card is to be called beside its name of Wirt's, which a file may say."""
-    return "" if host_ifname.startswith(interface_prefix(context.home.tag)) else host_ifname
+    return "" if _INTERFACE.fullmatch(host_ifname) else host_ifname
 
 
 def _exchange(context: Context, said: dict[str, str]) -> Exchange:
@@ -308,7 +321,7 @@ def _exchange(context: Context, said: dict[str, str]) -> Exchange:
     return Exchange(
         mac=said.get("mac"),
         network=None if bridge is None else _network(context, bridge),
-        node_name=None if node_name is None else _node_name(context, node_name),
+        node_name=None if node_name is None else _node_name(node_name),
         node_mac=None if node_mac is None else node_mac or NODE_MAC,
     )
 
