@@ -87,6 +87,20 @@ def test_file_keeps_what_it_says_of_an_interface_that_nobody_here_knows() -> Non
     )
 
 
+def test_interfaces_of_2006_are_read_and_become_those_of_today_when_they_change() -> None:
+    config = parse_config(
+        'VETH="veth101.0,02:00:5e:00:53:00,eth0,02:00:5e:00:53:01 veth101.1,02:00:5e:00:53:02,eth1,'
+        '02:00:5e:00:53:03 nonsense"',
+        name="101.conf",
+    )
+    changed = cards.changed(config, cards.read([("veth_del", "veth101.1")]))
+
+    assert changed.get("NETIF") == (
+        "ifname=eth0,mac=02:00:5e:00:53:01,host_ifname=veth101.0,host_mac=02:00:5e:00:53:00"
+    )
+    assert changed.get("VETH") == ""
+
+
 def change(
     context: Context, *options: tuple[str, str], config: str = ""
 ) -> tuple[Sequence[Card], str]:

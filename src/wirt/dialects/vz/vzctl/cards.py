@@ -21,6 +21,8 @@ from wirt.dialects.vz.vzctl.interfaces import (
     read_changes,
     read_interface,
     read_veth,
+    says_something,
+    write,
 )
 from wirt.errors import Conflict, NotFound
 from wirt.model.card import VENET, Card, CardKind
@@ -114,20 +116,20 @@ def changed(config: ConfigFile, asked: CardsAsked) -> ConfigFile:
         whole = {**had, **new}
         for name, said in asked.changed_interfaces:
             whole[name] = msgspec.structs.replace(whole.get(name, Interface(ifname=name)), **said)
-        config = config.replace("NETIF", ";".join(str(whole[name]) for name in names))
+        config = write(config, [str(whole[name]) for name in names])
     return config
 
 
 def told(context: Context, name: str, config: ConfigFile) -> ConfigFile:
     """Return a container's file in which NETIF says of each card what it has: its MAC, its end on the node, and where that leads to."""
-    if not config.get("NETIF"):
+    if not interfaces_in(config):
         return config
     there = _there(context, name)
     entries = [
         str(there[one.ifname].said(one) if one.ifname in there else one)
         for one in interfaces_in(config).values()
     ]
-    return config.replace("NETIF", ";".join(entries))
+    return write(config, entries)
 
 
 def begun(context: Context, name: str, config: ConfigFile, asked: CardsAsked) -> ConfigFile:
@@ -135,11 +137,11 @@ def begun(context: Context, name: str, config: ConfigFile, asked: CardsAsked) ->
 
     So what ``wirt card`` gave it stays, and what is not saved is over at the next start.
     """
-    if asked.changes_interfaces and config.get("NETIF") is None:
+    if asked.changes_interfaces and not says_something(config):
         entries = [
             str(one.said(Interface(ifname=ifname))) for ifname, one in _there(context, name).items()
         ]
-        config = config.replace("NETIF", ";".join(entries))
+        config = write(config, entries)
     if (asked.devices or asked.gone_devices) and config.get("NETDEV") is None:
         devices = [card.name for card in context.store.find(name).cards if card.is_device]
         config = config.replace("NETDEV", " ".join(devices))
@@ -256,7 +258,7 @@ def bring_cards(context: Context, guest: Guest, config: ConfigFile) -> None:
             for device in wanted:
                 if device not in has:
                     add_card(context, guest.name, NewCard(device=device))
-    if config.get("NETIF") is not None:
+    if says_something(config):
         interfaces, there = interfaces_in(config), _there(context, guest.name)
         with ends_with(Code.VETH):
             for ifname in there:

@@ -1,6 +1,7 @@
 """A container's interfaces as ``--netif_add``, ``--veth_add``, ``--ifname`` and the key NETIF write them, read and written; nothing is done."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 
@@ -33,8 +34,13 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def interfaces_in(config: ConfigFile) -> dict[str, Interface]:
-    """Return the interfaces that a file has, by their names."""
+    """Return the interfaces that a file has, by their names: those of NETIF, and those that VETH of 2006 has beside them."""
     found = {}
+    for entry in (config.get("VETH") or "").split():
+        # What nobody can read of a file is passed over, as in NETIF.
+        with suppress(Refused):
+            one = read_veth(entry)
+            found[one.ifname] = one
     for entry in filter(None, map(str.strip, (config.get("NETIF") or "").split(";"))):
         said: dict[str, str] = {}
         others = []
@@ -47,6 +53,18 @@ def interfaces_in(config: ConfigFile) -> dict[str, Interface]:
         if said.get("ifname"):
             found[said["ifname"]] = msgspec.convert({**said, "others": others}, Interface)
     return found
+
+
+def says_something(config: ConfigFile) -> bool:
+    """Return whether a file says which interfaces there are, be it none."""
+    return config.get("NETIF") is not None or config.get("VETH") is not None
+
+
+def write(config: ConfigFile, entries: Sequence[str]) -> ConfigFile:
+    """Return a file that has these interfaces, all in NETIF."""
+    if config.get("VETH"):
+        config = config.replace("VETH", "")
+    return config.replace("NETIF", ";".join(entries))
 
 
 def read_interface(value: str) -> Interface:

@@ -26,7 +26,7 @@ _FLAGS = ("save", "force", "reset_ub", "skip_arpdetect", "offline-resize", "offl
 _QUOTAS = "QUOTAUGIDLIMIT"
 _LISTS = tuple(key.lower() for key in privileges.CODES)
 """Options whose values are merged into what the file has."""
-_OTHERS = ("applyconfig", "setmode", "userpasswd", *cards.OPTIONS, *_LISTS)
+_OTHERS = ("applyconfig", "config", "setmode", "userpasswd", *cards.OPTIONS, *_LISTS)
 _NOT_FROM_SAMPLE = frozenset(
     {"DESCRIPTION", "HOSTNAME", "IP_ADDRESS", "NAME", "OSTEMPLATE", "VE_PRIVATE", "VE_ROOT"}
 )
@@ -97,6 +97,8 @@ def set_parameters(call: Call) -> int:
 
 
 def _read(home: Home, options: Sequence[tuple[str, str]], *, unlimited: int) -> Asked:
+    # What 2006 called otherwise.
+    options = [("applyconfig" if name == "config" else name, value) for name, value in options]
     given = dict(options)
     saves = "save" in given
     mode = given.get("setmode")
