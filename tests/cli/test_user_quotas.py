@@ -1,9 +1,13 @@
 """Quotas of users where the pool or the kernel has none; where it has, tests/lab/inside_quotas.py sees them at work."""
 
+import json
+import os
+
 import pytest
 from tests.conftest import TINY
 from tests.homes import HomeUnderTest
 
+from wirt.errors import NotPermitted
 from wirt.host import quotas
 
 LACKS = quotas.find_lack()
@@ -67,3 +71,20 @@ def test_quota_that_cannot_be_is_refused(home: HomeUnderTest) -> None:
     assert home.wirt("quota", "set", "nemo", "--user", "1", status=3).stderr.startswith(
         "wirt: there is no guest nemo"
     )
+
+
+def test_doctor_says_whether_the_kernel_has_them(home: HomeUnderTest) -> None:
+    said = json.loads(home.wirt("doctor", "--json").stdout)["user_quotas"]
+    shown = home.wirt("doctor").stdout
+
+    assert [(one["name"], one["available"]) for one in said] == [("image", LACKS is None)]
+    assert LACKS is None or said[0]["reason"] == LACKS
+    assert "Quotas of users of containers\n  image " in shown
+
+
+def test_who_is_not_root_cannot_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(NotPermitted) as caught:
+        quotas.find_lack()
+
+    assert str(caught.value) == ("only root can try whether this kernel has quotas; run it as root")

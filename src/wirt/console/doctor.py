@@ -27,6 +27,7 @@ def render_doctor(diagnosis: Diagnosis) -> str:
         _section("Checkpoints of what has changed", _answers(diagnosis.tracking)),
         _section("Further disks that grow in a running guest", _answers(diagnosis.growing_disks)),
         _section("Pools", _answers(diagnosis.pools)),
+        _section("Quotas of users of containers", _answers(diagnosis.user_quotas)),
         _section("Network", _answers(diagnosis.networks)),
         _section("Programs", _programs(diagnosis)),
     ]

@@ -54,10 +54,15 @@ def find_lack() -> str | None:
     """Return why this kernel cannot hold users of an ext4 file system to quotas, None if it can: it is tried.
 
     Raises:
+        NotPermitted: only root can try.
         Failed: there is not even a file system to try it on.
     """
     if not os.path.isdir("/proc/sys/fs/quota"):
         return "this kernel has no quotas (CONFIG_QUOTA)"
+    if os.geteuid() != 0:
+        raise NotPermitted(
+            "only root can try whether this kernel has quotas", hint="run it as root"
+        )
     with tempfile.TemporaryDirectory(prefix="wirt-quota-") as place:
         disk, there = f"{place}/disk", f"{place}/there"
         os.mkdir(there)

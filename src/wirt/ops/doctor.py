@@ -3,6 +3,7 @@
 Changes nothing and needs no root: what cannot be found out without root is answered with a no that says so.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -14,6 +15,7 @@ from wirt.host import facts, run
 from wirt.model.capability import Capability, no
 from wirt.network.base import Network
 from wirt.storage.base import Pool
+from wirt.storage.powers import CountsUsers
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,6 +74,9 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     growing_disks: list[Capability] = []
     """Whether a running guest's further disks can grow, for each approach whose guests have some."""
 
+    user_quotas: list[Capability] = []
+    """Whether users of containers can be held to quotas, for each pool that could count what they hold."""
+
     @property
     def missing_packages(self) -> list[str]:
         """Return the Debian packages to install, each once."""
@@ -102,6 +107,13 @@ def diagnose(
             if isinstance(a, TracksMemory)
         ],
         growing_disks=[a.grows_disks() for a in approaches if isinstance(a, TakesDisks)],
+        user_quotas=[
+            msgspec.structs.replace(
+                _answer(p.name, functools.partial(p.probe_users, "tree")), name=p.name
+            )
+            for p in pools
+            if isinstance(p, CountsUsers)
+        ],
     )
 
 
