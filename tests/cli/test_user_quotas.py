@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from tests.conftest import TINY
@@ -88,3 +89,14 @@ def test_who_is_not_root_cannot_try(monkeypatch: pytest.MonkeyPatch) -> None:
         quotas.find_lack()
 
     assert str(caught.value) == ("only root can try whether this kernel has quotas; run it as root")
+
+
+def test_what_a_killed_start_left_of_the_copy_that_counts_is_gone_at_the_next(
+    home: HomeUnderTest,
+) -> None:
+    home.wirt("create", "-t", TINY, "--pool", "image", "--disk", "128M", "web", status=0)
+    directory = Path(home.home.pool("image"), home.guests()[0].id)
+    (directory / "disk.ext4.counted").write_text("half")
+    home.wirt("start", "web", status=0)
+
+    assert sorted(path.name for path in directory.iterdir() if "disk" in path.name) == ["disk.ext4"]

@@ -23,6 +23,9 @@ from wirt.units import UNBOUNDED, render_bytes
 DISK, MOUNTED = "disk.ext4", "layer"
 """Names, in the guest's directory, of the file and of the place where it is mounted."""
 
+_COUNTED = ".counted"
+"""What the name of its copy ends in that is made to count users, or not to."""
+
 FREE_SECONDS = 5.0
 _REPAIRED = 1
 """Exit status of e2fsck that has found something and put it right."""
@@ -248,19 +251,25 @@ class LoopDisks(DirectoryPool):
     def count_users(self, guest_id: str, *, on: bool) -> None:
         """Give a disk that is not mounted what counts, in a copy that takes its place, or take it away."""
         disk = self._path(guest_id, DISK)
-        if mount.is_mounted(self._path(guest_id, MOUNTED)) or ext4.has_quotas(disk) == on:
+        if mount.is_mounted(self._path(guest_id, MOUNTED)):
+            return
+        fresh = f"{disk}{_COUNTED}"
+        # Of a command that was killed.
+        with suppress(FileNotFoundError):
+            os.unlink(fresh)
+        if ext4.has_quotas(disk) == on:
             return
         if on and (lack := quotas.find_lack()) is not None:
             raise Unsupported(
                 f"the users of guest {guest_id} cannot be held to quotas: {lack}",
                 hint="switch that off: wirt set --user-quotas off",
             )
-        with files.translated(f"change the disk of guest {guest_id}"):
-            with suppress(FileNotFoundError):
-                os.unlink(f"{disk}.new")
-            with _changed_in_copy(disk) as fresh:
-                check_file_system(fresh)
-                run.check(["tune2fs", "-O", "quota" if on else "^quota", fresh])
+        with (
+            files.translated(f"change the disk of guest {guest_id}"),
+            _changed_in_copy(disk, fresh),
+        ):
+            check_file_system(fresh)
+            run.check(["tune2fs", "-O", "quota" if on else "^quota", fresh])
 
     def counted_at(self, guest_id: str) -> str | None:
         """Look at the disk that is mounted."""
@@ -333,15 +342,16 @@ def _resize_in_copy(disk: str, wanted: int) -> None:
         OutOfSpace: what it holds does not fit, or the copy does not; the disk is as before.
         Failed: as before, too.
     """
-    with _changed_in_copy(disk) as fresh:
+    fresh = f"{disk}.new"
+    with _changed_in_copy(disk, fresh):
         if wanted < os.stat(disk).st_size:
             _give_inodes_back(fresh)
         resize_file(fresh, wanted)
 
 
 @contextmanager
-def _changed_in_copy(disk: str) -> Iterator[str]:
-    """Give a copy of a disk that is not mounted, which takes its place at the end of the block.
+def _changed_in_copy(disk: str, fresh: str) -> Iterator[None]:
+    """Make a copy of a disk that is not mounted, which takes its place at the end of the block.
 
     The copy shares holes and, where the node's file system can, blocks: programs of e2fsprogs that are killed leave a file
     system that nobody can read.
@@ -349,11 +359,10 @@ def _changed_in_copy(disk: str) -> Iterator[str]:
     Raises:
         OutOfSpace, Failed: the disk is as before.
     """
-    fresh = f"{disk}.new"
     files.check_room_for(disk, fresh)
     try:
         run.check(["cp", "--sparse=always", "--reflink=auto", disk, fresh])
-        yield fresh
+        yield
         run.check(["sync", "-f", fresh])
         os.rename(fresh, disk)
         files.sync_directory(os.path.dirname(disk))
