@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ from wirt.storage.ground import ground_of
 from wirt.storage.groundchecks import SMALLEST
 from wirt.units import MIB
 
-UUID = "7b8d4f0e-1f2a-4c3b-9d5e-6f7a8b9c0d1e"
+UUID = str(uuid.uuid4())
+"""Of this run alone: no two file systems of a node may have the same."""
 TIB = 1 << 40
 
 
