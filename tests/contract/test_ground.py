@@ -20,8 +20,6 @@ from wirt.storage.ground import ground_of
 from wirt.storage.groundchecks import SMALLEST
 from wirt.units import MIB
 
-UUID = str(uuid.uuid4())
-"""Of this run alone: no two file systems of a node may have the same."""
 TIB = 1 << 40
 
 
@@ -51,7 +49,8 @@ def in_file(base: Path, size: int = SMALLEST) -> StoragePool:
         path=f"{base}/fast",
         source=f"{base}/fast.disk",
         size=size,
-        uuid=UUID,
+        # No two file systems of a node may have the same, nor one that was there a moment ago.
+        uuid=str(uuid.uuid5(uuid.NAMESPACE_URL, str(base))),
         created=0.0,
     )
 
@@ -140,7 +139,7 @@ def test_btrfs_on_a_device_is_found_on_another_and_wiped_in_the_end(base: Path) 
         # A pool whose disk is not there is taken away all the same.
         take_away(ground_of(on_device(base, "/dev/no-such")))
 
-    assert (found, left, wiped) == (True, UUID, None)
+    assert (found, left, wiped) == (True, pool.uuid, None)
     assert sorted(os.listdir(base)) == ["disk", "other"]
 
 

@@ -195,10 +195,10 @@ class BtrfsGround:
         """Return the device that holds the file system now: names change when disks are added."""
         if self._is_ours(self._source):
             return self._source
-        # Its cache may know a device that has been given up since.
-        look = ["blkid", "--cache-file", "/dev/null", "--uuid", str(self._pool.uuid)]
-        found = run.run(look).stdout.strip()
-        return found if self._is_ours(found) else None
+        # Its cache may know what was on a device a moment ago; asked with --uuid, it looks there whatever it is told.
+        look = ["blkid", "--cache-file", "/dev/null", "--output", "device"]
+        found = run.run([*look, "--match-token", f"UUID={self._pool.uuid}"]).stdout.split()
+        return next(filter(self._is_ours, found), None)
 
     def _is_ours(self, device: str) -> bool:
         try:
