@@ -125,13 +125,17 @@ def test_what_was_not_saved_is_over_at_the_next_start(home: HomeUnderTest) -> No
 
 def test_netif_add_gives_a_card_on_the_bridge_beside_venet0(home: HomeUnderTest) -> None:
     home.type("vzctl create 101 && vzctl start 101 && vzctl create 102 && vzctl start 102")
-    home.type("vzctl set 101 --netif_add eth0 --save")
+    for container in ("101", "102"):
+        # The ends on the node have one MAC.
+        home.type(f"vzctl set {container} --netif_add eth0 --save")
     listed = home.wirt("card", "list", "101", status=0).stdout.splitlines()
     bridged = listed[2].split()[-2].partition("/")[0]
 
     assert [line.split()[:2] for line in listed[1:]] == [["venet0", "routed"], ["eth0", "bridge"]]
     assert is_reached(bridged)
     assert is_reached(bridged, home, "102")
+    asked = ["exec", "102", "--", "ping", "-c1", "-W5", "-I", "eth0", bridged]
+    assert home.wirt(*asked).returncode == 0
 
 
 def end_on_node(name: str) -> tuple[str, str] | None:

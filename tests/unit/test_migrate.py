@@ -29,6 +29,7 @@ from wirt.model.disk import Disk
 from wirt.model.forward import Forward
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
+from wirt.model.limits import Limits
 from wirt.model.migration import Migration, Mode
 from wirt.model.naming import Naming
 from wirt.model.node import Node
@@ -426,6 +427,20 @@ def test_mode_that_cannot_be_is_refused(
         nodes.go(mode=mode)
 
     assert str(caught.value) == message
+
+
+def test_guest_whose_users_have_quotas_does_not_go_where_nothing_counts_what_they_hold(
+    nodes: Nodes,
+) -> None:
+    change(nodes, limits=Limits(user_quotas=True))
+    with pytest.raises(Unsupported) as refused:
+        nodes.go()
+
+    assert str(refused.value) == (
+        "node b cannot hold users of guest web to quotas: pool fake does not count what they hold; "
+        "do without: wirt set web --user-quotas off, and restart it"
+    )
+    assert nodes.holders() == [("a", "stopped")]
 
 
 def test_node_without_room_is_told_by_name(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
