@@ -63,6 +63,20 @@ class Host(ABC):
         """Run a command of Wirt's there, in its own home, and return its output."""
         return self.check(f"{PROJECT}/.venv/bin/wirt", *arguments, seconds=seconds)
 
+    def pytest(self, *arguments: str, seconds: float = 1800) -> str:
+        """Run tests of the project on the lab host, where a skip is a failure too; return pytest's report.
+
+        Raises:
+            AssertionError: one failed, or none ran; its text is the report.
+        """
+        environment = ("env", "WIRT_REQUIRE=1", "PYTHONDONTWRITEBYTECODE=1")
+        plugins = ("-p", "no:cacheprovider", "-p", "pytest_timeout")
+        argv = (*environment, PYTHON, "-m", "pytest", "-q", *plugins, *arguments)
+        done = self.run("/bin/sh", "-c", f'cd {PROJECT} && exec "$@"', "sh", *argv, seconds=seconds)
+        if done.returncode != 0:
+            raise AssertionError(f"in the lab:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
 
 class LabHost(Host):
     """A running lab host with the project in it."""
@@ -106,20 +120,6 @@ class LabHost(Host):
             subprocess.run(packed, check=True)
             self.put(staging, f"{Home().templates}/{name}")
         self.check("zstd", "-q", "-d", "--rm", f"{Home().templates}/{name}/root.img.zst")
-
-    def pytest(self, *arguments: str, seconds: float = 1800) -> str:
-        """Run tests of the project on the lab host, where a skip is a failure too; return pytest's report.
-
-        Raises:
-            AssertionError: one failed, or none ran; its text is the report.
-        """
-        environment = ("env", "WIRT_REQUIRE=1", "PYTHONDONTWRITEBYTECODE=1")
-        plugins = ("-p", "no:cacheprovider", "-p", "pytest_timeout")
-        argv = (*environment, PYTHON, "-m", "pytest", "-q", *plugins, *arguments)
-        done = self.run("/bin/sh", "-c", f'cd {PROJECT} && exec "$@"', "sh", *argv, seconds=seconds)
-        if done.returncode != 0:
-            raise AssertionError(f"in the lab:\n{done.stdout}\n{done.stderr}")
-        return done.stdout
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import re
 
 import pytest
 from tests.lab.host import PROJECT
-from tests.lab.xenhost import PYTHON, XenHost
+from tests.lab.xenhost import XEN_ARGUMENTS, XenHost, open_xen_lab
 
 from wirt.units import MIB
 
@@ -20,7 +20,6 @@ print(urllib.request.urlopen(f"http://{sys.argv[1]}/", timeout=60).read().decode
 _UNTIL_IT_ANSWERS = (
     f"for try in $(seq 9); do {PROJECT}/.venv/bin/wirt exec xenu-1 -- true && exit; done; exit 1"
 )
-_XM = "from wirt.dialects.xm.entry import xm; raise SystemExit(xm())"
 
 DOMAIN = """\
 name = "xenU_1"
@@ -33,6 +32,15 @@ hostname = "xenU_1"
 def domains(lab: XenHost) -> list[str]:
     """Return the names of all domains but the first, which is the lab host's system."""
     return [line.split()[0] for line in lab.check("xl", "list").splitlines()[2:]]
+
+
+def test_failed_boot_says_what_the_console_said(root_user: None) -> None:
+    little = XEN_ARGUMENTS.replace("dom0_mem=1536M,max:1536M", "dom0_mem=8M,max:8M")
+    with pytest.raises(AssertionError) as caught, open_xen_lab(little):
+        pass
+
+    assert str(caught.value).startswith("Xen did not start up: ")
+    assert "(XEN) Panic on CPU 0:" in str(caught.value)
 
 
 def test_doctor_says_yes_to_xen(xen_lab: XenHost) -> None:
@@ -59,10 +67,18 @@ def test_guest_is_a_domain_from_its_creation_to_its_end(xen_lab: XenHost, approa
     xen_lab.wirt_inside("exec", "web", "--", "sh", "-c", _UNTIL_IT_SERVES)
     served = xen_lab.check("python3", "-c", _PAGE, shown["address"])
     before = memory_inside(xen_lab)
-    xen_lab.wirt_inside("set", "web", "--memory", "512M", "--cpu-weight", "200")
+    # The first domain has one processor of two.
+    changes = ("--memory", "512M", "--cpu-weight", "200", "--cpus", "2", "--cpu-pin", "1")
+    xen_lab.wirt_inside("set", "web", *changes)
+    processors = xen_lab.wirt_inside("exec", "web", "--", "nproc")
+    pinned = xen_lab.check("xl", "vcpu-list", running[0]).splitlines()[1:]
     xen_lab.wirt_inside("exec", "web", "--", "sh", "-c", _UNTIL_IT_HAS.format(kib=440 * 1024))
     after = memory_inside(xen_lab)
     weights = xen_lab.check("xl", "sched-credit2", "-d", running[0])
+    xen_lab.wirt_inside("freeze", "web")
+    paused = xen_lab.check("xl", "list", running[0]).splitlines()[1].split()[4]
+    xen_lab.wirt_inside("thaw", "web")
+    typed = xen_lab.check("/bin/sh", "-c", _AT_THE_CONSOLE)
     xen_lab.wirt_inside("stop", "web")
     left = domains(xen_lab)
     xen_lab.wirt_inside("destroy", "web")
@@ -72,6 +88,10 @@ def test_guest_is_a_domain_from_its_creation_to_its_end(xen_lab: XenHost, approa
     assert system == "xen\n"
     assert served == page
     assert before < 400 * MIB < 440 * MIB <= after
+    assert processors == "2\n"
+    assert [line.split()[-3] for line in pinned] == ["1", "1"]
+    assert paused == "--p---"
+    assert typed == "Password:\n"
     assert weights.splitlines()[-1].split()[-2] == "512"
     assert left == []
     assert xen_lab.check("find", "/run/wirt/guests", "-mindepth", "1") == ""
@@ -126,7 +146,7 @@ def test_disk_is_in_its_domain_from_the_start(xen_lab: XenHost) -> None:
 
 def test_xm_makes_domains_of_xen(xen_lab: XenHost) -> None:
     def xm(*arguments: str) -> str:
-        return xen_lab.check(PYTHON, "-c", _XM, *arguments)
+        return xen_lab.check(f"{PROJECT}/.venv/bin/xm", *arguments)
 
     def seen() -> list[str]:
         """Return what Xen itself says of the domain: memory, processors and state."""
@@ -162,6 +182,18 @@ def test_xm_makes_domains_of_xen(xen_lab: XenHost) -> None:
     assert ended == "Domain xenU_1 terminated\n"
     assert left == []
 
+
+_AT_THE_CONSOLE = f"""
+said=/root/said
+rm -f $said
+{{
+    until grep -q login: $said; do sleep 0.2; done
+    printf 'nobody\\r'
+    for try in $(seq 300); do grep -q Password: $said && break; sleep 0.2; done
+    printf '\\035'
+}} | script -qfc "{PROJECT}/.venv/bin/wirt console web" $said >/dev/null
+grep -o Password: $said
+"""
 
 _UNTIL_IT_SERVES = """
 for try in $(seq 600); do

@@ -14,7 +14,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.lab.host import PROJECT, Host, cache, copy, copy_project, ensure_template, last_said
+from tests.lab.host import (
+    PROJECT,
+    PYTHON,
+    Host,
+    cache,
+    copy,
+    copy_project,
+    ensure_template,
+    last_said,
+)
 
 from wirt import app
 from wirt.approaches import ownkernel
@@ -28,7 +37,6 @@ from wirt.storage.templates.store import FORMS
 
 NAME, TEMPLATE = "lab-xen", "wirt-lab-xen"
 GUESTS_TEMPLATE = "debian-12-web"
-PYTHON = "/usr/bin/python3"
 _BOOT_SECONDS = 900.0
 _AGENT_SECONDS = 120.0
 _LOOK_SECONDS = 0.2
@@ -41,11 +49,10 @@ _KERNEL_ARGUMENTS = "root=/dev/vda rw console=hvc0 panic=-1 net.ifnames=0 mitiga
 _HOME_BYTES = 8 << 30
 """Of the second disk, which is mostly holes."""
 
-_WIRT = f"""\
-#!{PYTHON}
-from wirt.cli.entry import entry
-entry()
-"""
+_PROGRAMS = {
+    "wirt": "from wirt.cli.entry import entry",
+    "xm": "from wirt.dialects.xm.entry import xm",
+}
 
 
 class XenHost(Host):
@@ -149,14 +156,20 @@ def _make_disk(path: str) -> None:
     with tempfile.TemporaryDirectory(prefix="wirt-xen-") as staging:
         project = Path(staging, "wirt")
         copy_project(project)
-        program = project / ".venv/bin/wirt"
-        program.parent.mkdir(parents=True)
-        program.write_text(_WIRT)
-        program.chmod(0o755)
+        environment = project / ".venv"
+        python = ("/usr/bin/python3", "-m")
+        subprocess.run([*python, "venv", "--without-pip", environment], check=True)
+        packages = next(environment.glob("lib/python3.*/site-packages"))
+        (packages / "wirt.pth").write_text(f"{PROJECT}/src\n{PROJECT}/site-packages\n")
+        for name, line in _PROGRAMS.items():
+            program = environment / "bin" / name
+            call = line.rpartition(" ")[2]
+            program.write_text(f"#!{PYTHON}\n{line}\nraise SystemExit({call}())\n")
+            program.chmod(0o755)
         # It takes an emulated processor ten seconds.
         how = ("-q", "--invalidation-mode", "unchecked-hash", "-s", project, "-p", PROJECT)
         subprocess.run(
-            [PYTHON, "-m", "compileall", *how, project / "src", project / "site-packages"],
+            [*python, "compileall", *how, project / "src", project / "site-packages"],
             check=True,
         )
         template = Path(staging, "home/templates", GUESTS_TEMPLATE)

@@ -9,6 +9,7 @@ import pytest
 from tests.unit.test_vm_builders import LAUNCH, RAW
 
 from wirt.approaches import enginegroup
+from wirt.approaches.xen import control
 from wirt.host import run
 from wirt.host.run import Completed
 from wirt.model.launch import Launch, Place
@@ -45,6 +46,7 @@ class FakeXl:
         self.can = "pv"
         patch.setattr(run, "run", self._run)
         patch.setattr(run, "spawn", self._spawn)
+        patch.setattr(control, "console_program", lambda: "xenconsole")
         # Its keeper's process: this one, which outlives the test. Nothing else of Xen's outlives its call.
         patch.setattr(
             "wirt.host.process.find_by_argument",
@@ -67,7 +69,8 @@ class FakeXl:
         if verb == self.failing:
             return Completed(status=1, stdout="", stderr=f"libxl: {verb} was told to fail\n")
         if verb == "info":
-            return Completed(status=0, stdout=f"virt_caps : {self.can}\n", stderr="")
+            said = f"nr_cpus : 4\ntotal_memory : 4095\nvirt_caps : {self.can}\n"
+            return Completed(status=0, stdout=said, stderr="")
         name = next(Path(word).stem for word in told[1:] if not word.startswith("-"))
         if verb in ("create", "restore"):
             self.domains[name] = "--p---"
@@ -87,8 +90,8 @@ class FakeXl:
         return Completed(status=0, stdout=said, stderr="")
 
     def _spawn(self, argv: Sequence[str], **options: object) -> "FakeXl":
-        if "xl" in argv:
-            self.calls.append(list(argv[argv.index("xl") + 1 :]))
+        if "xenconsole" in argv:
+            self.calls.append(list(argv[argv.index("xenconsole") :]))
         return self
 
     def wait(self) -> int:

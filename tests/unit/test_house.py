@@ -50,6 +50,7 @@ PORTS = {
     "wirt.approaches.cardpowers",
     "wirt.approaches.loads",
     "wirt.approaches.faults",
+    "wirt.approaches.hypervisor",
     "wirt.approaches.registry",
     "wirt.approaches.stalling",
     "wirt.approaches.tracking",
@@ -172,7 +173,7 @@ def test_command_imports_nothing_heavy(tmp_path: Path, command: tuple[str, ...])
     assert {name.partition(".")[0] for name in modules} & HEAVY == set()
     assert not any(name.startswith("wirt.bench") for name in modules)
     adapters = {name for name in modules if name.startswith("wirt.approaches.")}
-    powers = {"wirt.approaches.base", "wirt.approaches.cardpowers", "wirt.approaches.loads"}
+    powers = {f"wirt.approaches.{name}" for name in ("base", "cardpowers", "hypervisor", "loads")}
     assert adapters <= {*powers, "wirt.approaches.registry"}
 
 

@@ -7,7 +7,9 @@ import msgspec
 import pytest
 from tests import fakes
 
-from wirt.errors import Unsupported
+from wirt.approaches.fake import FakeApproach
+from wirt.approaches.hypervisor import MachineSize
+from wirt.errors import InvalidInput, Unsupported
 from wirt.model.limits import Limits
 from wirt.model.template import SMALLEST_IMAGE
 from wirt.ops.checks.sizes import fit_disk
@@ -125,3 +127,22 @@ def test_create_looks_at_the_disk_of_an_image_before_anything_is_written_down(
     assert refused(context, msgspec.structs.replace(WEB, limits=Limits(disk=GIB))).startswith(
         "guest web cannot have a disk of 1 GiB: on pool fake it is at least as large as"
     )
+
+
+def test_guests_of_a_hypervisor_share_what_that_has(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = MachineSize(processors=(0, 1, 2, 3), memory=2 * context.memory)
+    monkeypatch.setattr(FakeApproach, "ask_machine", lambda self: machine, raising=False)
+    # The node's own system has two processors.
+    create(context, msgspec.structs.replace(WEB, limits=Limits(cpus=3)))
+    set_limits(context, "web", SetRequest(cpus=4, cpu_pin=(2, 3)))
+    with pytest.raises(InvalidInput) as too_many:
+        set_limits(context, "web", SetRequest(cpus=5))
+    with pytest.raises(InvalidInput) as missing:
+        set_limits(context, "web", SetRequest(cpu_pin=(4,)))
+    limits = context.store.find("web").limits
+
+    assert str(too_many.value) == "5 CPUs cannot be given; this node has 4; ask for 1 to 4"
+    assert str(missing.value) == "this node has no CPU 4; it has 0-3"
+    assert (limits.cpus, limits.cpu_pin) == (4, (2, 3))

@@ -8,6 +8,8 @@ import pytest
 from tests.unit.fakexl import BOOTED, BOUNDED, DATA, FakeXl, launch_in
 from tests.unit.test_vm_builders import RAW
 
+from wirt.approaches import ownkernel
+from wirt.approaches.hypervisor import MachineSize
 from wirt.approaches.xen import build, control, driver, keeper, store
 from wirt.approaches.xen.driver import Xen, XenPvh
 from wirt.errors import Failed, InvalidInput, Unsupported
@@ -17,6 +19,7 @@ from wirt.model.launch import Launch, Place
 from wirt.model.limits import Limits
 from wirt.model.presence import Presence
 from wirt.model.resources import BlockImage
+from wirt.units import MIB
 
 GOLDEN = Path(__file__).parents[1] / "golden/xen"
 
@@ -112,13 +115,30 @@ def test_domain_stands_still_until_its_consoles_are_joined(xl: FakeXl, launch: L
     assert handle.pid == os.getpid()
     assert present is Presence.PRESENT
     assert os.stat(config).st_mode & 0o777 == 0o600
-    assert xl.calls[1:5] == [
+    assert xl.calls[2:6] == [
         ["create", "-e", "-p", config],
-        ["console", "-t", "pv", "-n", "0", "wabcd-1"],
         ["domid", "wabcd-1"],
+        ["xenconsole", "1", "--num", "0", "--type", "pv", "--interactive"],
         ["unpause", "wabcd-1"],
     ]
     assert xl.stored == store.build_agent_line(1, f"{os.path.dirname(config)}/agent")
+
+
+def test_console_is_passed_on_by_the_program_of_the_xen_that_runs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(control, "_VERSION", str(tmp_path))
+    monkeypatch.setattr(control, "_PRIVATE_DIRECTORIES", (str(tmp_path),))
+    (tmp_path / "major").write_text("4\n")
+    (tmp_path / "minor").write_text("0\n")
+    with pytest.raises(Failed) as caught:
+        control.console_program()
+    (tmp_path / "xenconsole").touch()
+
+    assert str(caught.value) == (
+        "there is no xenconsole for this version of Xen; install the tools of the Xen that runs"
+    )
+    assert control.console_program() == f"{tmp_path}/xenconsole"
 
 
 @pytest.mark.parametrize("verb", ["create", "unpause"])
@@ -212,6 +232,27 @@ def test_adjust_says_what_xl_said(xl: FakeXl, launch: Launch) -> None:
         Xen().adjust(launch.place, BOUNDED)
 
     assert str(caught.value) == "xl failed: libxl: mem-set was told to fail"
+
+
+def test_processors_that_a_domain_gets_are_switched_on_by_its_system(
+    xl: FakeXl, launch: Launch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        ownkernel,
+        "switch_on",
+        lambda place, handle, wanted: asked.append((place.name, handle.pid, wanted)),
+    )
+    Xen().start(launch)
+    for limits in (Limits(), BOUNDED):
+        Xen().adjust(launch.place, limits)
+
+    # The fake has one, whatever it is told.
+    assert asked == [("wabcd-1", os.getpid(), 2)]
+
+
+def test_domains_share_what_the_hypervisor_has(xl: FakeXl) -> None:
+    assert Xen().ask_machine() == MachineSize(processors=(0, 1, 2, 3), memory=4095 * MIB)
 
 
 def answer(

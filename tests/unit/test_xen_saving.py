@@ -133,8 +133,8 @@ def test_domain_goes_on_from_its_memory_with_its_consoles_joined_anew(
 
     assert xl.calls[1:5] == [
         ["restore", "-e", "-p", config, f"{tmp_path}/kept/memory"],
-        ["console", "-t", "pv", "-n", "0", "wabcd-1"],
         ["domid", "wabcd-1"],
+        ["xenconsole", "1", "--num", "0", "--type", "pv", "--interactive"],
         ["unpause", "wabcd-1"],
     ]
     assert xl.stored == store.build_agent_line(1, f"{os.path.dirname(config)}/agent")

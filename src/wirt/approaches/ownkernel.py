@@ -14,12 +14,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Network
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 
 from wirt.approaches import enginegroup
 from wirt.approaches.agent import Agent, GuestGone
-from wirt.errors import Busy, Failed, TimedOut
+from wirt.errors import Busy, Error, Failed, TimedOut
 from wirt.host import files, lock, process, run
 from wirt.host.consolelog import read_last_lines
 from wirt.host.run import Streams
@@ -46,6 +47,7 @@ _GONE_LOOKS = 50
 _LOOKS = 5
 _SHUTDOWN_SECONDS = 5.0
 _CLOCK_SECONDS = 5.0
+_PROCESSORS_SECONDS = 30.0
 _ANSWER_SECONDS = 10.0
 _TAIL_LINES = 15
 _PANIC = "Kernel panic"
@@ -336,6 +338,35 @@ def check_kept(limits: Limits, *, cpus: int, memory: int) -> None:
             f"and the guest has {limits.cpus} and {render_bytes(limits.memory)} now",
             hint="give it those again: wirt set --cpus --memory",
         )
+
+
+def switch_on(place: Place, handle: Handle, wanted: int) -> None:
+    """Have the guest's system use every processor that its kernel has found.
+
+    Raises:
+        Failed: it does not.
+    """
+    deadline = time.monotonic() + _PROCESSORS_SECONDS
+    try:
+        with open_agent(place, handle, _PROCESSORS_SECONDS) as agent:
+            while True:
+                seen: list[dict[str, Any]] = agent.call("guest-get-vcpus")
+                if len(seen) >= wanted:
+                    break
+                if time.monotonic() > deadline:
+                    raise Failed(f"its kernel sees {len(seen)}")
+                time.sleep(_LOOK_SECONDS)
+            off = [
+                {"logical-id": one["logical-id"], "online": True}
+                for one in seen
+                if not one["online"]
+            ]
+            if off:
+                agent.call("guest-set-vcpus", {"vcpus": off})
+    except Error as error:
+        raise Failed(
+            f"the guest does not use {wanted} CPUs: {error.message}", hint=f"see {place.log}"
+        ) from error
 
 
 def set_clock(place: Place, handle: Handle) -> None:

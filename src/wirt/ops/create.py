@@ -22,7 +22,7 @@ from wirt.network.base import Network
 from wirt.ops import journal
 from wirt.ops.checks.fitness import judge_template
 from wirt.ops.checks.routable import check_routable
-from wirt.ops.checks.sizes import check_cpus, fit_disk
+from wirt.ops.checks.sizes import check_cpus, fit_disk, machine_of
 from wirt.ops.checks.way import check_way
 from wirt.ops.context import Context
 from wirt.ops.steps.bootfiles import check_boot
@@ -136,11 +136,12 @@ def plan(context: Context, request: CreateRequest) -> Guest:
             "machine whose firmware would boot from it",
             hint="use the approach qemu or kvm",
         )
+    machine = machine_of(context, approach)
     check_limits(
         request.limits,
         smallest_memory=approach.needs.smallest_memory,
-        most_memory=context.memory if approach.needs.own_kernel else None,
-        node_cpus=context.cpus,
+        most_memory=machine.memory if approach.needs.own_kernel else None,
+        node_cpus=len(machine.processors),
     )
     check_cpus(request.name, request.approach, needs, request.limits.cpus)
     if needs.shifted:
@@ -151,7 +152,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         # Loaded here: few guests are pinned.
         from wirt.ops.checks.pinning import with_chosen
 
-        limits = with_chosen(context, limits)
+        limits = with_chosen(context, approach, limits)
     if template is not None and needs.root != "tree":
         limits = fit_disk(request.name, limits, template, context.pool(pool), needs.root)
     guest_id = new_guest_id()

@@ -12,7 +12,7 @@ from wirt.ops.cards import CardRequest
 from wirt.ops.checks import admission
 from wirt.ops.checks.holdable import check_holdable, check_maximum
 from wirt.ops.checks.pinning import with_chosen
-from wirt.ops.checks.sizes import check_cpus
+from wirt.ops.checks.sizes import check_cpus, machine_of
 from wirt.ops.context import Context
 from wirt.ops.inodes import bound_of
 from wirt.ops.naming import NamesRequest
@@ -178,17 +178,20 @@ def _changed(context: Context, guest: Guest, request: SetRequest) -> Limits:
     for field in changes:
         if field != "disk" and changes[field] != getattr(guest.limits, field):
             _check_changeable(approach, guest, field, changes[field])
-    limits = with_chosen(context, msgspec.structs.replace(guest.limits, **changes), guest.id)
+    limits = msgspec.structs.replace(guest.limits, **changes)
+    limits = with_chosen(context, approach, limits, guest.id)
     check_holdable(context, guest, limits, wanted=changes)
     check_maximum(approach, guest, limits)
+    machine = machine_of(context, approach)
+    node_cpus = len(machine.processors)
     check_limits(
         limits,
         smallest_memory=approach.needs.smallest_memory,
         # It may have been made where there was more.
-        most_memory=context.memory
+        most_memory=machine.memory
         if approach.needs.own_kernel and request.memory is not None
         else None,
-        node_cpus=context.cpus if request.cpus is not None else max(context.cpus, limits.cpus),
+        node_cpus=node_cpus if request.cpus is not None else max(node_cpus, limits.cpus),
     )
     if request.cpus is not None:
         check_cpus(guest.name, guest.approach, approach.needs, request.cpus)

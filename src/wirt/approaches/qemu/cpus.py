@@ -4,17 +4,13 @@ The machine has a place for each processor that the node has. The guest's kernel
 has switched it on, which the agent is asked for.
 """
 
-import time
 from typing import Any
 
-from wirt.approaches.ownkernel import open_agent, private_directory
+from wirt.approaches import ownkernel
 from wirt.approaches.qemu.monitor import talking
-from wirt.errors import Error, Failed
+from wirt.errors import Failed
 from wirt.model.guest import Handle
 from wirt.model.launch import Place
-
-_GUEST_SECONDS = 30.0
-_LOOK_SECONDS = 0.05
 
 
 def plug(place: Place, handle: Handle, wanted: int) -> None:
@@ -23,7 +19,7 @@ def plug(place: Place, handle: Handle, wanted: int) -> None:
     Raises:
         Failed: it was not made for so many, it has more, or the guest does not use one; some may have been put in.
     """
-    with talking(private_directory(place)) as monitor:
+    with talking(ownkernel.private_directory(place)) as monitor:
         places = sorted(monitor.execute("query-hotpluggable-cpus"), key=_number)
         has = [one for one in places if "qom-path" in one]
         if wanted == len(has):
@@ -40,36 +36,7 @@ def plug(place: Place, handle: Handle, wanted: int) -> None:
             )
         for free in [one for one in places if "qom-path" not in one][: wanted - len(has)]:
             monitor.execute("device_add", {"driver": free["type"], **free["props"]})
-    _switch_on(place, handle, wanted)
-
-
-def _switch_on(place: Place, handle: Handle, wanted: int) -> None:
-    """Have the guest's system use every processor that its kernel has found.
-
-    Raises:
-        Failed: it does not.
-    """
-    deadline = time.monotonic() + _GUEST_SECONDS
-    try:
-        with open_agent(place, handle, _GUEST_SECONDS) as agent:
-            while True:
-                seen: list[dict[str, Any]] = agent.call("guest-get-vcpus")
-                if len(seen) >= wanted:
-                    break
-                if time.monotonic() > deadline:
-                    raise Failed(f"its kernel sees {len(seen)}")
-                time.sleep(_LOOK_SECONDS)
-            off = [
-                {"logical-id": one["logical-id"], "online": True}
-                for one in seen
-                if not one["online"]
-            ]
-            if off:
-                agent.call("guest-set-vcpus", {"vcpus": off})
-    except Error as error:
-        raise Failed(
-            f"the guest does not use {wanted} CPUs: {error.message}", hint=f"see {place.log}"
-        ) from error
+    ownkernel.switch_on(place, handle, wanted)
 
 
 def _number(place: dict[str, Any]) -> tuple[int, ...]:

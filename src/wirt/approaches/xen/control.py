@@ -7,6 +7,8 @@ terminal; a small process of Xen's own (``xenconsole``) passes it on to the log,
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from wirt.approaches import ownkernel
 from wirt.approaches.xen import keeper, store
@@ -20,8 +22,21 @@ CREATE_SECONDS = 120.0
 _MEMORY_SECONDS = 900.0
 """How long it may take to write or read a domain's memory."""
 _ANSWER_SECONDS = 60.0
+_VERSION = "/sys/hypervisor/version"
+_PRIVATE_DIRECTORIES = ("/usr/lib/xen/bin", "/usr/libexec/xen/bin")
 _GONE_SECONDS = 30.0
 _LOOK_SECONDS = 0.05
+
+
+def info() -> dict[str, str]:
+    """Return what xl says of the hypervisor and the machine.
+
+    Raises:
+        Failed, TimedOut: it does not.
+    """
+    lines = run.check(["xl", "info"], timeout=_ANSWER_SECONDS).splitlines()
+    pairs = (line.partition(":") for line in lines)
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def start(config: str, name: str, *, entrances: Sequence[str], memory: str | None = None) -> int:
@@ -46,16 +61,31 @@ def start(config: str, name: str, *, entrances: Sequence[str], memory: str | Non
     return keeper.start(config, name, entrances=entrances)
 
 
-def join_console(name: str, *, source: int, target: int, entrances: Sequence[str]) -> None:
+def number_of(name: str) -> int:
+    """Return the number by which Xen knows a domain.
+
+    Raises:
+        Failed: there is none of this name.
+        TimedOut: xl did not say.
+    """
+    return int(run.check(["xl", "domid", name], timeout=_ANSWER_SECONDS))
+
+
+def join_console(domain: int, *, source: int, target: int, entrances: Sequence[str]) -> None:
     """Start what passes a domain's console on, from a descriptor and to one, for as long as the domain lives.
 
     Args:
-        name: the domain's.
+        domain: its number.
         source: what is typed at it comes from there.
         target: what it says goes there.
         entrances: of the guest's control group.
+
+    Raises:
+        Failed: there is no such program.
     """
-    argv = ["xl", "console", "-t", "pv", "-n", str(store.CONSOLE_NUMBER), name]
+    # Called by xl it would not read what is no terminal.
+    number = ["--num", str(store.CONSOLE_NUMBER), "--type", "pv", "--interactive"]
+    argv = [console_program(), str(domain), *number]
     enter = ["/bin/sh", "-c", ownkernel.ENTER, "sh", *entrances, "--"]
     run.spawn(
         ["/usr/bin/setsid", "--fork", *enter, *argv],
@@ -64,14 +94,30 @@ def join_console(name: str, *, source: int, target: int, entrances: Sequence[str
     ).wait()
 
 
-def join_agent(name: str, directory: str) -> None:
+def console_program() -> str:
+    """Return the path of Xen's program for consoles: each version has its own, beside what else is for xl alone.
+
+    Raises:
+        Failed: there is none.
+    """
+    with suppress(OSError):
+        words = [Path(_VERSION, part).read_text().strip() for part in ("major", "minor")]
+        for directory in (f"/usr/lib/xen-{'.'.join(words)}/bin", *_PRIVATE_DIRECTORIES):
+            if os.path.exists(path := os.path.join(directory, "xenconsole")):
+                return path
+    raise Failed(
+        "there is no xenconsole for this version of Xen",
+        hint="install the tools of the Xen that runs",
+    )
+
+
+def join_agent(domain: int, directory: str) -> None:
     """Give a domain that stands still a line to its agent, which ends in the pipes of a directory.
 
     Raises:
         Failed: Xen's store refused.
         TimedOut: it did not say.
     """
-    domain = int(run.check(["xl", "domid", name], timeout=_ANSWER_SECONDS))
     pipes = os.path.join(directory, ownkernel.TO_AGENT.removesuffix(".in"))
     for argv in store.build_agent_line(domain, pipes):
         run.check(argv, timeout=_ANSWER_SECONDS)

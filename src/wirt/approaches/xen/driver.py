@@ -14,7 +14,8 @@ import msgspec
 
 from wirt.approaches import enginegroup, guestcommand, ownkernel
 from wirt.approaches.base import Needs
-from wirt.approaches.xen import build, control, disks, saving
+from wirt.approaches.hypervisor import MachineSize
+from wirt.approaches.xen import build, control, disks, keeper, saving
 from wirt.errors import Error, Failed, Unsupported
 from wirt.host import files, process, run
 from wirt.host.run import SILENT, Streams
@@ -90,9 +91,17 @@ class Xen:
     _cannot_hint: str | None = "use xen-pvh"
     _rests_on = "Xen; the guest's kernel is paravirtualized"
 
+    def ask_machine(self) -> MachineSize:
+        """Ask the hypervisor, which gives the node's own system a part of what there is."""
+        found = control.info()
+        return MachineSize(
+            processors=tuple(range(int(found["nr_cpus"]))),
+            memory=int(found["total_memory"]) * MIB,
+        )
+
     def start(self, launch: Launch) -> Handle:
         """Make the domain, join its consoles to the channel, and let it run."""
-        return self._start(launch, most_cpus=len(os.sched_getaffinity(0)))
+        return self._start(launch, most_cpus=len(self.ask_machine().processors))
 
     def _start(self, launch: Launch, *, most_cpus: int, memory: str | None = None) -> Handle:
         if not isinstance(launch.root, BlockImage) or not launch.kernel:
@@ -118,20 +127,21 @@ class Xen:
         try:
             pid = control.start(config, place.name, entrances=entrances, memory=memory)
             handle = Handle(pid=pid, started=process.start_time(pid))
-            self._join_console(place, entrances)
-            control.join_agent(place.name, directory)
+            domain = control.number_of(place.name)
+            self._join_console(place, domain, entrances)
+            control.join_agent(domain, directory)
             control.tell("unpause", place.name)
         except BaseException:
             self.kill(place)
             raise
         return handle
 
-    def _join_console(self, place: Place, entrances: Sequence[str]) -> None:
+    def _join_console(self, place: Place, domain: int, entrances: Sequence[str]) -> None:
         with ownkernel.open_channel(ownkernel.private_directory(place)) as ends:
             log = os.open(place.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             try:
                 control.join_console(
-                    place.name, source=ends.to_console, target=log, entrances=entrances
+                    domain, source=ends.to_console, target=log, entrances=entrances
                 )
             finally:
                 os.close(log)
@@ -197,8 +207,13 @@ class Xen:
 
     def adjust(self, place: Place, limits: Limits, *, disks: Sequence[str] = ()) -> None:
         """Have the guest's balloon take or give back memory, and the hypervisor hold its processors to what they may."""
+        before = control.processors(place.name)
         for argv in build.build_adjustments(place.name, limits):
             control.tell(*argv[1:])
+        if limits.cpus > before:
+            pid = keeper.find(control.config_path(place), place.name)
+            handle = Handle(pid=pid, started=process.start_time(pid))
+            ownkernel.switch_on(place, handle, limits.cpus)
 
     def memory_kills(self, place: Place) -> int | None:
         """Return None: the guest's own kernel does that."""
@@ -347,11 +362,9 @@ def _answer(limit: str) -> Capability:
 def _hypervisor_can() -> list[str]:
     """Return what ``xl info`` says that the hypervisor can do; nothing if it does not answer."""
     try:
-        said = run.run(["xl", "info"], timeout=20).stdout
+        return control.info().get("virt_caps", "").split()
     except Error:
         return []
-    found = [line.partition(":")[2] for line in said.splitlines() if line.startswith("virt_caps")]
-    return found[0].split() if found else []
 
 
 def _disks_stay(drive: Drive) -> Unsupported:

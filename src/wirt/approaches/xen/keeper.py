@@ -53,6 +53,15 @@ def start(config: str, name: str, *, entrances: Sequence[str]) -> int:
         ["/usr/bin/setsid", "--fork", *enter, "/bin/sh", "-c", _SCRIPT, "sh", name, mark, config],
         environment=dict(ENVIRONMENT),
     ).wait()
+    return find(config, name)
+
+
+def find(config: str, name: str) -> int:
+    """Return the process id of a domain's keeper.
+
+    Raises:
+        Failed: it has none.
+    """
     deadline = time.monotonic() + _START_SECONDS
     # One that is just being executed has no arguments for a moment.
     while not (keepers := process.find_by_argument(config)):

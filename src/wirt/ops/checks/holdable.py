@@ -4,11 +4,12 @@ from collections.abc import Collection
 
 from wirt.approaches.base import Adjustable, Approach
 from wirt.errors import Unsupported
-from wirt.host import affinity, openfiles
+from wirt.host import openfiles
 from wirt.model.capability import no
 from wirt.model.guest import Guest
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_files, check_pin
 from wirt.ops import inodes, softlimit
+from wirt.ops.checks.sizes import processors_for
 from wirt.ops.context import Context
 from wirt.ops.steps import bandwidth
 from wirt.units import UNBOUNDED
@@ -59,7 +60,7 @@ def check_holdable(
     if "files" in wanted:
         check_files(limits.files, openfiles.most())
     if "cpu_pin" in wanted:
-        check_pin(limits.cpu_pin, affinity.usable())
+        check_pin(limits.cpu_pin, processors_for(approach))
 
 
 def check_maximum(approach: Approach, guest: Guest, limits: Limits) -> None:

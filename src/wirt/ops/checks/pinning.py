@@ -8,24 +8,28 @@ from collections.abc import Sequence
 
 import msgspec
 
-from wirt.host import affinity
+from wirt.approaches.base import Approach
 from wirt.model.guest import Guest
 from wirt.model.limits import CHOSEN, Limits
+from wirt.ops.checks.sizes import processors_for
 from wirt.ops.context import Context
 
 
-def with_chosen(context: Context, limits: Limits, guest_id: str = "") -> Limits:
+def with_chosen(context: Context, approach: Approach, limits: Limits, guest_id: str = "") -> Limits:
     """Return limits in which a choice that is left to the node is made; without one they are returned as they are.
 
     Args:
         context: the home.
+        approach: the guest's.
         limits: of the guest.
         guest_id: of the guest, whose own pinning is not counted.
     """
     if limits.cpu_pin != CHOSEN:
         return limits
     others = [guest for guest in context.store.guests() if guest.id != guest_id]
-    return msgspec.structs.replace(limits, cpu_pin=choose(affinity.usable(), limits.cpus, others))
+    return msgspec.structs.replace(
+        limits, cpu_pin=choose(processors_for(approach), limits.cpus, others)
+    )
 
 
 def choose(usable: Sequence[int], count: int, others: Sequence[Guest]) -> tuple[int, ...]:

@@ -2,13 +2,32 @@
 
 import msgspec
 
-from wirt.approaches.base import Needs
+from wirt.approaches.base import Approach, Needs
+from wirt.approaches.hypervisor import MachineSize, OnHypervisor
 from wirt.errors import Unsupported
+from wirt.host import affinity
 from wirt.model.limits import Limits
 from wirt.model.template import Template
+from wirt.ops.context import Context
 from wirt.storage.base import Pool
 from wirt.storage.powers import BoundsImages
 from wirt.units import render_bytes
+
+
+def machine_of(context: Context, approach: Approach) -> MachineSize:
+    """Return what there is of processors and memory for guests of an approach: what the node has, or what is below it."""
+    if isinstance(approach, OnHypervisor):
+        return approach.ask_machine()
+    return MachineSize(processors=tuple(range(context.cpus)), memory=context.memory)
+
+
+def processors_for(approach: Approach) -> tuple[int, ...]:
+    """Return the numbers of the processors that guests of an approach can be pinned to."""
+    return (
+        approach.ask_machine().processors
+        if isinstance(approach, OnHypervisor)
+        else affinity.usable()
+    )
 
 
 def check_cpus(name: str, approach: str, needs: Needs, cpus: int) -> None:

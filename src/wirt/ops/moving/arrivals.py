@@ -10,6 +10,7 @@ from wirt.model.guest import Guest
 from wirt.model.limits import check_limits
 from wirt.ops.bridges import list_networks
 from wirt.ops.checks.admission import check_guarantees
+from wirt.ops.checks.sizes import machine_of
 from wirt.ops.context import Context
 from wirt.ops.forward import check_free
 from wirt.ops.moving import images
@@ -44,11 +45,12 @@ def check(context: Context, arrival: Arrival, here: str) -> None:
     _check_networks(context, arrival, here)
     _check_taken(context, guest, here)
     with _said_of(here):
+        machine = machine_of(context, approach)
         check_limits(
             guest.limits,
             smallest_memory=approach.needs.smallest_memory,
-            most_memory=context.memory if approach.needs.own_kernel else None,
-            node_cpus=context.cpus,
+            most_memory=machine.memory if approach.needs.own_kernel else None,
+            node_cpus=len(machine.processors),
         )
         check_guarantees(context, guest)
         for forward in guest.forwards:

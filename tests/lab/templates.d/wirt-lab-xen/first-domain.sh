@@ -12,9 +12,6 @@ cat > /etc/inittab <<'END'
 ::ctrlaltdel:/bin/busybox poweroff -f
 END
 
-# Where the project and the packages of Python's lie that it needs.
-printf '/opt/wirt/src\n/opt/wirt/site-packages\n' > /usr/lib/python3/dist-packages/wirt.pth
-
 cat > /sbin/lab-start <<'END'
 #!/bin/sh
 # Said on the console as it is done, so that a start that fails says where.
