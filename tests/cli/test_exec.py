@@ -97,9 +97,7 @@ def test_command_that_cannot_be_run_is_one_clear_error(running: HomeUnderTest) -
     assert nosuch.stderr == (
         "wirt: the guest cannot run no-such-command: No such file or directory; is it installed there?\n"
     )
-    assert directory.stderr == (
-        "wirt: the guest cannot run /root: Permission denied; is it installed there?\n"
-    )
+    assert directory.stderr == "wirt: the guest cannot run /root: Permission denied\n"
     assert own.stderr == "mine\n"
 
 
@@ -112,8 +110,9 @@ def test_command_that_lxc_cannot_run_for_the_guests_limits_says_so(running: Home
     running.wirt("destroy", "--force", "full", status=0)
 
     assert refused.returncode != 0
-    assert refused.stderr.startswith("wirt: ")
-    assert "attach.c" not in refused.stderr
+    assert refused.stderr == (
+        "wirt: LXC could not enter the guest: Resource temporarily unavailable\n"
+    )
 
 
 def test_log_of_lxc_does_not_grow_for_ever(running: HomeUnderTest) -> None:

@@ -1,5 +1,6 @@
 """LXC's programs, as functions; nothing else in Wirt knows their options."""
 
+import errno
 import os
 import re
 from collections.abc import Sequence
@@ -197,9 +198,9 @@ def explain(logged: Sequence[str], program: str, before: str | None = None) -> s
     for one in (before, program):
         for line in errors:
             if one is not None and f'Failed to exec "{one}"' in line:
-                return (
-                    f"wirt: the guest cannot run {one}: {_reason(line)}; is it installed there?\n"
-                )
+                reason = _reason(line)
+                hint = "; is it installed there?" if reason == os.strerror(errno.ENOENT) else ""
+                return f"wirt: the guest cannot run {one}: {reason}{hint}\n"
     others = [line for line in errors if "Failed to exec" not in line]
     return f"wirt: LXC could not enter the guest: {_reason(others[0])}\n" if others else ""
 
