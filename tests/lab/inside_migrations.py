@@ -62,7 +62,7 @@ class Talk:
 
 
 @contextmanager
-def talking(pair: Pair, server: Path) -> Iterator[Talk]:
+def talking(pair: Pair, server: Path, *how: str) -> Iterator[Talk]:
     """Have a guest "web" with a server that holds memory on node a, and talk to it wherever it is."""
     pair.add()
     # The bridges stand as long as there are guests, and the two are joined before anything goes.
@@ -72,7 +72,7 @@ def talking(pair: Pair, server: Path) -> Iterator[Talk]:
     pair.here.wirt("create", "web", "-t", TINY, status=0)
     pair.here.wirt("start", "web", status=0)
     pair.here.wirt("copy", str(server), "web:/counts", status=0)
-    begin(pair.here, "/counts", str(PORT), str(HELD))
+    begin(pair.here, "/counts", str(PORT), str(HELD), *how)
     address = next(guest.address for guest in pair.here.guests() if guest.name == "web")
     bridges = [f"wirt-{home.home.tag}" for home in (pair.here, pair.there)]
     with joined(bridges[0], bridges[1], pair.netns) as client:
@@ -117,6 +117,20 @@ def test_memory_goes_ahead_and_little_is_written_while_the_guest_stands_still(
     assert max(*done.memory_ahead[1:], done.memory_at_last) < HELD * MIB / 8
     assert stages.count("memory ahead") == len(done.memory_ahead)
     assert [guest.name for guest in pair.here.guests()] == ["stays"]
+
+
+def test_memory_that_processes_share_is_of_one_instant(pair: Pair, counts: Path) -> None:
+    """What one of them has left in it is what it finds there. CRIU writes none of it ahead."""
+    with talking(pair, counts, "shared") as talk:
+        before = talk.ask()
+        done = go(pair)
+        after = [talk.ask(), talk.ask()]
+
+    assert before == "1 whole\n"
+    assert after == ["2 whole\n", "3 whole\n"]
+    assert max(done.memory_ahead) < HELD * MIB
+    assert done.memory_at_last is not None
+    assert done.memory_at_last > HELD * MIB
 
 
 def test_memory_that_changes_all_the_time_is_not_sent_without_end(pair: Pair, counts: Path) -> None:
