@@ -118,6 +118,27 @@ def test_script_for_criu_makes_the_cgroups_first() -> None:
     ]
 
 
+def test_groups_that_take_no_processes_once_they_give_controllers_away_do_so_later() -> None:
+    tree = "/sys/fs/cgroup"
+    groups = [
+        Group(hierarchy=tree, below="", entries=[], values={"cgroup.subtree_control": "+pids"}),
+        *(msgspec.structs.replace(one, hierarchy=tree) for one in PLAN.groups[1:]),
+    ]
+    plan = msgspec.structs.replace(PLAN, groups=groups, late=[tree])
+    first, then = build_criu_script(plan).splitlines(), build_network_script(plan).splitlines()
+    group = f"{tree}/wabcd-12ab34/lxc.payload.wabcd-12ab34"
+
+    assert first[-2] == f"mkdir -p {group} {group}/web.service"
+    assert then[3:9] == [
+        "post-setup-namespaces)",
+        f"echo +pids >{group}/cgroup.subtree_control",
+        f"echo 512 >{group}/web.service/pids.max",
+        f"chown 1000000:1000000 {group}/web.service",
+        f"chmod 755 {group}/web.service",
+        "exit 0 ;;",
+    ]
+
+
 def test_script_for_criu_goes_first_with_all_that_it_restores_if_it_may() -> None:
     shares = "/sys/fs/cgroup/cpu/wabcd-12ab34/cpu.shares"
     plan = msgspec.structs.replace(PLAN, first=["first"], urgent={shares: "102400"}, groups=[])

@@ -255,6 +255,7 @@ def restore(launch: Launch, directory: str) -> int:
         ),
         name=place.name,
         groups=kept.groups,
+        late={one.path for one in cgroup.find_hierarchies() if one.version == 2},
         nics=(launch.nic, *launch.cards),
         first=urgency.PREFIX if urgency.is_hurrying() else (),
         urgent=_urgent(place.name),

@@ -2,11 +2,12 @@
 
 ``lxc-checkpoint`` makes the container's cgroup and its root, then runs ``criu``, which is the first script: it makes the
 cgroups below, which CRIU wants to be there, and becomes the real one. CRIU runs the second one when the container's
-namespaces are there and nothing in them yet, and again when all is restored and nothing runs yet.
+namespaces are there and nothing in them yet, then with nothing but its first process in its cgroup, and again when all is restored and
+nothing runs yet.
 """
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -26,6 +27,8 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """The container's."""
     groups: Sequence[Group]
     """Its cgroups, the outer before the inner."""
+    late: Collection[str] = ()
+    """Hierarchies in which a group that gives controllers away takes no processes, as CRIU's first one, which goes on from there."""
     nics: Sequence[Nic]
     """Its cards, the first one first."""
     first: Sequence[str] = ()
@@ -47,7 +50,8 @@ def build_criu_script(plan: RestorePlan) -> str:
         f'[ "$1" = restore ] || exec {shlex.quote(plan.criu)} "$@"',
         'for word; do [ "$before" != --root ] || root=$word; before=$word; done',
         *(f"echo {value} >{shlex.quote(file)}" for file, value in plan.urgent.items()),
-        *_groups(plan.groups, plan.name),
+        *_make(plan.groups, plan.name),
+        *_fill([one for one in plan.groups if one.hierarchy not in plan.late], plan.name),
         f'exec {shlex.join([*plan.first, plan.criu])} restore --root "$root" {options}',
     ]
     return "\n".join(lines) + "\n"
@@ -59,6 +63,7 @@ def build_network_script(plan: RestorePlan) -> str:
     The cards are joined to their bridges only when every socket is there again: the kernel answers what comes for a connection that
     it does not know yet with a reset, and that connection would be lost.
     """
+    late = _fill([one for one in plan.groups if one.hierarchy in plan.late], plan.name)
     joining = [veth.join(nic) for nic in plan.nics]
     names = [line for nic in plan.nics for line in veth.name_too(nic)]
     if names:
@@ -76,6 +81,8 @@ def build_network_script(plan: RestorePlan) -> str:
         "#!/bin/sh",
         "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
         'case "$CRTOOLS_SCRIPT_ACTION" in',
+        # By now the container's first process is where it was, and the others are not there yet.
+        *(["post-setup-namespaces)", *late, "exit 0 ;;"] if late else []),
         "post-restore) ip -batch - <<END || exit 1"
         if names
         else "post-restore) exec ip -batch - <<END ;;",
@@ -104,10 +111,15 @@ def _inside(nic: Nic) -> list[str]:
     ]
 
 
-def _groups(groups: Sequence[Group], name: str) -> list[str]:
-    """Return the lines that make cgroups: few programs for however many."""
+def _make(groups: Sequence[Group], name: str) -> list[str]:
+    """Return the line that makes cgroups: one program for however many."""
     if not groups:
         return []
+    return [f"mkdir -p {' '.join(shlex.quote(group.path(name)) for group in groups)}"]
+
+
+def _fill(groups: Sequence[Group], name: str) -> list[str]:
+    """Return the lines that make cgroups what they were: few programs for however many."""
     owners: dict[str, list[str]] = {}
     modes: dict[str, list[str]] = {}
     values = []
@@ -122,7 +134,6 @@ def _groups(groups: Sequence[Group], name: str) -> list[str]:
             for file, value in group.values.items()
         ]
     return [
-        f"mkdir -p {' '.join(shlex.quote(group.path(name)) for group in groups)}",
         *values,
         *(f"chown {owner} {' '.join(paths)}" for owner, paths in owners.items()),
         *(f"chmod {mode} {' '.join(paths)}" for mode, paths in modes.items()),
