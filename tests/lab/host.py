@@ -22,7 +22,7 @@ from tests.homes import WIRT
 from wirt import app
 from wirt.model.home import Home
 from wirt.ops import copy_in
-from wirt.storage.templates.store import FORMS
+from wirt.storage.templates.store import FORMS, PACKED
 
 ETC = Path(__file__).parent
 NAME, TEMPLATE = "lab", "wirt-lab"
@@ -120,6 +120,13 @@ class LabHost(Host):
             subprocess.run(packed, check=True)
             self.put(staging, f"{Home().templates}/{name}")
         self.check("zstd", "-q", "-d", "--rm", f"{Home().templates}/{name}/root.img.zst")
+
+    def put_packed(self, name: str) -> None:
+        """Give the lab host's own home a template of this node's as containers need it: what they rest on is made of it there."""
+        with tempfile.TemporaryDirectory(prefix="wirt-lab-") as staging:
+            for part in ("template.json", PACKED):
+                copy(Path(Home().templates, name, part), Path(staging, part))
+            self.put(staging, f"{Home().templates}/{name}")
 
 
 @contextmanager

@@ -89,6 +89,32 @@ def test_containers_go_on_where_their_profile_is_another(lab: LabHost) -> None:
 
 
 @pytest.mark.long
+def test_shipped_web_server_is_checkpointed_on_cgroup_2(lab: LabHost) -> None:
+    """Its systemd has groups of its own below the container's, whose files it watches."""
+    lab.put_packed("debian-12-web")
+    state = ("exec", "web", "--", "systemctl", "is-system-running")
+    limit = ("exec", "web", "--", "cat", "/sys/fs/cgroup/system.slice/apache2.service/pids.max")
+
+    lab.wirt_inside("create", "web")
+    lab.wirt_inside("start", "web")
+    lab.check("/bin/sh", "-c", _UNTIL_IT_RUNS)
+    before = lab.wirt_inside(*limit)
+    lab.wirt_inside("checkpoint", "web", "one")
+    lab.wirt_inside("resume", "web")
+    states = [lab.wirt_inside(*state)]
+    after = lab.wirt_inside(*limit)
+    lab.wirt_inside("exec", "web", "--", "systemctl", "restart", "apache2")
+    states.append(lab.wirt_inside(*state))
+    page = lab.check("python3", "-c", _FETCH.format(name="web"))
+    served = lab.wirt_inside("exec", "web", "--", "cat", "/var/www/html/index.html")
+    lab.wirt_inside("destroy", "--force", "web")
+
+    assert states == ["running\n"] * 2
+    assert after == before != "max\n"
+    assert page == served
+
+
+@pytest.mark.long
 def test_memory_of_a_guest_goes_ahead_of_it(lab: LabHost) -> None:
     lab.pytest("tests/lab/inside_migrations.py")
     lab.pytest("tests/crash/test_migrate.py", "-k", "container and live", "--timeout=1500")
@@ -115,6 +141,13 @@ def test_kvm_runs_the_shipped_template(lab: LabHost) -> None:
     assert served == page
 
 
+_UNTIL_IT_RUNS = f"""
+for i in $(seq 60); do
+    [ "$({PROJECT}/.venv/bin/wirt exec web -- systemctl is-system-running)" != running ] || exit 0
+    sleep 1
+done
+exit 1
+"""
 _FETCH = """
 import json, subprocess, urllib.request
 shown = subprocess.run(["/opt/wirt/.venv/bin/wirt", "show", "{name}", "--json"], capture_output=True, check=True)
