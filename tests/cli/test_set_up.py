@@ -5,6 +5,7 @@ Nothing is installed on the machine, and nothing is fetched: the checkout's pack
 
 import fcntl
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from tests import homes
 
 CHECKOUT = Path(__file__).parents[2]
 SECONDS = 120.0
+VERSION_CODENAME = platform.freedesktop_os_release()["VERSION_CODENAME"]
 PROJECT = """\
 [project]
 name = "small"
@@ -170,6 +172,29 @@ def test_step_that_fails_shows_the_end_of_its_log_and_is_done_again(checkout: Ch
     )
     assert done.returncode == 0
     assert checkout.set_up("template").stdout == ""
+
+
+def test_node_whose_mirror_has_no_newer_criu_goes_without(
+    checkout: Checkout, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name, lines in {
+        "criu": "exit 1",
+        "apt-get": f"echo {VERSION_CODENAME} http://mirror.example/debian/",
+        "mmdebstrap": 'echo "asked $*"; echo "E: no sid there"; exit 1',
+    }.items():
+        (tools / name).write_text(f"#!/bin/sh\n{lines}\n")
+        (tools / name).chmod(0o755)
+    done = checkout.set_up("criu", tools=str(tools))
+
+    assert done.returncode == 0
+    assert done.stdout.splitlines() == [
+        "set-up: unpacking a newer CRIU into build/criu",
+        "set-up: without CRIU: no checkpoints of containers, and none goes live to another node (see wirt doctor)",
+    ]
+    assert "E: no sid there" in done.stderr
+    assert "http://mirror.example/debian/\n" in checkout.log("criu")
 
 
 def test_template_that_another_checkout_builds_is_waited_for(checkout: Checkout) -> None:

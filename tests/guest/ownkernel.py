@@ -240,6 +240,12 @@ class OwnKernelContract(ApproachContract):
         assert during == {one}
         assert self.threads_allowed(started) == {allowed}
 
+    def test_exec_bound_to_one_cpu_has_one_of_the_guests_own(self, started: Started) -> None:
+        one = frozenset({max(os.sched_getaffinity(0))})
+        said = started.exec("grep", "Cpus_allowed_list", "/proc/self/status", cpus=one)[1]
+
+        assert said.split() == ["Cpus_allowed_list:", "0"]
+
     def test_long_arguments_and_long_output_come_through(self, started: Started) -> None:
         long = "x" * 20_000
 

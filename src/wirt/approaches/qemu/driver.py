@@ -154,10 +154,14 @@ class Qemu:
         environment: dict[str, str],
         cpus: frozenset[int] | None = None,
     ) -> int:
-        """Run a command in the guest, whose machine is bound to ``cpus`` meanwhile."""
+        """Run a command in the guest, whose machine is bound to ``cpus`` meanwhile, and the command to as many of the guest's own.
+
+        On two that share one of the node's, programs that wait for each other wait for the node's scheduler.
+        """
+        bound = ["taskset", affinity.mask(frozenset(range(len(cpus))))] if cpus else []
         with affinity.bound(lambda: enginegroup.find(place.name, build.identity(place.name)), cpus):
             return guestcommand.run_command(
-                place, handle, argv, line=_LINE, streams=streams, environment=environment
+                place, handle, [*bound, *argv], line=_LINE, streams=streams, environment=environment
             )
 
     def copy_in(self, place: Place, handle: Handle, source: str, target: str) -> None:
