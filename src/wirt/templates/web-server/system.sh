@@ -37,4 +37,12 @@ Storage=volatile
 RuntimeMaxUse=16M
 CONF
 
+# A container's own limit holds all of its services together. systemd gives each a share of it, 15 %, which of a small one is too little
+# for a web server.
+mkdir -p /etc/systemd/system.conf.d
+cat > /etc/systemd/system.conf.d/wirt.conf <<'CONF'
+[Manager]
+DefaultTasksMax=infinity
+CONF
+
 rm -rf /var/cache/debconf/*-old /var/lib/dpkg/*-old /var/log/*.log /var/log/apt/*

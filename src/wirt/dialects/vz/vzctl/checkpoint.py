@@ -24,6 +24,12 @@ from wirt.ops.stop import stop
 def save(call: Call) -> int:
     """Keep what the processes of a container are now and end it, or do one stage of that."""
     stages = _stages(call, ["suspend", "dump", "resume", "kill"], ["context", "flags"])
+    if stages == {"suspend", "kill"}:
+        raise Refused(
+            Code.SYNTAX,
+            "--suspend and --kill without --dump would keep nothing",
+            hint="add --dump, or leave both out",
+        )
     with app.open_context() as context, ends_with(Code.SUSPEND):
         guest = observed(context, ctid.find(context, call.ctid))
         _check_up(call, guest)
@@ -58,7 +64,7 @@ def save(call: Call) -> int:
 
 def restore(call: Call) -> int:
     """Let a container go on from what was kept, or do one stage of that."""
-    stages = _stages(call, ["undump", "resume", "skip_arpdetect"], [])
+    stages = _stages(call, ["undump", "resume"], ["flags"])
     with app.open_context() as context, ends_with(Code.RESUME):
         guest = observed(context, ctid.find(context, call.ctid))
         call.tell(f"Restoring {call.words.container} ...")
@@ -96,14 +102,14 @@ def _dump(call: Call, context: Context, guest: Guest, *, keep_running: bool) -> 
 
 
 def _stages(call: Call, stages: list[str], valued: list[str]) -> set[str]:
-    given = dict(call.options(stages, [*valued, "dumpfile"]))
+    given = dict(call.options([*stages, "skip_arpdetect"], [*valued, "dumpfile"]))
     if "dumpfile" in given:
         raise Refused(
             Code.SUSPEND if "dump" in stages else Code.RESUME,
             "--dumpfile cannot be done: the dump is kept with the container",
             hint="leave it out",
         )
-    return set(given)
+    return {stage for stage in stages if stage in given}
 
 
 def _check_up(call: Call, guest: Guest) -> None:

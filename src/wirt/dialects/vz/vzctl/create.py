@@ -6,6 +6,7 @@ from contextlib import suppress
 import msgspec
 
 from wirt import app
+from wirt.console import output
 from wirt.dialects.vz import conf, ctid, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
@@ -25,6 +26,7 @@ from wirt.ops import inodes, softlimit
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, plan
 from wirt.ops.create import create as create_guest
+from wirt.ops.observing import probe_disk_bound
 
 _KEPT = ("description", "diskspace", "diskinodes", "hostname")
 _LAYOUT = ("layout", "ve_layout", "velayout")
@@ -75,6 +77,7 @@ def create(call: Call) -> int:
             cards.warn_of_holders(asked)
             cards.apply(context, guest.name, config, asked)
             hold_to(context, guest, config, ["HOSTNAME"])
+            _warn_of_disk(call, context, guest, given)
             if softlimit.probe(context, guest).available:
                 hold_to(context, guest, config, ["DISKSPACE"])
             if inodes.probe(context, guest).available:
@@ -86,6 +89,18 @@ def create(call: Call) -> int:
     call.tell(call.words.saved(number, path))
     call.tell(f"{call.words.capital} private area was created")
     return Code.OK
+
+
+def _warn_of_disk(call: Call, context: Context, guest: Guest, given: Mapping[str, str]) -> None:
+    """Say of what was asked for of the disk that nothing holds the container to it."""
+    for option, bound in (
+        ("diskspace", probe_disk_bound(context, guest)),
+        ("diskinodes", inodes.probe(context, guest)),
+    ):
+        if option in given and not bound.available:
+            output.note(
+                f"Warning: nothing holds {call.words.container} to its {option}: {bound.reason}"
+            )
 
 
 def _check(given: Mapping[str, str]) -> None:

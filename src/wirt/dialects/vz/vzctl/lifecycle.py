@@ -171,7 +171,12 @@ def _stop(call: Call, context: Context, *, is_fast: bool) -> None:
         scripts.run_inside(context, guest, "stop")
     call.tell(f"Stopping {words.container} ...")
     with ends_with(Code.STOP):
-        stop_guest(context, guest.name, timeout=_patience(context, guest), force=is_fast)
+        try:
+            stop_guest(context, guest.name, timeout=_patience(context, guest), force=is_fast)
+        except WrongState:
+            # Another command that was waited for has stopped it.
+            if observed(context, guest).state.is_up:
+                raise
     call.tell(f"{words.capital} was stopped")
     scripts.run_on_node(context, guest, "postumount")
     call.tell(f"{words.capital} is unmounted")
