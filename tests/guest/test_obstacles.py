@@ -69,11 +69,39 @@ def test_each_obstacle_is_named_and_gone_when_what_is_said_was_done(running: Hom
     holding("deleted")(f"holds a deleted file of more than 64 MiB: /root/large; {CLOSE}")
     holding("traced")("is being traced; end its debugger")
     holding("view")("has a view of its own of host name and IPC; end it")
+    holding("groups")("has a view of its own of control groups; end it")
+    holding("clocks")("has a view of its own of clocks; end it")
     holding("/dev/fuse")(f"holds a device that cannot be kept: /dev/fuse; {CLOSE}")
 
     inside(home, "sh", "-c", "sleep 1000 </dev/null >/dev/null 2>&1 &")
     number = number_of(home, "sleep")
     assert home.wirt(*CHECK, status=1).stdout == f"process {number} (sleep) {OUTSIDE}\n"
+
+
+def test_processes_with_numbers_of_their_own_are_named_by_the_guests(
+    running: HomeUnderTest,
+) -> None:
+    home = running
+    begin(home, "unshare", "-p", "-f", "sleep", "1000")
+    until(lambda: "sleep" in inside(home, "ps"), "it does not run")
+    said = home.wirt(*CHECK, status=1).stdout
+
+    number = number_of(home, "sleep")
+    assert f"process {number} (sleep) has a view of its own of processes; end it\n" in said
+
+
+@pytest.mark.parametrize("address", ["10.99.0.1/24", "fd00:99::1/64"])
+def test_address_that_was_added_in_the_guest_is_named(running: HomeUnderTest, address: str) -> None:
+    home, bare = running, address.partition("/")[0]
+    inside(home, "ip", "address", "add", address, "dev", "eth0")
+    said = home.wirt(*CHECK, status=1).stdout
+    inside(home, "ip", "address", "del", address, "dev", "eth0")
+
+    assert said == (
+        f"address {bare} was added in the guest and would not be there again, nor what is bound to it; remove it "
+        "(ip address delete), and give it from outside: wirt set --ip-add\n"
+    )
+    assert home.wirt(*CHECK, status=0).stdout == "guest web can be checkpointed\n"
 
 
 def test_what_is_mounted_and_filtered_in_the_guest_is_named(running: HomeUnderTest) -> None:

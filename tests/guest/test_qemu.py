@@ -118,7 +118,7 @@ class TestQemu(OwnKernelContract):
         (tmp_path / "data").write_bytes(bytes(MIB))
         drive = Drive(name="data", unit=1, path=str(tmp_path / "data"), format="raw")
         approach.attach_disk(place, drive)
-        found = approach.find_obstacles(place)
+        found = approach.find_obstacles(place, cards={})
         approach.grow_disk(place, drive, 2 * MIB)
         grown = started.exec("sh", "-c", "cat /sys/block/vd?/size")[1]
         approach.detach_disk(place, drive)
@@ -130,7 +130,7 @@ class TestQemu(OwnKernelContract):
                 hint="remove it, or add it with --read-only",
             )
         ]
-        assert approach.find_obstacles(place) == []
+        assert approach.find_obstacles(place, cards={}) == []
         assert str(2 * MIB // 512) in grown.split()
 
     def test_snapshot_of_a_guest_that_is_held_still_holds_what_it_has_written(

@@ -15,12 +15,13 @@ pytestmark = pytest.mark.timeout(1800)
 def test_lab_host_has_what_the_test_machine_lacks(lab: LabHost) -> None:
     found = json.loads(lab.wirt_inside("doctor", "--json"))
     approaches = {answer["name"]: answer["available"] for answer in found["approaches"]}
+    why = {answer["name"]: answer["reason"] for answer in found["approaches"]}
 
     assert lab.check("cat", "/proc/1/comm") == "systemd\n"
     assert lab.check("cat", "/sys/module/apparmor/parameters/enabled") == "Y\n"
     assert found["node"]["cgroups"]["mode"] == "v2"
     # QEMU's emulated SVM: /dev/kvm starts a stock kernel, which Wirt tries before it says yes.
-    assert approaches["kvm"]
+    assert approaches["kvm"], why["kvm"]
     assert approaches["lxc"]
 
 

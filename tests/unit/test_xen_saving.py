@@ -162,7 +162,7 @@ def test_disk_that_a_domain_writes_to_stands_in_the_way_of_a_checkpoint(
     written = msgspec.structs.replace(DATA, unit=1, read_only=False)
     Xen().start(msgspec.structs.replace(launch, disks=(written, DATA)))
 
-    assert Xen().find_obstacles(launch.place) == [
+    assert Xen().find_obstacles(launch.place, cards={}) == [
         Obstacle(
             what="disk xvdb",
             reason="is no part of a checkpoint, and what the guest remembers of it may not be so any more",

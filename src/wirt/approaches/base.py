@@ -11,7 +11,7 @@ import msgspec
 
 from wirt.host.run import Streams
 from wirt.model.capability import Capability
-from wirt.model.card import FIRST, MOST_CARDS
+from wirt.model.card import MOST_CARDS
 from wirt.model.checkpoint import Obstacle
 from wirt.model.counter import Counter
 from wirt.model.guest import Handle
@@ -167,12 +167,14 @@ class Checkpointable(KnowsCheckpoints, Protocol):
     What is on its disk is none of theirs; nor is its card, which lets nothing through while a checkpoint is made.
     """
 
-    def find_obstacles(self, place: Place, *, cards: Collection[str] = (FIRST,)) -> list[Obstacle]:
+    def find_obstacles(
+        self, place: Place, *, cards: Mapping[str, Collection[str]]
+    ) -> list[Obstacle]:
         """Return what is known to stand in the way of a checkpoint of a running guest; quick, and changes nothing.
 
         Args:
             place: where the guest's traces are.
-            cards: what its cards are called inside.
+            cards: what its cards are called inside, and the addresses that it was given.
 
         Raises:
             Failed: it does not run.

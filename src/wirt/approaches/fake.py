@@ -6,7 +6,7 @@ leaving the work half done. Commands run on the node itself.
 """
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 
@@ -15,7 +15,6 @@ from wirt.errors import Corrupt, Failed, Unsupported
 from wirt.host import files, run
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, yes
-from wirt.model.card import FIRST
 from wirt.model.checkpoint import EARLIER, Obstacle
 from wirt.model.counter import UNITS, Counter, Standing
 from wirt.model.disk import letter_of
@@ -239,7 +238,9 @@ class FakeApproach:
         """Say yes."""
         return yes("memory", "there is not much of it")
 
-    def find_obstacles(self, place: Place, *, cards: Collection[str] = (FIRST,)) -> list[Obstacle]:
+    def find_obstacles(
+        self, place: Place, *, cards: Mapping[str, Collection[str]]
+    ) -> list[Obstacle]:
         """Return what ``obstacles`` says."""
         self._check_running(place)
         return list(self.obstacles)

@@ -5,7 +5,7 @@ and its interface carry the guest's kernel name.
 """
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 
 from wirt.approaches.base import Needs
@@ -15,7 +15,6 @@ from wirt.host import apparmor, cgroup, files, lxcfs, process, rlimits, run
 from wirt.host.bounds import Setting
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, no, yes
-from wirt.model.card import FIRST
 from wirt.model.checkpoint import Obstacle
 from wirt.model.counter import Counter
 from wirt.model.guest import Handle
@@ -257,7 +256,9 @@ class Lxc:
 
         return criu.probe()
 
-    def find_obstacles(self, place: Place, *, cards: Collection[str] = (FIRST,)) -> list[Obstacle]:
+    def find_obstacles(
+        self, place: Place, *, cards: Mapping[str, Collection[str]]
+    ) -> list[Obstacle]:
         """Look at the container's processes, mounts and network."""
         from wirt.approaches.lxc import obstacles
 

@@ -7,8 +7,9 @@ Each rule is of what CRIU says it cannot do, or was seen not to. Source: the che
 import os
 import re
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
+from ipaddress import IPv4Address, IPv6Address, ip_interface
 
 import msgspec
 
@@ -18,7 +19,17 @@ from wirt.host import cgroup, lxcfs, mountinfo, nft
 from wirt.host.mountinfo import Mount
 from wirt.model.checkpoint import Obstacle
 
-_NAMESPACES = {"mnt": "mounts", "uts": "host name", "ipc": "IPC", "net": "network", "user": "users"}
+_NAMESPACES = {
+    "mnt": "mounts",
+    "uts": "host name",
+    "ipc": "IPC",
+    "net": "network",
+    "user": "users",
+    "cgroup": "control groups",
+    "pid": "processes",
+    "time": "clocks",
+    "time_for_children": "clocks",
+}
 _PREPARE = "switch its sandboxing off: wirt checkpoint --prepare"
 _FILE_SYSTEMS = frozenset(
     {
@@ -76,8 +87,12 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     """What it has open that cannot be kept: "device /dev/fuse", "socket of an unknown kind"."""
 
 
-def find(name: str, cards: Collection[str]) -> list[Obstacle]:
+def find(name: str, cards: Mapping[str, Collection[str]]) -> list[Obstacle]:
     """Return what stands in the way in a running container.
+
+    Args:
+        name: its.
+        cards: the names of its cards, and the addresses that it was given, of IPv4 and IPv6.
 
     Raises:
         Failed: it does not run.
@@ -91,17 +106,29 @@ def find(name: str, cards: Collection[str]) -> list[Obstacle]:
         told = file.read().splitlines()
     mounts = mountinfo.parse_mounts(told)
     ids = {line.partition(" ")[0] for line in told}
-    seen = [one for pid in pids if (one := _look(pid, shared, ids)) is not None]
+    depth = len(_numbers(init, "NSpid")) - 1
+    seen = [one for pid in pids if (one := _look(pid, shared, ids, depth)) is not None]
     with open(f"/proc/{init}/net/dev") as lines:
         devices = [line.partition(":")[0].strip() for line in list(lines)[2:]]
     own = {"lo", *cards}
-    return judge(seen, mounts, [one for one in devices if one not in own], _count_rules(init))
+    given = {ip_interface(one).ip for addresses in cards.values() for one in addresses}
+    return judge(
+        seen,
+        mounts,
+        [one for one in devices if one not in own],
+        _count_rules(init),
+        [str(one) for one in sorted(_addresses(init) - given, key=str)],
+    )
 
 
 def judge(
-    processes: list[Seen], mounts: list[Mount], devices: list[str], rules: int
+    processes: list[Seen],
+    mounts: list[Mount],
+    devices: list[str],
+    rules: int,
+    addresses: Sequence[str] = (),
 ) -> list[Obstacle]:
-    """Return the obstacles in what was seen of a container, each once; the devices are those that it was not given."""
+    """Return the obstacles in what was seen of a container, each once; devices and addresses are those that it was not given."""
     found = [obstacle for one in processes for obstacle in _of_process(one)]
     found += [
         Obstacle(
@@ -121,6 +148,15 @@ def judge(
         )
         for device in devices
     ]
+    if not devices:
+        found += [
+            Obstacle(
+                what=f"address {address}",
+                reason="was added in the guest and would not be there again, nor what is bound to it",
+                hint="remove it (ip address delete), and give it from outside: wirt set --ip-add",
+            )
+            for address in addresses
+        ]
     if rules:
         found.append(
             Obstacle(
@@ -140,14 +176,14 @@ def _unit_of(mounted: Mount) -> str | None:
 
 def _of_process(one: Seen) -> Iterator[Obstacle]:
     what = f"process {one.number} ({one.name})"
-    if one.is_from_outside:
+    if one.is_from_outside and "pid" not in one.own:
         yield Obstacle(
             what=what,
             reason="was started from outside by wirt exec or enter and still runs",
             hint="wait until it ends",
         )
         return
-    if one.is_led_from_outside:
+    if one.is_led_from_outside and "pid" not in one.own:
         yield Obstacle(
             what=what,
             reason="is in a session that was begun outside by wirt exec or enter",
@@ -156,7 +192,7 @@ def _of_process(one: Seen) -> Iterator[Obstacle]:
     if one.is_traced:
         yield Obstacle(what=what, reason="is being traced", hint="end its debugger")
     if one.own:
-        kinds = " and ".join(_NAMESPACES[kind] for kind in one.own)
+        kinds = " and ".join(dict.fromkeys(_NAMESPACES[kind] for kind in one.own))
         yield Obstacle(
             what=f"unit {one.unit}" if one.unit else what,
             reason=f"has a view of its own of {kinds}",
@@ -167,23 +203,23 @@ def _of_process(one: Seen) -> Iterator[Obstacle]:
         yield Obstacle(what=what, reason=f"holds a {file}", hint="end it, or have it close that")
 
 
-def _look(pid: int, shared: dict[str, str], mounts: set[str]) -> Seen | None:
-    """Return what can be seen of a process; None if it has ended meanwhile."""
+def _look(pid: int, shared: dict[str, str], mounts: set[str], depth: int) -> Seen | None:
+    """Return what can be seen of a process, whose number is the container's at ``depth``; None if it has ended meanwhile."""
     try:
         with open(f"/proc/{pid}/comm") as file:
             name = file.read().strip()
         with open(f"/proc/{pid}/cgroup") as file:
             unit = re.search(r"/([^/\n]+\.(service|scope))$", file.read(), re.MULTILINE)
         own = _namespaces(pid)
-        number = _numbers(pid, "NSpid")[-1]
+        number = _numbers(pid, "NSpid")[depth]
         apart = own["mnt"] != shared["mnt"]
         return Seen(
             number=number,
             name=name,
             unit=unit.group(1) if unit else None,
-            own=tuple(kind for kind in _NAMESPACES if own[kind] != shared[kind]),
+            own=tuple(kind for kind in own if own[kind] != shared[kind]),
             is_from_outside=number != 1 and _is_child_of_outside(pid),
-            is_led_from_outside=_numbers(pid, "NSsid")[-1] == 0,
+            is_led_from_outside=_numbers(pid, "NSsid")[depth] == 0,
             is_traced=_numbers(pid, "TracerPid") != [0],
             files=tuple(dict.fromkeys(_bad_files(pid, None if apart else mounts))),
         )
@@ -234,7 +270,10 @@ def _mount_of(pid: int, descriptor: str) -> str:
 
 
 def _namespaces(pid: int) -> dict[str, str]:
-    return {kind: os.readlink(f"/proc/{pid}/ns/{kind}") for kind in _NAMESPACES}
+    directory = f"/proc/{pid}/ns"
+    # A kernel may have been built without some.
+    kinds = [kind for kind in _NAMESPACES if kind in os.listdir(directory)]
+    return {kind: os.readlink(f"{directory}/{kind}") for kind in kinds}
 
 
 def _numbers(pid: int, field: str) -> list[int]:
@@ -246,6 +285,21 @@ def _numbers(pid: int, field: str) -> list[int]:
     except (FileNotFoundError, ProcessLookupError):
         pass
     return []
+
+
+def _addresses(init: int) -> set[IPv4Address | IPv6Address]:
+    """Return the addresses that a container has, but for those that a kernel gives itself."""
+    found: set[IPv4Address | IPv6Address] = set()
+    with open(f"/proc/{init}/net/fib_trie") as lines:
+        address = ""
+        for line in lines:
+            if "|-- " in line:
+                address = line.split()[-1]
+            elif "/32 host LOCAL" in line:
+                found.add(IPv4Address(address))
+    with suppress(FileNotFoundError), open(f"/proc/{init}/net/if_inet6") as lines:
+        found |= {IPv6Address(int(line.split()[0], 16)) for line in lines}
+    return {one for one in found if not one.is_loopback and not one.is_link_local}
 
 
 def _count_rules(init: int) -> int:

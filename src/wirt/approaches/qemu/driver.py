@@ -38,7 +38,6 @@ from wirt.errors import Error, Failed
 from wirt.host import affinity, files, lock, process, run
 from wirt.host.run import SILENT, Streams
 from wirt.model.capability import Capability, no, yes
-from wirt.model.card import FIRST
 from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
@@ -352,7 +351,9 @@ class Qemu:
         """Say yes: QEMU itself writes down what its machine holds."""
         return yes(self.name, "QEMU keeps memory and devices of its machines")
 
-    def find_obstacles(self, place: Place, *, cards: Collection[str] = (FIRST,)) -> list[Obstacle]:
+    def find_obstacles(
+        self, place: Place, *, cards: Mapping[str, Collection[str]]
+    ) -> list[Obstacle]:
         """Ask QEMU which devices it could not write down, and which disks would not go along."""
         with talking(ownkernel.private_directory(place)) as monitor:
             blocked = monitor.execute("query-migrate").get("blocked-reasons", [])

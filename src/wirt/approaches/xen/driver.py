@@ -7,7 +7,7 @@ on which a command could say that it has ended, so the agent is asked again and 
 import io
 import os
 import tarfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,7 +20,6 @@ from wirt.errors import Error, Failed, Unsupported
 from wirt.host import files, process, run
 from wirt.host.run import SILENT, Streams
 from wirt.model.capability import Capability, no, yes
-from wirt.model.card import FIRST
 from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
@@ -223,7 +222,9 @@ class Xen:
         """Say yes: Xen itself writes down what a domain holds."""
         return yes(self.name, "Xen keeps the memory of its domains")
 
-    def find_obstacles(self, place: Place, *, cards: Collection[str] = (FIRST,)) -> list[Obstacle]:
+    def find_obstacles(
+        self, place: Place, *, cards: Mapping[str, Collection[str]]
+    ) -> list[Obstacle]:
         """Name the disks that would not go along."""
         return [
             Obstacle(

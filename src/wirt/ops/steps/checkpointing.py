@@ -50,7 +50,8 @@ def find_obstacles(context: Context, guest: Guest, approach: Checkpointable) -> 
         for card in guest.cards
         if card.is_device
     ]
-    cards = [card.name for card in guest.all_cards]
+    steps = Ladder(context, guest).cards
+    cards = {nic.name: nic.addresses for nic in (steps.nic(), *steps.further())}
     return devices + approach.find_obstacles(context.home.place(guest.id), cards=cards)
 
 
