@@ -5,6 +5,8 @@ import click
 from wirt import app
 from wirt.cli import options
 from wirt.console import output
+from wirt.model.lifecycle import State
+from wirt.ops.guests import observed
 from wirt.ops.start import READY_SECONDS
 from wirt.ops.start import start as start_guest
 
@@ -30,9 +32,23 @@ def start(name: str, no_wait: bool, timeout: float, console: bool, anew: bool) -
     if console:
         _start_watched(name, anew=anew)
         return
-    with app.open_context() as context:
-        guest = start_guest(context, name, ready_seconds=None if no_wait else timeout, anew=anew)
+    try:
+        with app.open_context() as context:
+            guest = start_guest(
+                context, name, ready_seconds=None if no_wait else timeout, anew=anew
+            )
+    except KeyboardInterrupt:
+        _say_if_it_runs(name)
+        raise
     output.say(f"guest {guest.name} started: {guest.address}")
+
+
+def _say_if_it_runs(name: str) -> None:
+    """Tell who has interrupted a start whether that came too late: once the guest runs it is only waited for."""
+    with app.open_context() as context:
+        guest = observed(context, context.store.find(name))
+    if guest.state is State.RUNNING:
+        output.note(f"guest {guest.name} runs, and is not waited for any more")
 
 
 def _start_watched(name: str, *, anew: bool) -> None:
