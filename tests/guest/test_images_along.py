@@ -24,7 +24,7 @@ def pair(template: ShippedTemplate) -> Iterator[Pair]:
         directory = Path(there.home.templates, template.name)
         directory.mkdir(parents=True)
         for name in ("template.json", "root.tar.zst"):
-            os.symlink(Path(template.directory, template.name, name), directory / name)
+            os.symlink(Path(template.image).with_name(name), directory / name)
         made = Pair(here, there, netns)
         made.add()
         here.wirt("create", "vm", "--approach", "qemu", "-t", template.name, status=0)
