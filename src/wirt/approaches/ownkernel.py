@@ -26,9 +26,7 @@ from wirt.host.consolelog import read_last_lines
 from wirt.host.run import Streams
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch, Place
-from wirt.model.limits import Limits
 from wirt.model.presence import Presence
-from wirt.units import render_bytes
 
 TO_AGENT, FROM_AGENT, SIGNALS = "agent.in", "agent.out", "signals"
 """Names in the private directory: the pipes, and the file that the second serial line is appended to."""
@@ -318,25 +316,6 @@ def stop(
     if handle.pid is not None and not process.wait_gone(handle.pid, left):
         raise TimedOut(
             f"the guest did not shut down within {timeout:g} s", hint="pass --force to end it"
-        )
-
-
-def check_kept(limits: Limits, *, cpus: int, memory: int) -> None:
-    """Check whether a guest held to limits can go on from what its machine held.
-
-    Args:
-        limits: what it is held to now.
-        cpus: of the machine that was kept.
-        memory: that this has at the most, bytes.
-
-    Raises:
-        Failed: it cannot.
-    """
-    if cpus != limits.cpus or memory < limits.memory:
-        raise Failed(
-            f"what was kept is of a machine with {cpus} CPUs and {render_bytes(memory)} of memory, "
-            f"and the guest has {limits.cpus} and {render_bytes(limits.memory)} now",
-            hint="give it those again: wirt set --cpus --memory",
         )
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import msgspec
 
-from wirt.approaches import enginegroup, guestcards, guestcommand, ownkernel
+from wirt.approaches import enginegroup, guestcards, guestcommand, keptmachine, ownkernel
 from wirt.approaches.base import Needs, Sent
 from wirt.approaches.qemu import (
     build,
@@ -358,14 +358,7 @@ class Qemu:
         with talking(ownkernel.private_directory(place)) as monitor:
             blocked = monitor.execute("query-migrate").get("blocked-reasons", [])
             written = disks.find_writable(monitor)
-        return [
-            Obstacle(
-                what=f"disk {name}",
-                reason="is no part of a checkpoint, and what the guest remembers of it may not be so any more",
-                hint="remove it, or add it with --read-only",
-            )
-            for name in written
-        ] + [
+        return [keptmachine.disk_in_the_way(name) for name in written] + [
             Obstacle(what="QEMU", reason=f"says no: {reason}", hint="stop the guest instead")
             for reason in blocked
         ]
@@ -407,8 +400,8 @@ class Qemu:
 
     def resume(self, launch: Launch, directory: str) -> Handle:
         """Start the same machine, and have it go on from what it held."""
-        kept, limits = saving.read_machine(directory), launch.limits
-        ownkernel.check_kept(limits, cpus=kept.cpus, memory=kept.memory)
+        kept, limits = keptmachine.read(directory, Machine), launch.limits
+        keptmachine.check(limits, cpus=kept.cpus, memory=kept.memory)
         handle = self._start(launch, kept, waits=True)
         saving.load(launch.place, directory)
         if limits.memory < kept.memory:

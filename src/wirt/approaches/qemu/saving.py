@@ -7,19 +7,15 @@ until it is told to go on.
 import os
 from collections.abc import Callable
 
-import msgspec
-
-from wirt.approaches import ownkernel
+from wirt.approaches import keptmachine, ownkernel
 from wirt.approaches.qemu import control, holding
-from wirt.approaches.qemu.machine import Machine
 from wirt.approaches.qemu.monitor import Monitor, talking
-from wirt.errors import Corrupt, Failed, TimedOut
-from wirt.host import files
+from wirt.errors import Failed, TimedOut
 from wirt.host.consolelog import read_last_lines
 from wirt.model.launch import Place
 
-_MEMORY, _MACHINE = "memory", "machine.json"
-"""Names in a checkpoint's directory."""
+_MEMORY = "memory"
+"""Its name in a checkpoint's directory."""
 _STALL_SECONDS = 60.0
 """How long nothing may be written before it is given up."""
 
@@ -36,25 +32,12 @@ def save(place: Place, directory: str, written: Callable[[], None]) -> None:
             holding.mark(place)
             monitor.execute("stop")
             found = control.ask_machine(monitor)
-            files.write(os.path.join(directory, _MACHINE), msgspec.json.encode(found).decode())
+            keptmachine.write(directory, found)
             _write_memory(monitor, os.path.join(directory, _MEMORY))
         written()
     except BaseException:
         holding.let_go_on(place)
         raise
-
-
-def read_machine(directory: str) -> Machine:
-    """Return which machine a directory holds the memory of.
-
-    Raises:
-        Corrupt: it holds none.
-    """
-    try:
-        with open(os.path.join(directory, _MACHINE), "rb") as file:
-            return msgspec.json.decode(file.read(), type=Machine)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise Corrupt(f"{directory}/{_MACHINE} cannot be read: {error}") from error
 
 
 def load(place: Place, directory: str) -> None:

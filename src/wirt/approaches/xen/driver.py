@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from wirt.approaches import enginegroup, guestcommand, ownkernel
+from wirt.approaches import enginegroup, guestcommand, keptmachine, ownkernel
 from wirt.approaches.base import Needs
 from wirt.approaches.hypervisor import MachineSize
 from wirt.approaches.xen import build, control, disks, keeper, saving
@@ -226,14 +226,7 @@ class Xen:
         self, place: Place, *, cards: Mapping[str, Collection[str]]
     ) -> list[Obstacle]:
         """Name the disks that would not go along."""
-        return [
-            Obstacle(
-                what=f"disk {name}",
-                reason="is no part of a checkpoint, and what the guest remembers of it may not be so any more",
-                hint="remove it, or add it with --read-only",
-            )
-            for name in saving.writable_disks(place)
-        ]
+        return [keptmachine.disk_in_the_way(name) for name in saving.writable_disks(place)]
 
     def checkpoint(
         self,
@@ -271,8 +264,8 @@ class Xen:
 
     def resume(self, launch: Launch, directory: str) -> Handle:
         """Make the same domain of what it held; its kernel finds the devices, consoles too, that are there now."""
-        kept, limits = saving.read_machine(directory), launch.limits
-        ownkernel.check_kept(limits, cpus=kept.cpus, memory=kept.memory)
+        kept, limits = keptmachine.read(directory, saving.Machine), launch.limits
+        keptmachine.check(limits, cpus=kept.cpus, memory=kept.memory)
         if limits.memory < kept.memory:
             limits = msgspec.structs.replace(limits, memory_max=kept.memory)
         return self._start(

@@ -11,15 +11,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from wirt.approaches import ownkernel
+from wirt.approaches import keptmachine, ownkernel
 from wirt.approaches.xen import control, keeper
-from wirt.errors import Corrupt, TimedOut
+from wirt.errors import TimedOut
 from wirt.host import files, process
 from wirt.model.launch import Place
 from wirt.units import MIB
 
-_MEMORY, _MACHINE = "memory", "machine.json"
-"""Names in a checkpoint's directory."""
+_MEMORY = "memory"
+"""Its name in a checkpoint's directory."""
 _END_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
 _NUMBER = re.compile(r"^(memory|maxmem|maxvcpus) = (\d+)$", re.MULTILINE)
@@ -49,7 +49,7 @@ def save(place: Place, directory: str, written: Callable[[], None]) -> None:
     memory = os.path.join(directory, _MEMORY)
     try:
         files.write(_mark(place), memory)
-        files.write(os.path.join(directory, _MACHINE), msgspec.json.encode(_ask(place)).decode())
+        keptmachine.write(directory, _ask(place))
         # xl would let everybody read it.
         files.write(memory, "")
         control.save(place.name, memory)
@@ -93,19 +93,6 @@ def let_go_on(place: Place) -> None:
 def memory_path(directory: str) -> str:
     """Return where in a checkpoint the memory is."""
     return os.path.join(directory, _MEMORY)
-
-
-def read_machine(directory: str) -> Machine:
-    """Return what a directory holds the memory of.
-
-    Raises:
-        Corrupt: it holds none.
-    """
-    try:
-        with open(os.path.join(directory, _MACHINE), "rb") as file:
-            return msgspec.json.decode(file.read(), type=Machine)
-    except (OSError, msgspec.MsgspecError) as error:
-        raise Corrupt(f"{directory}/{_MACHINE} cannot be read: {error}") from error
 
 
 def writable_disks(place: Place) -> list[str]:
