@@ -60,8 +60,9 @@ class FakeApproach:
         self.calls: list[str] = []
         """The names of the calls so far that change something."""
         self.held: dict[str, int] = {}
-        self.active = 0
         """Counters of every guest that are not 0."""
+        self.active = 0
+        """Threads of every guest that run."""
         self.obstacles: list[Obstacle] = []
         """What stands in the way of a checkpoint of every guest."""
         self.tracking = yes("changes", "it is looked for")

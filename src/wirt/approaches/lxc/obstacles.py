@@ -272,8 +272,8 @@ def _mount_of(pid: int, descriptor: str) -> str:
 def _namespaces(pid: int) -> dict[str, str]:
     directory = f"/proc/{pid}/ns"
     # A kernel may have been built without some.
-    kinds = [kind for kind in _NAMESPACES if kind in os.listdir(directory)]
-    return {kind: os.readlink(f"{directory}/{kind}") for kind in kinds}
+    there = os.listdir(directory)
+    return {kind: os.readlink(f"{directory}/{kind}") for kind in _NAMESPACES if kind in there}
 
 
 def _numbers(pid: int, field: str) -> list[int]:
