@@ -50,7 +50,7 @@ def is_heard(on: str, by: str, nic: Nic) -> bool:
         listening.bind((by, ARP))
         listening.settimeout(0.2)
         mac, address = (nic.mac, ADDRESS) if on == INSIDE else ("02:00:00:00:00:09", OTHER)
-        arp.announce(on, mac, address)
+        arp.announce([on], mac, [address])
         try:
             return mac.replace(":", "") in listening.recv(64).hex()
         except TimeoutError:

@@ -1,4 +1,4 @@
-"""Asking who has an IPv4 address, again and again, and telling neighbours who has it now.
+"""Asking who has an IPv4 address, again and again, and telling neighbours who has it now, or an IPv6 address.
 
 What asks sends no address of its own (RFC 5227), so it changes nobody's neighbour table. The kernel of the guest answers, whatever
 its programs do: what is seen is when its network was there.
@@ -8,7 +8,10 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import suppress
+
+from wirt.host.advertisements import advertisement
 
 PERIOD = 0.002
 """Seconds between two questions."""
@@ -17,20 +20,31 @@ _ARP = 0x0806
 _HEAD = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1)
 _REPLY = struct.Struct("!6s6sH HHBBH 6s4s6s4s")
 _NOBODY = b"\xff" * 6
+_TIMES = 3
+"""How often neighbours are told: nobody says that it has heard."""
 
 
-def announce(interface: str, mac: str, address: str) -> None:
-    """Tell everybody on a network, three times, that ``address`` is at ``mac`` now; switches learn the way there by it.
+def announce(interfaces: Iterable[str], mac: str, addresses: Iterable[str]) -> None:
+    """Tell everybody beyond some interfaces, several times, that addresses are at ``mac`` now; switches learn the way by it.
+
+    Args:
+        interfaces: by which it is sent.
+        mac: whose they are.
+        addresses: of IPv4 and IPv6.
 
     Raises:
-        OSError: there is no such interface.
+        OSError: one of the interfaces is not there.
     """
     sender = bytes.fromhex(mac.replace(":", ""))
-    carried = socket.inet_aton(address)
-    frame = _frame(sender, carried, carried)
-    with _opened(interface) as sending:
-        for _ in range(3):
-            sending.send(frame)
+    frames = [
+        advertisement(sender, one) if ":" in one else _frame(sender, *[socket.inet_aton(one)] * 2)
+        for one in addresses
+    ]
+    for interface in interfaces:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sending:
+            sending.bind((interface, 0))
+            for frame in _TIMES * frames:
+                sending.send(frame)
 
 
 def find_holder(interface: str, address: str, seconds: float) -> str | None:

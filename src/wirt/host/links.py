@@ -24,6 +24,7 @@ _GET_FLAGS, _SET_FLAGS = 0x8913, 0x8914
 _GET_MAC, _GET_NUMBER = 0x8927, 0x8933
 _REQUEST = struct.Struct("16sH22x")
 """Sources: netdevice(7), SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCGIFHWADDR and SIOCGIFINDEX; ``struct ifreq``."""
+_GET_LINK, _LINK_BYTES, _LINK_NAME, _LINK_MASTER = 18, 16, 3, 10
 _LOOK_SECONDS = 0.001
 
 
@@ -96,6 +97,24 @@ def mac_of(name: str) -> str:
     with _asking() as asked:
         answer = fcntl.ioctl(asked, _GET_MAC, struct.pack("40s", name.encode()))
     return answer[18:24].hex(":")
+
+
+def ports_of(bridge: str) -> list[str]:
+    """Return the names of a bridge's ports; empty if there is none of this name.
+
+    Source: rtnetlink(7), RTM_GETLINK, IFLA_IFNAME and IFLA_MASTER.
+    """
+    # Loaded here: few commands ask.
+    from wirt.host import netlink
+
+    found = []
+    with suppress(OSError), netlink.opened_in(os.getpid(), netlink.ROUTE) as asked:
+        number = number_of(bridge).to_bytes(4, sys.byteorder)
+        for _, content in netlink.dump(asked, _GET_LINK, bytes(_LINK_BYTES)):
+            link = dict(netlink.attributes(content[_LINK_BYTES:]))
+            if link.get(_LINK_MASTER) == number:
+                found.append(link[_LINK_NAME].rstrip(b"\0").decode())
+    return sorted(found)
 
 
 def number_of(name: str) -> int:

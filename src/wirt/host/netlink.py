@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from wirt.errors import Failed
 
+ROUTE = 0
 SOCK_DIAG = 4
 NETFILTER = 12
 

@@ -287,11 +287,15 @@ class BridgeNetwork:
         return Presence.ABSENT
 
     def announce(self, nic: Nic) -> None:
-        """Send from the bridge, to all its ports, what the guest itself would."""
+        """Send to all ports of the bridge what the guest itself would, for each of its addresses.
+
+        Not to its own: its kernel would take it for somebody else who has them.
+        """
         from wirt.host import arp
 
+        others = [port for port in links.ports_of(self.bridge) if port != nic.interface]
         with files.translated(f"announce {nic.address} on {self.bridge}"):
-            arp.announce(self.bridge, nic.mac, nic.address)
+            arp.announce(others, nic.mac, [one.partition("/")[0] for one in nic.addresses])
 
     def watch(self, nic: Nic) -> "arp.Watch | None":
         """Watch from the bridge; the node does not answer itself, so an alias cannot be watched."""

@@ -142,16 +142,16 @@ class RoutedNetwork(BridgeNetwork):
 
     def announce(self, nic: Nic) -> None:
         """Tell the node's neighbours of the addresses that it answers for: who had them last may have been elsewhere."""
-        told = [one for one in nic.proxied if ":" not in one]
-        if not told:
+        if not nic.proxied:
             return
         from wirt.host import arp
 
-        for name in uplinks.find_uplinks():
-            for one in told:
-                # An uplink that knows no ARP, such as a tunnel, has nobody to be told.
+        for ipv6 in (False, True):
+            told = [one for one in nic.proxied if (":" in one) is ipv6]
+            for name in uplinks.find_uplinks(ipv6=ipv6) if told else []:
+                # An uplink that knows no neighbours, such as a tunnel, has nobody to be told.
                 with suppress(OSError):
-                    arp.announce(name, links.mac_of(name), one)
+                    arp.announce([name], links.mac_of(name), told)
 
     def watch(self, nic: Nic) -> None:
         """See nothing: the node does not ask for a card whose place it knows."""

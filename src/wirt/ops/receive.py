@@ -232,8 +232,7 @@ class Receiver:
         self._held.close()
         journal.reached("receive:after-arrival")
         if is_started:
-            with suppress(Error):
-                ladder.cards.announce()
+            ladder.cards.announce()
         return Taken(guest=ours)
 
     def _watching(self, ladder: Ladder) -> Step:

@@ -148,8 +148,10 @@ class CardSteps:
             self._arrivals.pop().deliver()
 
     def announce(self) -> None:
-        """Tell the neighbours of the first card where it is now."""
-        self._network_of(self._guest.card).announce(self.nic())
+        """Tell the neighbours of every card where it is now, as far as they can be told."""
+        for card in self._joined():
+            with suppress(Error):
+                self._network_of(card).announce(self.nic_of(card))
 
     def watch(self) -> Watch | None:
         """Begin to watch the first card; None: nobody can."""
