@@ -53,6 +53,11 @@ BAD: dict[str, tuple[list[str], int, str]] = {
         2,
         "got unexpected extra argument (newer); see wirt create --help",
     ),
+    "mode-that-there-is-not": (
+        ["migrate", "old", "b", "--mode", "hot"],
+        2,
+        "invalid value for '--mode': 'hot' is not one of 'cold', 'live', 'refresh'; see wirt migrate --help",
+    ),
     "option-that-there-is-not": (
         ["template", "import", "root.tar", "--name", "new"],
         2,

@@ -15,7 +15,11 @@ from wirt.ops import migrate as verbs
 @click.command()
 @click.argument("guest")
 @click.argument("node", required=False)
-@click.option("--mode", type=click.Choice([*Mode]), help="How it goes; chosen if left out.")
+@click.option(
+    "--mode",
+    type=click.Choice([mode.value for mode in Mode]),
+    help="How it goes; chosen if left out.",
+)
 @click.option("--check", is_flag=True, help="Say whether it can go, and change nothing.")
 @click.option("--abort", is_flag=True, help="Have the command that is at it give up.")
 @click.option("--resume", is_flag=True, help="No error if it has gone already.")

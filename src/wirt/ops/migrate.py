@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 import msgspec
 
-from wirt.errors import Conflict, Corrupt, Error, NotFound, NotPermitted, Unsupported, WrongState
+from wirt.errors import Corrupt, Error, Failed, NotFound, NotPermitted, Unsupported, WrongState
 from wirt.host import files, interrupts, lock, process, urgency
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
@@ -21,7 +21,7 @@ from wirt.model.migration import Migration, Mode
 from wirt.network.base import Watch
 from wirt.ops import guests, journal
 from wirt.ops.context import Context
-from wirt.ops.moving import ahead, baggage, engines, handover, live
+from wirt.ops.moving import ahead, baggage, choosing, engines, handover, live
 from wirt.ops.moving.journey import Journey
 from wirt.ops.moving.protocol import Alive, Facts, Room, Take, Version
 from wirt.ops.nodes import check_facts, find_node
@@ -29,7 +29,6 @@ from wirt.ops.start import as_running
 from wirt.ops.steps.cards import CardSteps
 from wirt.ops.steps.ladder import Ladder
 from wirt.ops.stop import ORDERLY_SECONDS, shut_down
-from wirt.storage.base import Portable
 from wirt.transport.base import Link, LinkLost, Session
 
 _ABORT_SECONDS = 120.0
@@ -47,6 +46,8 @@ class MigrateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that the guest's own shutdown may take before it is ended."""
     downtime: float | None = None
     """Seconds that a guest which its engine sends may stand still for the last of it; None: as usual."""
+    lives_with: str | None = None
+    """The lock that a guest lives with which goes for the command that holds it, here and there; None: it lives by itself."""
 
 
 def migrate(
@@ -133,8 +134,8 @@ def checked(
     link = context.link(node)
     with guests.held(context, request.guest) as guest:
         next_state(guest.state, "migrate", guest.name)
-        _check_movable(context, guest)
-        mode, why = _choose(context, guest, request.mode)
+        choosing.check_movable(context, guest, lives_with=request.lives_with)
+        mode, why = choosing.choose(context, guest, request.mode)
         journey = Journey(guest, node.name, mode, why)
         with link.open() as session:
             check_facts(node, msgspec.json.decode(session.ask("hello"), type=Facts))
@@ -142,7 +143,7 @@ def checked(
                 lacking = session.ask("lacks", _version(context, guest))
                 journey.lacking = msgspec.json.decode(lacking, type=list[str])
             journey.measure(context)
-            _check_downtime(journey, request)
+            choosing.check_downtime(journey, request.downtime)
             try:
                 session.ask("check", journey.arrival)
             except Unsupported as error:
@@ -204,67 +205,6 @@ def is_there(context: Context, name: str, node: str) -> bool:
         return False
     with context.link(find_node(context, node)).open() as session:
         return bool(msgspec.json.decode(session.ask("has", msgspec.json.encode(name)), type=bool))
-
-
-def _check_movable(context: Context, guest: Guest) -> None:
-    for disk in guest.disks:
-        if disk.source is not None:
-            raise Unsupported(
-                f"guest {guest.name} cannot go to another node: its disk {disk.name} is this one's: "
-                f"{disk.source}",
-                hint=f"remove it first: wirt disk remove {guest.name} {disk.name}",
-            )
-    if guest.lives_with is not None:
-        raise Conflict(
-            f"guest {guest.name} belongs to a command that runs", hint="wait for its end"
-        )
-    devices = [card.name for card in guest.cards if card.is_device]
-    if devices:
-        raise Unsupported(
-            f"guest {guest.name} has the interface {devices[0]} of this node, which stays here",
-            hint=f"take it from the guest first: wirt card remove {guest.name} {devices[0]}",
-        )
-    if not isinstance(context.pool(guest.pool), Portable):
-        raise Unsupported(
-            f"guest {guest.name} cannot go to another node: pool {guest.pool} gives no roots away",
-            hint="pools of kind btrfs, directory and image do",
-        )
-    baggage.check(context, guest)
-
-
-def _choose(context: Context, guest: Guest, wanted: Mode | None) -> tuple[Mode, str]:
-    """Return the mode, and why it is that.
-
-    Raises:
-        Unsupported: the one that is wanted cannot be.
-    """
-    if guest.state is State.STOPPED:
-        if wanted not in (None, Mode.COLD):
-            raise Unsupported(f"guest {guest.name} does not run", hint="leave --mode out, or cold")
-        return Mode.COLD, f"guest {guest.name} is stopped"
-    if wanted is Mode.COLD:
-        raise Unsupported(
-            f"guest {guest.name} is running", hint="stop it first, or leave --mode out"
-        )
-    if wanted is Mode.REFRESH:
-        return Mode.REFRESH, "as asked for"
-    try:
-        live.check_guest(context, guest)
-    except Unsupported as error:
-        if wanted is Mode.LIVE:
-            raise Unsupported(
-                f"guest {guest.name} cannot go live: {error.message}", hint=error.hint
-            ) from error
-        return Mode.REFRESH, f"not live: {error.message}"
-    return Mode.LIVE, "as asked for" if wanted else f"guest {guest.name} can go with its memory"
-
-
-def _check_downtime(journey: Journey, request: MigrateRequest) -> None:
-    if request.downtime is not None and journey.machine is None:
-        raise Unsupported(
-            f"guest {request.guest} cannot be held to a downtime: it goes {journey.mode}, and not by its engine",
-            hint="leave --downtime out",
-        )
 
 
 def _version(context: Context, guest: Guest) -> bytes:
