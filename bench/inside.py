@@ -16,10 +16,11 @@ from timing import Pair
 from wirt import app
 from wirt.bench.sample import HOST, Effort
 from wirt.bench.session import MEMORY
-from wirt.bench.subject import LOCK, Definition, Subject, close_all, make_subject
+from wirt.bench.subject import Definition, Subject, close_all, make_subject
 from wirt.bench.workloads import WORKLOADS
 from wirt.host import lock
 from wirt.model.limits import Limits
+from wirt.ops.secondhome import LOCK
 
 _SECONDS = {"shell1": 2.0, "shell8": 4.0, "shell16": 8.0, "C": 2.0, "dc": 2.0}
 """Passes that hold too few turns in a second."""

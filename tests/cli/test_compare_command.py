@@ -117,10 +117,13 @@ def test_compare_of_lives_measures_the_verbs_of_guests_and_leaves_none(
     rows = {(row["verb"], row["subject"]): row for row in json.loads(told.stdout)["lifecycle"]}
     verbs = ("create", "start", "ready", "stop", "clone", "destroy", "life")
 
-    # A container can be checkpointed too, on nodes that have CRIU.
-    kept = {(verb, "lxc") for verb in ("checkpoint", "resume")}
-    assert rows.keys() - kept == {(verb, name) for verb in verbs for name in ("chroot", "lxc")}
+    # A container can be checkpointed too, and goes to a second home.
+    kept = {(verb, "lxc") for verb in ("checkpoint", "resume", "migrate", "downtime")}
+    assert rows.keys() == kept | {(verb, name) for verb in verbs for name in ("chroot", "lxc")}
     assert all(0 < row["seconds"] < 60 for row in rows.values())
+    assert rows["downtime", "lxc"]["seconds"] < rows["migrate", "lxc"]["seconds"]
+    of_whole = [rows[verb, "lxc"]["seconds"] for verb in (*verbs[:-1], "checkpoint", "resume")]
+    assert rows["life", "lxc"]["seconds"] == pytest.approx(sum(of_whole))
     assert home.guests() == []
     assert left_of(home) == []
     assert "The life of a guest" in only_run(home).with_name("report.html").read_text()

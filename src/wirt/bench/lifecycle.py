@@ -17,8 +17,14 @@ VERBS = (
     *("create", "start", "ready", "answer"),
     *("checkpoint", "resume", "stop", "clone", "destroy"),
     WHOLE,
+    *("migrate", "downtime"),
 )
-"""``answer``: from when it takes a command to the first page of its web server, where web serving is measured too."""
+"""``answer``: from when it takes a command to the first page of its web server, where web serving is measured too.
+
+``downtime``: how long it did not answer on the network while it migrated.
+"""
+ASIDE = frozenset({"migrate", "downtime"})
+"""Of another guest, which does not come back: no part of the whole."""
 UNIT = "1/s"
 SECONDS = 15.0
 """A guess of how long a life takes, for the time left."""

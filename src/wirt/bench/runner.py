@@ -288,7 +288,8 @@ class Runner:
             seconds = self._attempt(subject, planned.test, subject.live)
         if seconds is None:
             return
-        for verb, took in {**seconds, lifecycle.WHOLE: sum(seconds.values())}.items():
+        whole = sum(took for verb, took in seconds.items() if verb not in lifecycle.ASIDE)
+        for verb, took in {**seconds, lifecycle.WHOLE: whole}.items():
             self._record(
                 Sample(
                     suite=planned.suite,

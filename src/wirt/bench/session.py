@@ -18,7 +18,7 @@ from wirt.bench.preparation import read_preparation
 from wirt.bench.results import RunWriter, find_run, new_run_id, open_resume, run_path
 from wirt.bench.runner import Progress, Runner
 from wirt.bench.sample import HOST, HOST_AGAIN, Header, Run, Subject
-from wirt.bench.subject import LOCK, Definition, make_subject
+from wirt.bench.subject import Definition, make_subject
 from wirt.bench.suites import http
 from wirt.bench.workloads import load_manifest
 from wirt.errors import InvalidInput, Unsupported
@@ -28,6 +28,7 @@ from wirt.model.limits import Limits
 from wirt.ops.checks.fitness import judge_template
 from wirt.ops.context import Context
 from wirt.ops.create import DEFAULT_TEMPLATE
+from wirt.ops.secondhome import LOCK
 from wirt.units import MIB
 
 MEMORY = 512 * MIB

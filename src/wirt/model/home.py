@@ -22,6 +22,11 @@ class Home(msgspec.Struct, frozen=True, kw_only=True):
         return home_tag(self.data)
 
     @property
+    def second(self) -> "Home":
+        """Return the home that a command of this one makes for guests to go to, and takes away again."""
+        return Home(data=f"{self.data}/second", run=f"{self.run}/second", etc=self.etc)
+
+    @property
     def database(self) -> str:
         """Return the path of the state."""
         return f"{self.data}/wirt.db"

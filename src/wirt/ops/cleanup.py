@@ -27,6 +27,11 @@ def clean_up(context: Context) -> None:
             with suppress(Error), held(context, guest.name, wait=0):
                 pass  # to hold it is to bury it
     _destroy_orphans(context, [guest for guest in guests if guest.lives_with is not None])
+    if os.path.isdir(context.home.second.data):
+        # Loaded here: there is seldom one.
+        from wirt.ops.secondhome import sweep
+
+        sweep(context)
     with suppress(Error):
         context.templates.clean_up()
     with suppress(Error):

@@ -21,13 +21,19 @@ class KnownNode(msgspec.Struct, frozen=True, kw_only=True):
     """Why it does not."""
 
 
+def known_nodes(context: Context) -> list[Node]:
+    """Return the other nodes by name; none of them is asked."""
+    kept = context.store.setting(_SETTING)
+    return msgspec.json.decode(kept, type=list[Node]) if kept else []
+
+
 def find_node(context: Context, name: str) -> Node:
     """Return another node by name.
 
     Raises:
         NotFound: none of that name was added.
     """
-    for node in _nodes(context):
+    for node in known_nodes(context):
         if node.name == name:
             return node
     raise NotFound(f"there is no node {name}", hint="see wirt node list, or add it: wirt node add")
@@ -45,7 +51,7 @@ def add_node(context: Context, node: Node) -> Facts:
     check_name(node.name, "node")
     check_node(node, own_home=context.home.data)
     with context.nodes_lock():
-        if any(other.name == node.name for other in _nodes(context)):
+        if any(other.name == node.name for other in known_nodes(context)):
             raise Conflict(
                 f"there is a node {node.name} already",
                 hint=f"choose another name or remove it first: wirt node remove {node.name}",
@@ -61,7 +67,7 @@ def add_node(context: Context, node: Node) -> Facts:
                     raise _other_subnet(node.name, facts.subnet, subnet)
                 session.ask("subnet", msgspec.json.encode(subnet))
                 facts = msgspec.structs.replace(facts, subnet=subnet)
-        _keep(context, [*_nodes(context), node])
+        _keep(context, [*known_nodes(context), node])
     return facts
 
 
@@ -80,12 +86,12 @@ def remove_node(context: Context, name: str) -> None:
                     f"guest {intent.guest.name} is being handed over to node {name}",
                     hint="wait until it has been",
                 )
-        _keep(context, [node for node in _nodes(context) if node.name != name])
+        _keep(context, [node for node in known_nodes(context) if node.name != name])
 
 
 def list_nodes(context: Context) -> list[KnownNode]:
     """Return the other nodes by name, each with what it says now."""
-    return [_look(context, node) for node in _nodes(context)]
+    return [_look(context, node) for node in known_nodes(context)]
 
 
 def check_facts(node: Node, facts: Facts) -> None:
@@ -131,11 +137,6 @@ def _look(context: Context, node: Node) -> KnownNode:
     except Error as error:
         return KnownNode(node=node, facts=None, trouble=error.message)
     return KnownNode(node=node, facts=facts, trouble=None)
-
-
-def _nodes(context: Context) -> list[Node]:
-    kept = context.store.setting(_SETTING)
-    return msgspec.json.decode(kept, type=list[Node]) if kept else []
 
 
 def _keep(context: Context, nodes: list[Node]) -> None:

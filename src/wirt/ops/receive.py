@@ -106,7 +106,7 @@ class Receiver:
             version=VERSION,
             home_id=home_id(self._context),
             subnet=self._subnet(),
-            guests=len(self._context.store.guests()),
+            guests=len(self._guests_and_those_to_come()),
             data=self._context.home.data,
         )
 
@@ -305,6 +305,11 @@ class Receiver:
         with self._context.nodes_lock():
             known = sorted(change(self._arrivals()))
             self._context.store.change(_ARRIVALS, msgspec.json.encode(known).decode())
+
+    def _guests_and_those_to_come(self) -> set[str]:
+        """Return the ids of the guests, and of those that are being made or taken away."""
+        store = self._context.store
+        return {one.id for one in store.guests()} | {one.guest.id for one in store.intents()}
 
     def _subnet(self) -> str:
         return self._context.gateway().look().subnet

@@ -66,7 +66,9 @@ def describe_method(analysis: Analysis) -> list[str]:
         lines.append(
             "The life of a guest: in each block one more guest of every approach was made, started, stopped, cloned where "
             "its approach can, and destroyed. Its verbs wait until they are done, as on the command line; start "
-            "returns with the first process, and the line after it says when a command can be run."
+            "returns with the first process, and the line after it says when a command can be run. Where a guest can go live, "
+            "one more goes to a second home on the node, in a network of its own; its downtime is how long it did not "
+            "answer there nor here, asked every 2 ms from the bridges."
         )
     if total := analysis.harness.get("total"):
         lines.append(_describe_time(analysis.harness, total, analysis.commands))

@@ -281,6 +281,8 @@ _VERBS = {
     "clone": "Clone it",
     "destroy": "Destroy it",
     lifecycle.WHOLE: "All of it",
+    "migrate": "Let another go live to a second home",
+    "downtime": "While that did not answer",
 }
 
 
