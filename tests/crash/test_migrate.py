@@ -68,6 +68,8 @@ class Fakes:
 
     def __init__(self, base: Path, approach: str = "fake") -> None:
         self._approach = approach
+        self.lets_none_go_on = False
+        """The other node cannot let a guest go on."""
         self.bases = {name: base / name for name in ("a", "b")}
 
     def run(self, node: str, *arguments: str, **environment: str) -> int:
@@ -113,7 +115,8 @@ class Fakes:
         os.makedirs(fakes.home_in(base).data, exist_ok=True)
 
         def link(other: Node) -> Link:
-            return fakes.link_to(self.bases[other.name], other)
+            fail = "approach" if self.lets_none_go_on else ""
+            return fakes.link_to(self.bases[other.name], other, fail=fail, fail_at_there=1)
 
         with closing(SqliteStore(fakes.home_in(base).database)) as store:
             context = fakes.open_context(base, store, link=link)
@@ -324,6 +327,24 @@ def test_migration_of_a_machine_killed_at_every_point_leaves_one_guest(
         assert kill_at(nodes, points, Mode.LIVE) == []
     assert {"migrate:before:send", "handover:after-intent", "receive:after:engine"} <= set(points)
     assert {"receive:after:go-on", "handover:after-take"} <= set(points)
+
+
+def test_guest_that_came_to_nobody_killed_while_it_goes_on_here_goes_on(
+    fake_nodes: Fakes, tmp_path: Path
+) -> None:
+    fake_nodes.run("b", "list")
+    assert fake_nodes.run("a", "add") == 0
+    prepare(fake_nodes, Mode.LIVE)
+    fake_nodes.lets_none_go_on = True
+    trace = tmp_path / "points"
+    trace.touch()
+    assert fake_nodes.run("a", "migrate", Mode.LIVE, **{TRACE_VARIABLE: str(trace)}) > 0
+    reached = dict.fromkeys(trace.read_text().split())
+    points = [point for point in reached if point.startswith(("go-on:", "forget:"))]
+
+    assert fake_nodes.on_its_way() == []
+    assert kill_at(fake_nodes, points, Mode.LIVE) == []
+    assert {"go-on:after-intent", "go-on:after:engine", "forget:before-settle"} <= set(points)
 
 
 @pytest.mark.parametrize("mode", WITH_CONTAINERS)

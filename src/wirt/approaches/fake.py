@@ -65,6 +65,8 @@ class FakeApproach:
         """Threads of every guest that run."""
         self.obstacles: list[Obstacle] = []
         """What stands in the way of a checkpoint of every guest."""
+        self.resumes = True
+        """Whether a guest can go on from its memory."""
         self.tracking = yes("changes", "it is looked for")
         """Whether it is known what changes in a guest's memory."""
 
@@ -314,6 +316,8 @@ class FakeApproach:
                 raise Corrupt(f"{directory} holds no memory") from None
             memory = ahead
         self._count("resume")
+        if not self.resumes:
+            raise Failed("resume was told to fail")
         if self.probe(launch.place) is not Presence.ABSENT:
             raise Failed(f"{launch.place.name} is started already")
         os.makedirs(self._path(launch.place))

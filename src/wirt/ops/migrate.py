@@ -351,7 +351,14 @@ def _go_on_here(context: Context, guest: Guest) -> None:
 def _run_again(context: Context, guest: Guest) -> None:
     """Let a guest that came to nobody run again: gone on from its memory if that was kept, else begun anew."""
     if live.is_kept(context, guest):
-        live.go_on(context, guest)
+        try:
+            live.go_on(context, guest)
+        except Error as error:
+            raise Failed(
+                f"guest {guest.name} could go on neither there nor here, and is stopped: {error.message}",
+                detail=error.detail,
+                hint=f"start it anew: wirt start {guest.name}",
+            ) from error
         return
     ladder = Ladder(context, guest)
     journal.begin(context, guest, "start")

@@ -69,6 +69,11 @@ def recover(context: Context, guest: Guest) -> Guest | None:
         from wirt.ops.moving import live
 
         return live.recover(context, intent.guest)
+    if intent.verb in ("go-on", "forget"):
+        from wirt.ops.moving import live
+
+        finish = live.finish if intent.verb == "forget" else live.go_on_again
+        return finish(context, intent.guest)
     ladder = Ladder(context, intent.guest)
     if intent.verb in _LOOKING:
         steps = ladder.to_look()

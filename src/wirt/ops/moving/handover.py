@@ -48,11 +48,16 @@ def resolve(context: Context, intent: Intent) -> Guest | None:
 
 
 def keep(context: Context, guest: Guest) -> Guest:
-    """Settle that a guest is ours, and return it: running if all of it only stands still here, else stopped."""
+    """Settle that a guest is ours, and return it: running if all of it only stands still here, else stopped.
+
+    One whose memory was kept is settled by whoever lets it go on, or tries to: if we die before, the other node is asked again.
+    """
     after = guest
     if not live.goes_on_here(context, guest):
         journal.dismantle("handover", Ladder(context, guest).to_run())
         after = journal.stopped(guest)
+        if live.is_kept(context, after):
+            return after
     journal.settle(context, "handover", guest, after)
     return after
 

@@ -7,6 +7,7 @@ after that, or this command die, it goes on here from the memory that was kept.
 
 import os
 from collections.abc import Callable
+from glob import escape, glob
 
 import msgspec
 
@@ -32,7 +33,7 @@ from wirt.ops.steps.checkpointing import (
 from wirt.ops.steps.ladder import Ladder
 from wirt.ops.steps.step import Step
 
-_MEMORY = ".migration"
+_DIRECTORY = ".migration"
 """As no checkpoint can be called."""
 
 
@@ -41,12 +42,12 @@ def memory_of(context: Context, guest: Guest) -> str:
 
     What was written before a power cut nobody vouches for, so it is not found any more.
     """
-    return context.home.checkpoint(guest.id, f"{_MEMORY}-{context.boot_id}")
+    return context.home.checkpoint(guest.id, f"{_DIRECTORY}-{context.boot_id}")
 
 
 def fresh_of(context: Context, guest: Guest) -> str:
     """Return the directory that a guest's memory is being written to."""
-    return context.home.checkpoint(guest.id, f"{_MEMORY}.new")
+    return context.home.checkpoint(guest.id, f"{_DIRECTORY}.new")
 
 
 def count_memory(context: Context, guest: Guest) -> int:
@@ -62,10 +63,11 @@ def measure_memory(context: Context, guest: Guest) -> int:
 def forget(context: Context, guest: Guest) -> None:
     """Leave nothing of a guest's memory on this node; no error if there is nothing."""
     transit.forget(context.home, guest.id)
-    for path in (fresh_of(context, guest), memory_of(context, guest)):
-        files.remove_tree(path)
+    for path in _places(context, guest):
         if os.path.islink(path):
             os.unlink(path)
+        else:
+            files.remove_tree(path)
 
 
 def times_of(*, is_ahead: bool) -> int:
@@ -210,9 +212,7 @@ def recover(context: Context, guest: Guest) -> Guest:
         approach.cancel_checkpoint(ladder.place)
         if approach.probe(ladder.place) is not Presence.PRESENT and is_kept(context, guest):
             journal.dismantle("migrate", ladder.to_run())
-            stopped = journal.stopped(guest)
-            journal.settle(context, "migrate", guest, stopped)
-            return go_on_if_it_can(context, stopped)
+            return go_on_if_it_can(context, journal.stopped(guest))
     let_go_on(context, guest)
     journal.settle(context, "migrate", guest, guest)
     return guest
@@ -227,17 +227,29 @@ def go_on(context: Context, guest: Guest) -> Guest:
     """Let a guest that came to nobody go on here from its memory, and return it.
 
     Raises:
-        Error: it could not; it is stopped, and its memory still here.
+        Error: it could not; it is stopped, and nothing of its memory is left, which no later disk would fit.
     """
     ladder, memory = Ladder(context, guest), memory_of(context, guest)
-    journal.begin(context, guest, "start")
-    journal.build(
-        context, "start", guest, to_resume(context, guest, ladder, memory), otherwise=guest
-    )
+    journal.begin(context, guest, "go-on")
+    steps = [_memory(context, guest), *to_resume(context, guest, ladder, memory)]
+    journal.build(context, "go-on", guest, steps, otherwise=guest)
     running = as_running(context, guest, ladder)
-    journal.settle(context, "start", guest, running)
+    # From here it goes on whoever dies.
+    journal.begin(context, running, "forget")
+    return finish(context, running)
+
+
+def finish(context: Context, guest: Guest) -> Guest:
+    """Leave nothing of the memory that a guest has gone on from, and return it."""
     forget(context, guest)
-    return running
+    journal.settle(context, "forget", guest, guest)
+    return guest
+
+
+def go_on_again(context: Context, guest: Guest) -> Guest:
+    """Try once more to let a guest go on from its memory, after whoever tried has died, and return it."""
+    journal.dismantle("go-on", Ladder(context, guest).to_run())
+    return go_on_if_it_can(context, guest)
 
 
 def go_on_if_it_can(context: Context, guest: Guest) -> Guest:
@@ -245,7 +257,6 @@ def go_on_if_it_can(context: Context, guest: Guest) -> Guest:
     try:
         return go_on(context, guest)
     except Error:
-        forget(context, guest)
         return guest
 
 
@@ -271,19 +282,23 @@ def _steps(
     dump: Callable[[], None],
 ) -> list[Step]:
     ladder = Ladder(context, guest)
-    return [
-        Step(
-            name="memory",
-            do=lambda: None,
-            undo=lambda: forget(context, guest),
-            probe=lambda: present_if(_is_anything_there(context, guest)),
-        ),
-        to_cut_off(cards),
-        to_dump(approach, ladder, dump),
-    ]
+    return [_memory(context, guest), to_cut_off(cards), to_dump(approach, ladder, dump)]
+
+
+def _memory(context: Context, guest: Guest) -> Step:
+    """Return the step that, undone, leaves nothing of a guest's memory on this node."""
+    return Step(
+        name="memory",
+        do=lambda: None,
+        undo=lambda: forget(context, guest),
+        probe=lambda: present_if(_is_anything_there(context, guest)),
+    )
 
 
 def _is_anything_there(context: Context, guest: Guest) -> bool:
-    return transit.is_there(context.home, guest.id) or any(
-        map(os.path.lexists, (fresh_of(context, guest), memory_of(context, guest)))
-    )
+    return transit.is_there(context.home, guest.id) or bool(_places(context, guest))
+
+
+def _places(context: Context, guest: Guest) -> list[str]:
+    """Return the paths of all that is there of a guest's memory on its way, be it of before the node was restarted."""
+    return glob(f"{escape(context.home.checkpoint(guest.id, _DIRECTORY))}*")

@@ -1,0 +1,44 @@
+"""A guest that was to go to another node with its memory, and goes on from it neither there nor here."""
+
+import glob
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests import pair
+from tests.pair import Nodes
+
+from wirt.approaches.fake import FakeApproach
+from wirt.errors import Failed
+from wirt.model.lifecycle import State
+from wirt.ops.start import start
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, root_user: None) -> Iterator[Nodes]:
+    with pair.open_nodes(tmp_path) as made:
+        yield made
+
+
+def test_guest_that_goes_on_neither_there_nor_here_is_stopped_and_nothing_of_its_memory_left(
+    nodes: Nodes,
+) -> None:
+    start(nodes.context(), "web")
+    web = nodes.stores["a"].find("web")
+    context = nodes.context(fail="approach", at=1)
+    approach = context.approach("fake")
+    assert isinstance(approach, FakeApproach)
+    approach.resumes = False
+    with pytest.raises(Failed) as caught:
+        nodes.go(context)
+
+    assert str(caught.value) == (
+        "guest web could go on neither there nor here, and is stopped: resume was told to fail; "
+        "start it anew: wirt start web"
+    )
+    assert nodes.holders() == [("a", "stopped")]
+    assert (nodes.engines(), nodes.roots()) == ([], ["a"])
+    assert os.listdir(context.home.guest(web.id)) == []
+    assert not glob.glob(f"/dev/shm/wirt-{context.home.place(web.id).name}*")
+    assert start(nodes.context(), "web").state is State.RUNNING
