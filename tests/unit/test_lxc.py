@@ -1,3 +1,5 @@
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -140,6 +142,50 @@ def test_container_has_run_out_of_memory_if_it_did_not_end_in_good_order(
         assert found is None
     else:
         assert found == f"it had run out of memory, for which the kernel ended {told} of it"
+
+
+@pytest.fixture
+def ended(tmp_path: Path) -> Callable[[str], str]:
+    """Give what is written down when a life of a container ends of which LXC has logged something."""
+    log, written, counts = tmp_path / "lxc.log", tmp_path / "oom-kills", tmp_path / "counts"
+    counts.write_text("oom_kill 1\nunder_oom 0\n")
+    script = exhaustion.build_script(str(counts), str(written), str(log))
+
+    def end(logged: str) -> str:
+        with open(log, "a") as lines:
+            lines.write(logged)
+        subprocess.run(["sh", "-c", script], check=True)
+        return written.read_text()
+
+    return end
+
+
+def test_end_of_a_container_is_that_of_its_last_life(ended: Callable[[str], str]) -> None:
+    killed = ended("INFO begins\nNOTICE Child <7> ended on signal Killed(9)\n")
+    returned = ended("INFO begins\n")
+    rebooted = ended("NOTICE Child <8> ended on signal Hangup(1)\n")
+
+    assert killed == "oom_kill 1\nChild <7> ended on signal Killed(9)\n"
+    assert returned == "oom_kill 1\n"
+    assert rebooted == "oom_kill 1\nChild <8> ended on signal Hangup(1)\n"
+
+
+def test_what_lxc_logged_of_a_life_is_still_there_at_its_end(
+    tmp_path: Path, ended: Callable[[str], str]
+) -> None:
+    ended("lxc-start web ERROR no such program\n")
+    kept = control.keep_complaints(str(tmp_path), 0, str(tmp_path / "log"))
+
+    assert kept == ["lxc-start web ERROR no such program\n"]
+
+
+def test_log_of_a_container_that_begins_again_and_again_does_not_grow_for_ever(
+    tmp_path: Path, ended: Callable[[str], str]
+) -> None:
+    for _ in range(3):
+        ended("x" * (control.LARGEST_LOG // 2 + 1))
+
+    assert (tmp_path / "lxc.log").stat().st_size < control.LARGEST_LOG
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ give to root, and that file is not ours to change.
 _START = "/usr/bin/lxc-start"
 RESTORE = "/usr/bin/lxc-checkpoint"
 _GONE_SECONDS = 5.0
-_LARGEST_LOG = 1 << 20
-"""Bytes."""
+LARGEST_LOG = 1 << 20
+"""Bytes of LXC's own log of a container, which lies in memory; one that is larger begins anew."""
 _IS_COMPLAINT = re.compile(r" (WARN|ERROR|CRIT|ALERT|FATAL) ")
 
 
@@ -156,8 +156,8 @@ def attach(
     bound = ["taskset", mask(cpus)] if cpus else []
     variables = [f"--set-var={key}={value}" for key, value in environment.items()]
     before = log_size(lxc_path)
-    if before > _LARGEST_LOG:
-        # It lies in memory, and every command adds a line.
+    if before > LARGEST_LOG:
+        # Every command adds a line.
         with suppress(FileNotFoundError):
             os.truncate(own_log(lxc_path), 0)
         before = 0

@@ -16,6 +16,8 @@ from wirt.model.launch import Place
 _POWERED_OFF = re.compile(r"on signal .*\(2\)$")
 """How the kernel ends the first process when one in the container powers off (reboot(2) in a PID namespace: SIGINT)."""
 _NOBODY_KNOWS = "ended unseen"
+_AT_AN_END = "-- ended --"
+"""Stands in LXC's log between one life of a container and the next, of which one that reboots by itself has many."""
 
 
 def watch(place: Place) -> None:
@@ -30,19 +32,31 @@ def watch(place: Place) -> None:
         if memory.version == 2
         else f"$(find {where} -name memory.oom_control)"
     )
-    path, log = shlex.quote(_path(place)), shlex.quote(control.own_log(place.run_dir))
-    # A monitor of an older version has no such log. One that reboots for ever must not fill it.
-    script = f"""\
-grep -hs '^oom_kill ' {found} >{path}
+    script = build_script(found, _path(place), control.own_log(place.run_dir))
+    files.write(_path(place), "")
+    reboots.at_end(place, "memory", script)
+
+
+def build_script(counts: str, path: str, log: str) -> str:
+    """Return the script that writes down how a container has ended.
+
+    Args:
+        counts: the files in which the kernel counts what it has ended for want of memory, for a shell.
+        path: where it is written down.
+        log: LXC's own, of all lives of the container. What it says stays, for whoever asks why a container could not start.
+    """
+    path, log = shlex.quote(path), shlex.quote(log)
+    # A monitor of an older version has no such log.
+    return f"""\
+grep -hs '^oom_kill ' {counts} >{path}
 if [ -e {log} ]; then
-    grep -o 'Child <[0-9]*> ended on .*' {log} | tail -n 1 >>{path}
-    : >{log}
+    tac {log} | sed '/^{_AT_AN_END}$/q' | grep -m 1 -o 'Child <[0-9]*> ended on .*' >>{path}
+    [ "$(stat -c %s {log})" -le {control.LARGEST_LOG} ] || : >{log}
+    echo '{_AT_AN_END}' >>{log}
 else
     echo '{_NOBODY_KNOWS}' >>{path}
 fi
 """
-    files.write(_path(place), "")
-    reboots.at_end(place, "memory", script)
 
 
 def find(place: Place) -> str | None:
