@@ -321,8 +321,8 @@ class Migratable(Checkpointable, Protocol):
         """
         ...
 
-    def take_machine(self, place: Place) -> None:
-        """Let a guest go on that has arrived.
+    def take_machine(self, place: Place) -> float:
+        """Let a guest go on that has arrived, and return since when it does, by the monotonic clock, seconds.
 
         Raises:
             Failed, TimedOut: it has not; it does not run here.

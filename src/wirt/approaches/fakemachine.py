@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Mapping
 
 from wirt.approaches.base import Sent
@@ -78,12 +79,13 @@ class FakeMachines(FakeApproach):
             raise
         return Sent(bytes=1, stood_still=0.0, engine_seconds=0.0)
 
-    def take_machine(self, place: Place) -> None:
+    def take_machine(self, place: Place) -> float:
         """Let the init be what has arrived."""
         self._count("take_machine")
         if not os.path.exists(self._arriving(place)):
             raise Failed(f"the memory of {place.name} has not arrived")
         os.rename(self._arriving(place), self._init(place))
+        return time.monotonic()
 
     def _remember_root(self, launch: Launch) -> None:
         assert isinstance(launch.root, RootTree)

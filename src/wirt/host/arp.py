@@ -88,17 +88,17 @@ class Watch:
         self._thread.start()
 
     def close(self) -> None:
-        """Ask no more."""
+        """Ask no more; what is on its way may be answered yet."""
+        # Whoever closes it may have a guest stand still: a packet socket goes in 10 ms or more, in which the kernel waits
+        # for all processors.
         self._ends.set()
-        self._thread.join()
-        self._socket.close()
 
     def _watch(self) -> None:
         own: bytes = self._socket.getsockname()[4]
         question = _frame(own, b"\0" * 4, self._address)
         asked = 0.0
         # An interface that goes away ends it: nothing is answered there any more.
-        with suppress(OSError):
+        with self._socket, suppress(OSError):
             while not self._ends.is_set():
                 now = time.monotonic()
                 if now - asked >= PERIOD:
@@ -126,7 +126,8 @@ def _frame(sender: bytes, sender_address: bytes, wanted: bytes) -> bytes:
 
 
 def _opened(interface: str) -> socket.socket:
-    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ARP))
+    # One that took frames before it is bound would have to be taken out first, for which the kernel waits for all processors.
+    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     try:
         opened.bind((interface, _ARP))
     except OSError:

@@ -214,15 +214,13 @@ class Receiver:
             # What is there already is only to be undone if this fails.
             there = [*ladder.to_exist(), *ladder.to_run()]
             steps = [msgspec.structs.replace(step, do=lambda: None) for step in there]
-            steps += [self._watching(ladder), engines.to_go_on(context, guest)]
+            steps += [self._watching(ladder), engines.to_go_on(context, guest, self._went_on)]
         elif is_started:
             running = ladder.to_run()
             if self._memory is not None:
                 running = to_resume(context, guest, ladder, self._memory)
             steps += [*running, self._watching(ladder), self._forgetting(guest)]
         journal.build(context, "receive", guest, steps, otherwise=None)
-        if self._waiting is not None:
-            self._gone_on = time.monotonic()
         ours = as_running(context, guest, ladder) if is_started else guest
         # A crash after this and before the next line leaves a guest remembered that is not there, as one that was
         # destroyed: so it is remembered only once it is ours, and until then it is seen by being there.
@@ -234,6 +232,9 @@ class Receiver:
         if is_started:
             ladder.cards.announce()
         return Taken(guest=ours)
+
+    def _went_on(self, when: float) -> None:
+        self._gone_on = when
 
     def _watching(self, ladder: Ladder) -> Step:
         """Return the step that begins to watch for the guest; it changes nothing that would stay."""

@@ -444,9 +444,9 @@ class Qemu:
         """Have QEMU send disk, memory and devices to the other one."""
         return moving.send(place, gates, downtime=downtime, standing_still=standing_still)
 
-    def take_machine(self, place: Place) -> None:
+    def take_machine(self, place: Place) -> float:
         """Have QEMU go on with what it was sent."""
-        moving.take(place)
+        return moving.take(place)
 
     def kill(self, place: Place) -> None:
         """End the machine at once, and remove its channel."""

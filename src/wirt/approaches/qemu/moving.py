@@ -30,6 +30,7 @@ _STALL_SECONDS = 30.0
 """How long nothing may go over before it is given up."""
 _LOOK_SECONDS = 1.0
 _ARRIVE_SECONDS = 30.0
+_COUNT_SECONDS = 0.05
 _OVER = ("completed", "failed", "cancelled")
 
 
@@ -48,8 +49,8 @@ def open_gates(place: Place) -> None:
         monitor.execute("migrate-incoming", {"uri": f"unix:{GATES[_MEMORY]}"})
 
 
-def take(place: Place) -> None:
-    """Let a machine go on of which everything has arrived.
+def take(place: Place) -> float:
+    """Let a machine go on of which everything has arrived, and return since when it does, by the monotonic clock, seconds.
 
     Raises:
         Failed, TimedOut: not everything has; it does not go on.
@@ -65,6 +66,9 @@ def take(place: Place) -> None:
             raise Failed(f"the memory of {place.name} has not arrived: it {status}")
         monitor.execute("nbd-server-stop")
         monitor.execute("cont")
+        # Under emulation the answer waits for the machine itself, which is at work by then.
+        resumed = monitor.wait_for("RESUME", timeout=_ARRIVE_SECONDS)
+        return time.monotonic() if resumed is None else _when(resumed)
 
 
 def send(
@@ -119,7 +123,7 @@ def _follow(monitor: Monitor, standing_still: Callable[[], None]) -> Sent:
             monitor.execute("migrate-continue", {"state": status})
             standing_still()
         elif status in _OVER:
-            found = monitor.execute("query-migrate")
+            found = _query_end(monitor)
             if status != "completed":
                 raise Failed(
                     f"the machine's memory did not go over: {found.get('error-desc', 'the link was cut')}"
@@ -127,8 +131,20 @@ def _follow(monitor: Monitor, standing_still: Callable[[], None]) -> Sent:
             return Sent(
                 bytes=disk + int(found["ram"]["transferred"]),
                 stood_still=stood,
-                engine_seconds=found["downtime"] / 1000,
+                engine_seconds=found.get("downtime", 0) / 1000,
             )
+
+
+def _query_end(monitor: Monitor) -> dict[str, Any]:
+    """Return what QEMU says of a migration that is over.
+
+    It says that it is over before it has counted how long the machine stood still: until then that is 0.
+    """
+    deadline = time.monotonic() + _COUNT_SECONDS
+    while True:
+        found: dict[str, Any] = monitor.execute("query-migrate")
+        if found["status"] != "completed" or found["downtime"] or time.monotonic() > deadline:
+            return found
 
 
 def _mirror(monitor: Monitor, gate: str) -> None:

@@ -96,13 +96,13 @@ def gates(context: Context, guest: Guest) -> dict[str, str]:
     return _migratable(context, guest).gates(context.home.place(guest.id))
 
 
-def to_go_on(context: Context, guest: Guest) -> Step:
-    """Return the step that lets a guest go on that has arrived."""
+def to_go_on(context: Context, guest: Guest, went_on: Callable[[float], None]) -> Step:
+    """Return the step that lets a guest go on that has arrived, and says since when it does, by the monotonic clock."""
     taking, place = _migratable(context, guest), context.home.place(guest.id)
     approach = context.approach(guest.approach)
     return Step(
         name="go-on",
-        do=lambda: taking.take_machine(place),
+        do=lambda: went_on(taking.take_machine(place)),
         undo=lambda: approach.kill(place),
         probe=lambda: approach.probe(place),
     )
