@@ -256,7 +256,7 @@ def streaming(
     with os.fdopen(reader, "rb") as stream:
         try:
             streams = Streams(stdin=stdin, stdout=writer, stderr=stderr)
-            started = spawn([*WITH_US, *argv], streams=streams, environment=environment)
+            started = spawn(_with_us(argv), streams=streams, environment=environment)
         finally:
             os.close(writer)
         output = Output(stream)
@@ -298,7 +298,7 @@ def feeding(
     with os.fdopen(writer, "wb") as stream:
         try:
             streams = Streams(stdin=reader, stdout=stdout, stderr=stderr)
-            started = spawn([*WITH_US, *argv], streams=streams)
+            started = spawn(_with_us(argv), streams=streams)
         finally:
             os.close(reader)
         given = Input(stream)
@@ -309,6 +309,13 @@ def feeding(
             given.broken = error
         finally:
             given.status = exit_status(started.wait())
+
+
+def _with_us(argv: Sequence[str]) -> list[str]:
+    """Return the command that does not outlive us; what starts it would say only to its errors that there is no such program."""
+    if find_program(argv[0]) is None:
+        raise _missing(argv[0])
+    return [*WITH_US, *argv]
 
 
 def _missing(program: str) -> Unsupported:
