@@ -458,7 +458,7 @@ def test_line_of_the_source_has_a_container_go(pair: Pair) -> None:
             4,
             "node 127-0-0-1 does not answer: ",
         ),
-        ("vzmigrate b 101", 9, "node b has a guest 101 already; rename one of the two"),
+        ("vzmigrate b 101", 9, "node b has a container 101 already; rename one of the two"),
     ],
 )
 def test_what_cannot_go_ends_with_the_status_of_old(

@@ -24,7 +24,7 @@ def test_pool_that_counts_nobody_says_so(home: HomeUnderTest) -> None:
     off = home.type("vzctl set 101 --quotaugidlimit 0 --save")
 
     assert refused == listed == f"wirt: {why}; {hint}\n"
-    assert vz == f"{why}; {hint}\n"
+    assert vz == f"{why}; {hint}\n".replace("guest", "container")
     assert off.startswith("CT configuration saved to ")
 
 
@@ -41,8 +41,9 @@ def test_kernel_without_them_says_so_and_a_file_that_asks_for_them_keeps_nobody_
 
     # A kernel that has them is asked for more in the lab host.
     assert refused == (f"wirt: {why}\n" if LACKS else "")
-    assert (vz == f"{why}\n") is bool(LACKS)
-    assert (f"Warning: {why}\n" in started) is bool(LACKS)
+    said = why.replace("guest", "container")
+    assert (vz == f"{said}\n") is bool(LACKS)
+    assert (f"Warning: {said}\n" in started) is bool(LACKS)
 
 
 def test_quota_that_cannot_be_is_refused(home: HomeUnderTest) -> None:

@@ -174,7 +174,9 @@ def test_interface_is_known_on_the_node_by_the_name_and_mac_that_were_asked_for(
     assert (changed, gone) == ((card, "02:00:5e:00:53:03"), None)
     assert inside == "02:00:5e:00:53:04"
     assert (reached, reached_changed, reached_restarted) == (True, True, True)
-    assert taken.partition(";")[0] == f"{named} is what a card of guest 101 is called on this node"
+    assert (
+        taken.partition(";")[0] == f"{named} is what a card of container 101 is called on this node"
+    )
     assert end_on_node(other) is None
 
 
@@ -225,11 +227,11 @@ def test_address_that_cannot_be_is_refused_with_vzctls_status(home: HomeUnderTes
     ]
 
     assert [line.partition(";")[0].strip() for line in refused] == [
-        f"address {MORE} is in use by guest 101",
-        f"address {web} is in use by guest web",
-        f"address {MORE} is in use by another guest",
+        f"address {MORE} is in use by container 101",
+        f"address {web} is in use by container web",
+        f"address {MORE} is in use by another container",
         f"address {NODE} is this node's own",
-        "address 127.0.0.9 cannot be routed to a guest",
+        "address 127.0.0.9 cannot be routed to a container",
         "Invalid IP address: 203.0.113",
         "address 203.0.113.9 is not ours",
     ]
@@ -250,6 +252,6 @@ def test_address_of_another_homes_guest_is_refused(
         late = home.type("vzctl start 101", status=34)
         still = is_reached(MORE)
 
-    assert refused.startswith(f"address {near} is one of another home's guests or networks;")
-    assert f"address {MORE} is one of another home's guests or networks" in late
+    assert refused.startswith(f"address {near} is one of another home's containers or networks;")
+    assert f"address {MORE} is one of another home's containers or networks" in late
     assert still

@@ -61,7 +61,12 @@ def test_proc_is_the_kernels_file_of_the_containers_that_run(node: HomeUnderTest
     assert len(lines) == 2 + 2 * len(ROWS)
     assert groups[0].ctid == 101
     assert [group.ctid for group in groups] == sorted(group.ctid or 0 for group in groups)
-    assert vz(node, "vzubc", "--proc", "102", "999").splitlines() == lines[:2]
+    for asked, said in (
+        ("102", "Container 102 is not running; see vzlist -a\n"),
+        ("999", "Container config file does not exist\n"),
+    ):
+        for options in ("", "--proc"):
+            assert node.type(f"vzubc {options} {asked}", status=1) == said
     web = vz(node, "vzubc", "--proc", "web").splitlines()[2:]
     assert [line[:24] for line in web] == [line[:24] for line in lines[2 + len(ROWS) :]]
 
@@ -108,7 +113,7 @@ def test_report_of_a_copy_needs_no_container(node: HomeUnderTest) -> None:
     shown = vz(node, "vzubc", "-f", str(path))
     assert "CT 101       | HELD Bar% Lim%|" in shown
     assert vz(node, "vzubc", "-f", "-", stdin=copy) == shown
-    assert vz(node, "vzubc", "-f", "-", "102", stdin=copy) == ""
+    assert node.type("vzubc -f - 102", stdin=copy, status=1) == "- has nothing of container 102\n"
 
 
 def test_watch_is_told_how_to_run_it_again(node: HomeUnderTest) -> None:

@@ -13,7 +13,7 @@ from wirt.model.limits import Limits
 from wirt.ops.clone import clone
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
-from wirt.ops.node import report_node, reserve_share
+from wirt.ops.node import report_node, reserve_cpus, reserve_share
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.undo import undo
 from wirt.state.memory import MemoryStore
@@ -131,10 +131,25 @@ def test_reserve_is_kept_and_decides_what_is_left(context: Context) -> None:
     assert guaranteed(context)[0] == 2.0
 
 
+def test_share_of_the_cpus_alone_leaves_the_memory_as_it_is(context: Context) -> None:
+    reserve_cpus(context, 75)
+    with pytest.raises(Conflict):
+        set_limits(context, "one", SetRequest(cpu_guarantee=0.6))
+    set_limits(context, "one", SetRequest(memory_guarantee=5 * GIB))
+    report = report_node(context)
+    reserve_share(context, 25)
+
+    assert report.cpus.reserved == pytest.approx(1.5)
+    assert report.memory.reserved == pytest.approx(0.8 * GIB)
+    assert report_node(context).cpus.reserved == pytest.approx(0.5)
+
+
 @pytest.mark.parametrize("percent", [-1, 90.5, float("nan"), float("inf")])
 def test_reserve_that_cannot_be_is_refused(context: Context, percent: float) -> None:
     with pytest.raises(InvalidInput) as caught:
         reserve_share(context, percent)
+    with pytest.raises(InvalidInput):
+        reserve_cpus(context, percent)
 
     assert str(caught.value) == f"{percent:g} % of the node cannot be reserved; ask for 0 to 90"
 

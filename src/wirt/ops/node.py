@@ -56,7 +56,7 @@ def report_node(context: Context) -> NodeReport:
         running=sum(guest.state is not State.STOPPED for guest in guests),
         cpus=Resource(
             has=context.cpus,
-            reserved=context.cpus * reserve,
+            reserved=context.cpus * admission.reserve_of_cpus(context),
             guaranteed=sum(one.cpu_guarantee for one in limits),
             limited=sum(one.cpu_time for one in limits),
             used=_busy_cpus(context.cpus),
@@ -84,12 +84,26 @@ def reserve_share(context: Context, percent: float) -> None:
     Raises:
         InvalidInput: it is no such share.
     """
+    _check_reservable(percent)
+    admission.change_reserve(context, percent / 100)
+
+
+def reserve_cpus(context: Context, percent: float) -> None:
+    """Reserve a share of its processors alone.
+
+    Raises:
+        InvalidInput: it is no such share.
+    """
+    _check_reservable(percent)
+    admission.change_reserve_of_cpus(context, percent / 100)
+
+
+def _check_reservable(percent: float) -> None:
     if not 0 <= percent <= _MOST_RESERVED:
         raise InvalidInput(
             f"{percent:g} % of the node cannot be reserved",
             hint=f"ask for 0 to {_MOST_RESERVED:g}",
         )
-    admission.change_reserve(context, percent / 100)
 
 
 def _busy_cpus(cpus: int) -> float | None:

@@ -30,6 +30,7 @@ class Code(IntEnum):
     COMMAND_FAILED = 8
     LOCKED = 9
     NO_GLOBAL_CONFIG = 10
+    NO_SCRIPT = 11
     PERMISSION = 12
     CAPABILITY = 13
     NO_CONFIG = 14

@@ -45,12 +45,6 @@ def find(context: Context, text: str) -> Guest:
         Refused: there is none.
     """
     number = number_in(text)
-    if text == "0":
-        raise Refused(
-            Code.VALUE,
-            "CT 0 is the node itself, which nothing here holds to parameters",
-            hint="keep a share from being promised to containers: wirt node --reserve PERCENT",
-        )
     if number is not None and _DERIVED <= number < _DERIVED + _IDS:
         wanted = f"{number - _DERIVED:06x}"
         for guest in context.store.guests():

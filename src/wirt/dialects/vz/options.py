@@ -15,6 +15,7 @@ def read_options(
     valued: Sequence[str] = (),
     *,
     short: Mapping[str, str] = NO_SHORT,
+    code: Code = Code.VALUE,
 ) -> tuple[list[tuple[str, str]], list[str]]:
     """Return the options by their whole names, in their order, and what else there is.
 
@@ -23,6 +24,7 @@ def read_options(
         flags: the options without a value.
         valued: those with one.
         short: options of one letter, such as "-p", and what they are called.
+        code: what an option that cannot be read ends with, of which vzctl has two.
 
     Raises:
         Refused: there is another option, none of that beginning or more than one, or a value is missing.
@@ -33,5 +35,5 @@ def read_options(
             list(arguments), letters, [*flags, *(f"{name}=" for name in valued)]
         )
     except getopt.GetoptError as error:
-        raise Refused(Code.VALUE, str(error)) from error
+        raise Refused(code, str(error)) from error
     return [(short.get(name) or name.removeprefix("--"), value) for name, value in given], rest

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from wirt.console import output
 from wirt.dialects.vz.codes import Code, code_of
+from wirt.dialects.vz.words import in_words
 from wirt.errors import Error, InvalidInput
 from wirt.host import files, interrupts
 
@@ -55,7 +56,7 @@ def is_2006(given: str | None) -> bool:
 
 
 def _complain(error: Error, code: Callable[[Error], int]) -> int:
-    output.note(str(error))
+    output.note(in_words(str(error)))
     if error.detail and os.environ.get("WIRT_DEBUG"):
         output.note(error.detail)
     return code(error)

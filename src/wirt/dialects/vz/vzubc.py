@@ -10,7 +10,7 @@ import msgspec
 
 from wirt import app
 from wirt.console import output
-from wirt.dialects.vz import program
+from wirt.dialects.vz import ctid, program
 from wirt.dialects.vz.account import bounds_of
 from wirt.dialects.vz.beancounters import (
     Bean,
@@ -50,6 +50,9 @@ def _run(arguments: Sequence[str]) -> int:
     groups = _read(options["file"]) if "file" in options else _collect(ctids)
     if ctids and "file" in options:
         groups = [group for group in groups if str(group.ctid) in ctids]
+        left = sorted(set(ctids) - {str(group.ctid) for group in groups})
+        if left:
+            raise NotFound(f"{options['file']} has nothing of container {left[0]}")
     if is_2006:
         groups = [_narrowed(group) for group in groups]
     if "proc" in options:
@@ -109,9 +112,14 @@ class _Kept:
 
 
 def _collect(ctids: Sequence[str]) -> list[Group]:
-    """Return the counters of the containers that run, or of those that are asked for; others are passed over."""
+    """Return the counters of the containers that run, or of those that are asked for.
+
+    Raises:
+        NotFound, WrongState: there is no container that is asked for, or it does not run.
+    """
     found = []
     with app.open_context() as context:
+        _check_running(context, ctids)
         for guest in context.store.guests():
             row = Row(context, observed(context, guest))
             if ctids and not {str(row.ctid), guest.name} & set(ctids):
@@ -120,6 +128,13 @@ def _collect(ctids: Sequence[str]) -> list[Group]:
             with suppress(NotFound, WrongState, Unsupported):
                 found.append(_group(context, row))
     return sorted(found, key=lambda group: group.ctid or 0)
+
+
+def _check_running(context: Context, ctids: Sequence[str]) -> None:
+    for one in ctids:
+        guest = observed(context, ctid.find(context, one))
+        if not guest.state.is_up:
+            raise WrongState(f"Container {one} is not running", hint="see vzlist -a")
 
 
 def _group(context: Context, row: Row) -> Group:

@@ -1,6 +1,15 @@
 """What vzctl 4.11 says, and where the vzctl of 2006 said it otherwise."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import msgspec
+
+from wirt.errors import Error
+
+_GUEST = re.compile(r"(?<![\w./-])([Gg]uest)(s?)(?![\w./-])( [\w.-]+)?")
+"""What Wirt calls a container, and what stands behind it: perhaps a name, which may be "guest"."""
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,3 +43,24 @@ NOW = Words(
     ctid="CTID", container="container", starting="Starting container...", unlimited=2**63 - 1
 )
 IN_2006 = Words(ctid="VPSID", container="VPS", starting="Starting VPS ...", unlimited=2**31 - 1)
+
+
+def in_words(text: str, words: Words = NOW) -> str:
+    """Return a message of Wirt's as somebody of OpenVZ says it: a guest is a container there."""
+
+    def called(match: re.Match[str]) -> str:
+        word = words.capital if match[1][0] == "G" else words.container
+        return f"{word}{match[2]}{match[3] or ''}"
+
+    return _GUEST.sub(called, text)
+
+
+@contextmanager
+def speaking(words: Words) -> Iterator[None]:
+    """Have what goes wrong in the block be said in these words."""
+    try:
+        yield
+    except Error as error:
+        error.message = in_words(error.message, words)
+        error.hint = error.hint and in_words(error.hint, words)
+        raise

@@ -16,6 +16,7 @@ from wirt.units import render_bytes
 
 USUAL_RESERVE = 0.1
 _SETTING = "reserve"
+_OF_CPUS = "reserve-cpus"
 
 
 def reserve(context: Context) -> float:
@@ -23,9 +24,20 @@ def reserve(context: Context) -> float:
     return float(context.store.setting(_SETTING) or USUAL_RESERVE)
 
 
+def reserve_of_cpus(context: Context) -> float:
+    """Return the share of the node's processors that is not guaranteed to guests, which may be one of its own."""
+    return float(context.store.setting(_OF_CPUS) or reserve(context))
+
+
 def change_reserve(context: Context, share: float) -> None:
     """Reserve another share of the node; what guests are guaranteed already stays."""
     context.store.change(_SETTING, repr(share))
+    context.store.change(_OF_CPUS, repr(share))
+
+
+def change_reserve_of_cpus(context: Context, share: float) -> None:
+    """Reserve another share of its processors alone."""
+    context.store.change(_OF_CPUS, repr(share))
 
 
 @contextmanager
@@ -77,14 +89,13 @@ def _check(context: Context, guest: Guest, limits: Limits, otherwise: str) -> No
     homes = {one.id: one for one in context.store.guests()}
     homes |= {intent.guest.id: intent.guest for intent in context.store.intents()}
     others = [one.limits for one in homes.values() if one.id != guest.id]
-    for_guests = 1 - reserve(context)
     if limits.cpu_guarantee > guest.limits.cpu_guarantee:
         given = sum(one.cpu_guarantee for one in others)
-        has = context.cpus * for_guests
+        has = context.cpus * (1 - reserve_of_cpus(context))
         _check_left(guest, limits.cpu_guarantee, has, given, said=_said_cpus, otherwise=otherwise)
     if limits.memory_guarantee > guest.limits.memory_guarantee:
         given = sum(one.memory_guarantee for one in others)
-        memory = context.memory * for_guests
+        memory = context.memory * (1 - reserve(context))
         _check_left(
             guest, limits.memory_guarantee, memory, given, said=_said_memory, otherwise=otherwise
         )

@@ -30,13 +30,23 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         valued: Sequence[str] = (),
         *,
         short: Mapping[str, str] = NO_SHORT,
+        code: Code = Code.VALUE,
     ) -> list[tuple[str, str]]:
         """Return the options of the command line, by their whole names, in their order.
 
         Raises:
             Refused: they cannot be read, or there is something else.
         """
-        found, rest = read_options(self.arguments, flags, valued, short=short)
+        found, rest = read_options(self.arguments, flags, valued, short=short, code=code)
         if rest:
             raise Refused(Code.SYNTAX, f"non-option ARGV-elements: {' '.join(rest)}")
         return found
+
+    def no_options(self) -> None:
+        """Check that there is nothing behind the container.
+
+        Raises:
+            Refused: there is something.
+        """
+        if self.arguments:
+            raise Refused(Code.SYNTAX, f"Invalid options: {' '.join(self.arguments)}")

@@ -68,28 +68,39 @@ def restore(call: Call) -> int:
     with app.open_context() as context, ends_with(Code.RESUME):
         guest = observed(context, ctid.find(context, call.ctid))
         call.tell(f"Restoring {call.words.container} ...")
-        if "undump" in stages or "resume" not in stages:
-            if guest.state.is_up:
-                raise Refused(
-                    Code.RUNNING, f"{call.words.capital} is already running", hint="stop it first"
-                )
-            if not has_dump(guest):
-                raise Refused(
-                    Code.RESUME,
-                    "Unable to open the dump: there is none",
-                    hint=f"make one: vzctl chkpnt {call.ctid}",
-                )
-            call.tell("\tundump...")
-            resume(context, guest.name, DUMP)
-            delete_snapshot(context, guest.name, DUMP)
-            if "undump" in stages and "resume" not in stages:
-                freeze(context, guest.name)
-        if "undump" not in stages:
+        if stages == {"resume"}:
             call.tell("\tresume...")
-        if "resume" in stages:
             thaw(context, guest.name)
-    call.tell("Restoring completed successfully")
+            call.tell("Restoring completed successfully")
+            return Code.OK
+        if guest.state.is_up:
+            raise Refused(
+                Code.RUNNING, f"{call.words.capital} is already running", hint="stop it first"
+            )
+        if not has_dump(guest):
+            raise Refused(
+                Code.RESUME,
+                "Unable to open the dump: there is none",
+                hint=f"make one: vzctl chkpnt {call.ctid}",
+            )
+        go_on(call, context, guest, stays_frozen=stages == {"undump"})
     return Code.OK
+
+
+def go_on(call: Call, context: Context, guest: Guest, *, stays_frozen: bool = False) -> None:
+    """Let a container go on from its dump, which is used up by that, or hold it still where it was.
+
+    Raises:
+        Error: it cannot; the dump is still there.
+    """
+    call.tell("\tundump...")
+    resume(context, guest.name, DUMP)
+    delete_snapshot(context, guest.name, DUMP)
+    if stays_frozen:
+        freeze(context, guest.name)
+    else:
+        call.tell("\tresume...")
+    call.tell("Restoring completed successfully")
 
 
 def _dump(call: Call, context: Context, guest: Guest, *, keep_running: bool) -> None:
@@ -102,7 +113,8 @@ def _dump(call: Call, context: Context, guest: Guest, *, keep_running: bool) -> 
 
 
 def _stages(call: Call, stages: list[str], valued: list[str]) -> set[str]:
-    given = dict(call.options([*stages, "skip_arpdetect"], [*valued, "dumpfile"]))
+    options = call.options([*stages, "skip_arpdetect"], [*valued, "dumpfile"], code=Code.SYNTAX)
+    given = dict(options)
     if "dumpfile" in given:
         raise Refused(
             Code.SUSPEND if "dump" in stages else Code.RESUME,

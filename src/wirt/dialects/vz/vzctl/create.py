@@ -83,7 +83,7 @@ def create(call: Call) -> int:
             if inodes.probe(context, guest).available:
                 hold_to(context, guest, config, ["DISKINODES"])
             for key in ("SWAPPAGES", *sorted(WHERE_POSSIBLE)):
-                hold_where_possible(context, guest, config, key)
+                hold_where_possible(context, guest, config, key, call.words)
         call.tell(call.words.creating(guest.template, context.home.guest(guest.id)))
     call.tell("Performing postcreate actions")
     call.tell(call.words.saved(number, path))

@@ -9,6 +9,7 @@ from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.resolver import node_names
 from wirt.dialects.vz.vzctl import cards
+from wirt.dialects.vz.words import NOW, Words, in_words
 from wirt.errors import NotFound
 from wirt.model.guest import Guest
 from wirt.model.naming import Naming, check_naming
@@ -82,7 +83,7 @@ def check_file(guest: Guest, config: ConfigFile) -> None:
             check_naming(Naming(**{field: getattr(naming, field)}))
 
 
-def bring_to_file(context: Context, guest: Guest, config: ConfigFile) -> None:
+def bring_to_file(context: Context, guest: Guest, config: ConfigFile, words: Words = NOW) -> None:
     """Give a guest that is going to be started all that its file says.
 
     What was set without --save is over; what was written into the file by hand begins. Disk and swap are changed by set alone:
@@ -96,12 +97,14 @@ def bring_to_file(context: Context, guest: Guest, config: ConfigFile) -> None:
     keys = set(config.names()) - {"DISKSPACE", "DISKINODES", "SWAPPAGES"}
     hold_to(context, guest, config, keys - WHERE_POSSIBLE)
     for key in sorted(keys & WHERE_POSSIBLE):
-        hold_where_possible(context, guest, config, key)
+        hold_where_possible(context, guest, config, key, words)
 
 
-def hold_where_possible(context: Context, guest: Guest, config: ConfigFile, key: str) -> None:
+def hold_where_possible(
+    context: Context, guest: Guest, config: ConfigFile, key: str, words: Words = NOW
+) -> None:
     """Hold a guest to what a sample says of its disk or swap, or say why that cannot be: not every node and pool can."""
     try:
         hold_to(context, guest, config, [key])
     except Refused as error:
-        output.note(f"Warning: {error.message}")
+        output.note(f"Warning: {in_words(error.message, words)}")

@@ -6,7 +6,8 @@ from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.errors import NotFound, WrongState
 from wirt.host import attach
-from wirt.model.lifecycle import next_state
+from wirt.model.guest import Guest
+from wirt.model.lifecycle import State
 from wirt.ops.console import console as join_console
 from wirt.ops.context import Context
 from wirt.ops.enter import enter as enter_guest
@@ -35,7 +36,7 @@ def execute(call: Call) -> int:
     if call.verb != "exec3":
         argv = ["/bin/sh", "-c", _SHELL, "sh", *_for_shell(argv)]
     with app.open_context() as context, ends_with(Code.NOT_RUNNING, WrongState):
-        status = execute_in_guest(context, _name(context, call), argv)
+        status = execute_in_guest(context, _running(context, call).name, argv)
     return status if call.verb != "exec" or status == 0 else Code.COMMAND_FAILED
 
 
@@ -47,29 +48,28 @@ def enter(call: Call) -> int:
     if call.arguments and not command:
         raise Refused(Code.SYNTAX, "No command line given for --exec")
     with app.open_context() as context, ends_with(Code.NOT_RUNNING, WrongState):
-        name = _name(context, call)
+        guest = _running(context, call)
         if command:
-            return execute_in_guest(context, name, command)
-        guest = observed(context, ctid.find(context, call.ctid))
-        next_state(guest.state, "exec", guest.name)
+            return execute_in_guest(context, guest.name, command)
         number = ctid.ctid_of(guest)
         short = "CT" if call.words.ctid == "CTID" else "VPS"
         call.tell(f"entered into {short} {number}")
-        status = enter_guest(context, name)
+        status = enter_guest(context, guest.name)
         call.tell(f"exited from {short} {number}")
     return status
 
 
 def console(call: Call) -> int:
     """Open a login in a container: each has a terminal of its own, whatever number was asked for."""
-    if len(call.arguments) > 1 or not all(
-        number.isdecimal() and 1 <= int(number) <= _MOST_TERMINALS for number in call.arguments
-    ):
-        raise Refused(Code.SYNTAX, f"Invalid tty number: {' '.join(call.arguments)}")
+    if len(call.arguments) > 1:
+        raise Refused(Code.SYNTAX, "Invalid syntax: too many parameters!")
+    for number in call.arguments:
+        if not (number.isdecimal() and 1 <= int(number) <= _MOST_TERMINALS):
+            raise Refused(Code.VALUE, f"Invalid tty number: {number}")
     with app.open_context() as context, ends_with(Code.NOT_RUNNING, WrongState):
         join_console(
             context,
-            _name(context, call),
+            _running(context, call).name,
             joined=lambda: call.tell(f"Attached to CT {call.ctid} (ESC . to detach)"),
             escape=attach.VZ_ESCAPE,
         )
@@ -84,8 +84,8 @@ def run_script(call: Call) -> int:
             "Script file name missing" if not call.arguments else "Invalid syntax: one script",
         )
     with app.open_context() as context, ends_with(Code.NOT_RUNNING, WrongState):
-        name = _name(context, call)
-        with ends_with(Code.VALUE, NotFound):
+        name = ctid.find(context, call.ctid).name
+        with ends_with(Code.NO_SCRIPT, NotFound):
             return run_script_in_guest(context, name, call.arguments[0], shell=SHELL)
 
 
@@ -95,5 +95,13 @@ def _for_shell(words: list[str]) -> list[str]:
     return ["-c", " ".join(word or "''" for word in words)]
 
 
-def _name(context: Context, call: Call) -> str:
-    return ctid.find(context, call.ctid).name
+def _running(context: Context, call: Call) -> Guest:
+    """Return the container, which must run or be frozen: what that is good for the verbs know.
+
+    Raises:
+        Refused: it does not, in vzctl's words.
+    """
+    guest = observed(context, ctid.find(context, call.ctid))
+    if guest.state in (State.STOPPED, State.MOUNTED):
+        raise Refused(Code.NOT_RUNNING, f"{call.words.capital} is not running")
+    return guest

@@ -1,6 +1,6 @@
 """``vzctl start``, ``stop``, ``restart``, ``destroy`` and ``status``."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from wirt import app
@@ -12,6 +12,7 @@ from wirt.dialects.vz.suspended import DUMP, is_suspended
 from wirt.dialects.vz.vzctl import scripts
 from wirt.dialects.vz.vzctl.booting import run_script
 from wirt.dialects.vz.vzctl.call import Call
+from wirt.dialects.vz.vzctl.checkpoint import go_on
 from wirt.dialects.vz.vzctl.holding import bring_to_file, check_file
 from wirt.dialects.vz.vzctl.snapshot import unmount_targets
 from wirt.dialects.vz.words import NOW
@@ -27,13 +28,15 @@ from wirt.ops.start import start as start_guest
 from wirt.ops.stop import stop as stop_guest
 
 NO_OPTIONS: Mapping[str, str] = {}
+_OF_START = ("force", "wait", "skip-fsck", "skip-remount", "skip_ve_setup")
+_OF_STOP = ("fast", "skip-umount")
 STOP_SECONDS = 120.0
 """What vzctl gives a container to shut down, if nothing is configured."""
 
 
 def start(call: Call) -> int:
     """Start a container, with the limits that its file says."""
-    options = dict(call.options(["force", "wait", "skip-fsck", "skip-remount", "skip_ve_setup"]))
+    options = _flags(call, _OF_START)
     with app.open_context() as context:
         _start(call, context, options)
     return Code.OK
@@ -41,7 +44,7 @@ def start(call: Call) -> int:
 
 def stop(call: Call) -> int:
     """Stop a container; one that does not run is left alone."""
-    options = dict(call.options(["fast", "skip-umount"]))
+    options = _flags(call, _OF_STOP)
     with app.open_context() as context:
         _stop(call, context, is_fast="fast" in options)
     return Code.OK
@@ -49,8 +52,7 @@ def stop(call: Call) -> int:
 
 def restart(call: Call) -> int:
     """Stop a container if it runs, and start it."""
-    flags = ["force", "wait", "fast", "skip-fsck", "skip-remount", "skip-umount", "skip_ve_setup"]
-    options = dict(call.options(flags))
+    options = _flags(call, (*_OF_START, *_OF_STOP))
     with app.open_context() as context:
         restart_in(call, context, options)
     return Code.OK
@@ -72,7 +74,7 @@ def restart_in(call: Call, context: Context, options: Mapping[str, str] = NO_OPT
 
 def destroy(call: Call) -> int:
     """Delete a container; its file is kept as ``CTID.conf.destroyed``."""
-    call.options()
+    call.no_options()
     words = call.words
     with app.open_context() as context:
         guest = ctid.find(context, call.ctid)
@@ -96,7 +98,7 @@ def destroy(call: Call) -> int:
 
 def status(call: Call) -> int:
     """Say whether a container is there, mounted and running."""
-    call.options()
+    call.no_options()
     with app.open_context() as context:
         try:
             guest = observed(context, ctid.find(context, call.ctid))
@@ -112,6 +114,19 @@ def status(call: Call) -> int:
     return Code.OK
 
 
+def _flags(call: Call, own: Sequence[str]) -> Mapping[str, str]:
+    """Return the options of ``start``, ``stop`` or ``restart``, of which vzctl reads all alike.
+
+    Raises:
+        Refused: there is another, or one that is the other's.
+    """
+    options = dict(call.options([*_OF_START, *_OF_STOP], code=Code.SYNTAX))
+    for name in options:
+        if name not in own:
+            raise Refused(Code.SYNTAX, f"Option --{name} is not applicable to {call.verb} command")
+    return options
+
+
 def _start(call: Call, context: Context, options: Mapping[str, str]) -> None:
     words = call.words
     with ends_with(Code.RUNNING, WrongState):
@@ -119,7 +134,13 @@ def _start(call: Call, context: Context, options: Mapping[str, str]) -> None:
         config = _check_can_start(call, context, guest, options)
         if guest.state.is_up:
             raise Refused(Code.RUNNING, f"{words.capital} is already running")
-        bring_to_file(context, guest, config)
+        if guest.suspended == DUMP:
+            call.tell("Dump exists, trying to restore from it")
+            call.tell(f"Restoring {words.container} ...")
+            with ends_with(Code.RESUME):
+                go_on(call, context, guest)
+            return
+        bring_to_file(context, guest, config, words)
         if guest.state is State.MOUNTED:
             # It is mounted again, as its own programs see it.
             unmount_guest(context, guest.name)
@@ -143,17 +164,16 @@ def _check_can_start(
     """Return the file of a guest, once nothing has been found that keeps it from being started if it does not run.
 
     Raises:
-        Refused: it is disabled or suspended, or its file cannot be.
+        Refused: it is disabled, or suspended by another than vzctl, or its file cannot be.
     """
     config = conf.read_config(context.home, ctid.ctid_of(guest))
     if config.get("DISABLED") == "yes" and "force" not in options:
         raise Refused(Code.DISABLED, f"{call.words.capital} start disabled")
-    if guest.suspended is not None:
-        go_on = "vzctl restore" if guest.suspended == DUMP else "wirt resume"
+    if guest.suspended not in (None, DUMP):
         raise Refused(
             Code.RESUME,
             f"{call.words.capital} is suspended: a start would lose what it was doing",
-            hint=f"let it go on: {go_on} {call.ctid}; "
+            hint=f"let it go on: wirt resume {guest.name}; "
             f"or give that up: wirt snapshot delete {guest.name} {guest.suspended}",
         )
     check_file(guest, config)

@@ -7,7 +7,7 @@ from wirt.console import output
 from wirt.dialects.vz import program
 from wirt.dialects.vz.codes import Code, Refused
 from wirt.dialects.vz.vzctl.call import Call
-from wirt.dialects.vz.words import IN_2006, NOW
+from wirt.dialects.vz.words import IN_2006, NOW, speaking
 
 VERSION = "4.11.1"
 """The vzctl whose syntax this is."""
@@ -36,10 +36,11 @@ COMMANDS = {
     "snapshot-mount": f"{_HERE}.snapshot:mount",
     "snapshot-switch": f"{_HERE}.snapshot:switch",
     "snapshot-umount": f"{_HERE}.snapshot:unmount",
+    "compact": f"{_HERE}.missing:compact",
     **dict.fromkeys(("chkpnt", "suspend"), f"{_HERE}.checkpoint:save"),
     **dict.fromkeys(("restore", "resume"), f"{_HERE}.checkpoint:restore"),
     **dict.fromkeys(
-        ("convert", "compact", "quotaon", "quotaoff", "quotainit"),
+        ("convert", "quotaon", "quotaoff", "quotainit"),
         f"{_HERE}.missing:refuse",
     ),
 }
@@ -113,13 +114,15 @@ def _run(arguments: list[str]) -> int:
     if verb not in COMMANDS:
         raise Refused(Code.SYNTAX, f"Bad command: {verb}")
     if not arguments:
-        raise Refused(Code.SYNTAX, f"{'VPS' if words is IN_2006 else 'CT'} ID missing")
-    return find_command(verb)(
-        Call(
-            verb=verb,
-            ctid=arguments[0],
-            arguments=tuple(arguments[1:]),
-            words=words,
-            is_quiet="--quiet" in flags,
-        )
+        raise Refused(Code.VALUE, f"{'VPS' if words is IN_2006 else 'CT'} ID missing")
+    if arguments[0] == "0" and verb != "set":
+        raise Refused(Code.VALUE, "Only set actions are allowed for CT0")
+    call = Call(
+        verb=verb,
+        ctid=arguments[0],
+        arguments=tuple(arguments[1:]),
+        words=words,
+        is_quiet="--quiet" in flags,
     )
+    with speaking(words):
+        return find_command(verb)(call)

@@ -13,7 +13,7 @@ from wirt.ops.mount import unmount as unmount_guest
 
 def mount(call: Call) -> int:
     """Mount the root of a container that does not run."""
-    call.options()
+    call.no_options()
     with app.open_context() as context:
         guest = ctid.find(context, call.ctid)
         if observed(context, guest).state is not State.STOPPED:
@@ -32,7 +32,7 @@ def mount(call: Call) -> int:
 
 def unmount(call: Call) -> int:
     """Unmount it."""
-    call.options()
+    call.no_options()
     words = call.words
     with app.open_context() as context:
         guest = observed(context, ctid.find(context, call.ctid))

@@ -14,8 +14,10 @@ from wirt.dialects.vz.vzctl.call import Call
 from wirt.dialects.vz.vzctl.cards import CardsAsked
 from wirt.dialects.vz.vzctl.holding import hold_to, hold_where_possible
 from wirt.dialects.vz.vzctl.lifecycle import restart_in
+from wirt.dialects.vz.vzctl.ownshare import set_node
 from wirt.model.guest import Guest
 from wirt.model.home import Home
+from wirt.ops import softlimit
 from wirt.ops.autostart import LAST_ORDER, set_autostart
 from wirt.ops.context import Context
 from wirt.ops.guests import observed
@@ -57,6 +59,8 @@ def set_parameters(call: Call) -> int:
     """Set parameters of a container."""
     options = call.options(_FLAGS, (*settings.VALUED, *_OTHERS), short=settings.SHORT)
     with app.open_context() as context:
+        if call.ctid == "0":
+            return set_node(call, context, options)
         asked = _read(context.home, options, unlimited=call.words.unlimited)
         guest = observed(context, ctid.find(context, call.ctid))
         number = ctid.ctid_of(guest)
@@ -68,12 +72,12 @@ def set_parameters(call: Call) -> int:
             hold_to(context, guest, config, [])
             return Code.OK
         if asked.keys or asked.lists or asked.cards != CardsAsked():
-            _check_can_be_applied(call, guest, asked)
+            _check_can_be_applied(call, context, guest, asked)
             if asked.looks_for_holders:
                 cards.warn_of_holders(asked.cards)
             config = cards.begun(context, guest.name, config, asked.cards)
             changed = _changed(config, asked)
-            name = _apply(context, guest, number, changed, asked)
+            name = _apply(call, context, guest, changed, asked)
             if asked.cards.changes_interfaces:
                 changed = cards.told(context, name, changed)
             if guest.state.is_up and asked.mode is None:
@@ -147,8 +151,10 @@ def _password(value: str) -> tuple[str, str]:
     return user, password
 
 
-def _check_can_be_applied(call: Call, guest: Guest, asked: Asked) -> None:
+def _check_can_be_applied(call: Call, context: Context, guest: Guest, asked: Asked) -> None:
     kept = sorted(settings.NOT_ENFORCED.intersection(asked.keys))
+    if asked.keys.get("QUOTATIME", "0") != "0" and not softlimit.probe(context, guest).available:
+        kept.append("QUOTATIME")
     if not guest.state.is_up and not asked.saves:
         raise Refused(
             Code.NOT_RUNNING,
@@ -164,7 +170,7 @@ def _check_can_be_applied(call: Call, guest: Guest, asked: Asked) -> None:
         )
     if kept and not asked.saves:
         raise Refused(
-            Code.BEANCOUNTERS,
+            Code.QUOTA_LIMIT if kept[0] == "QUOTATIME" else Code.BEANCOUNTERS,
             f"--{kept[0].lower()} cannot be done: nothing here holds a container to it",
             hint="with --save it is kept in the configuration",
         )
@@ -196,28 +202,22 @@ def _changed(config: ConfigFile, asked: Asked) -> ConfigFile:
     return cards.changed(config, asked.cards)
 
 
-def _apply(
-    context: Context,
-    guest: Guest,
-    number: int,
-    config: ConfigFile,
-    asked: Asked,
-) -> str:
+def _apply(call: Call, context: Context, guest: Guest, config: ConfigFile, asked: Asked) -> str:
     """Give a container what was asked for and return the name that it has then."""
     name = guest.name
     if "NAME" in asked.keys:
         with ends_with(Code.NAME):
-            name = rename(context, name, asked.keys["NAME"] or str(number)).name
+            name = rename(context, name, asked.keys["NAME"] or str(ctid.ctid_of(guest))).name
     guest = msgspec.structs.replace(guest, name=name)
     keys = set(asked.keys)
     if asked.has_sampled_disk:
         keys -= {"DISKSPACE"}
         # As when it is made: what a sample says of a disk is kept, be there a pool that bounds it or not.
-        hold_where_possible(context, guest, config, "DISKSPACE")
+        hold_where_possible(context, guest, config, "DISKSPACE", call.words)
     if "DISKINODES" in keys and asked.saves:
         # It is kept in any case.
         keys -= {"DISKINODES"}
-        hold_where_possible(context, guest, config, "DISKINODES")
+        hold_where_possible(context, guest, config, "DISKINODES", call.words)
     hold_to(context, guest, config, keys | set(asked.lists))
     if {"ONBOOT", "BOOTORDER"} & set(asked.keys):
         _start_with_node(context, name, config)
