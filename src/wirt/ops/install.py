@@ -5,6 +5,7 @@ own ``tar`` and are installed by its own ``apt`` or ``dpkg``. So nothing of the 
 is installed belongs to the guest's own ids, and of the node's configuration nothing stays behind.
 """
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -136,11 +137,15 @@ def _run(context: Context, guest: Guest, argv: list[str], wanted: Sequence[str] 
             said.seek(max(0, said.seek(0, os.SEEK_END) - MIB))
             lines = said.read().decode(errors="replace").split("\n")
             words = [line for line in lines if line.strip()]
+            detail = "\n".join(words[-30:])
+            more = "look at"
+            if os.strerror(errno.EAGAIN) in detail:
+                more = f"allow it more than {guest.limits.processes} processes, look at"
             raise Failed(
                 f"guest {guest.name} could not install the packages: "
                 f"{words[-1].strip() if words else f'exit status {status}'}",
-                detail="\n".join(words[-30:]),
-                hint="look at wirt exec GUEST -- dpkg --audit, and install again",
+                detail=detail,
+                hint=f"{more} wirt exec {guest.name} -- dpkg --audit, and install again",
             )
 
 
