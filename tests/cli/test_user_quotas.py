@@ -21,10 +21,14 @@ def test_pool_that_counts_nobody_says_so(home: HomeUnderTest) -> None:
     refused = home.wirt("set", "101", "--user-quotas", "on", status=6).stderr
     listed = home.wirt("quota", "list", "101", status=6).stderr
     vz = home.type("vzctl set 101 --quotaugidlimit 100 --save", status=65)
+    stat = home.type("vzquota stat -t 101", status=68)
     off = home.type("vzctl set 101 --quotaugidlimit 0 --save")
 
     assert refused == listed == f"wirt: {why}; {hint}\n"
     assert vz == f"{why}; {hint}\n".replace("guest", "container")
+    assert stat.startswith(
+        "it is not known what container 101 uses: pool directory does not count it"
+    )
     assert off.startswith("CT configuration saved to ")
 
 
@@ -38,12 +42,15 @@ def test_kernel_without_them_says_so_and_a_file_that_asks_for_them_keeps_nobody_
     home.type("vzctl set 101 --description x --save")
     home.type("sed -i '$ a QUOTAUGIDLIMIT=\"100\"' $WIRT_HOME/vz/conf/101.conf")
     started = home.type("vzctl start 101")
+    stat = home.type("vzquota stat 101 -t", status=67 if LACKS else 0)
 
     # A kernel that has them is asked for more in the lab host.
     assert refused == (f"wirt: {why}\n" if LACKS else "")
     said = why.replace("guest", "container")
     assert (vz == f"{said}\n") is bool(LACKS)
     assert (f"Warning: {said}\n" in started) is bool(LACKS)
+    assert stat.splitlines()[0].split() == ["resource", "usage", "softlimit", "hardlimit", "grace"]
+    assert stat.endswith(f"{said}\n") is bool(LACKS)
 
 
 def test_quota_that_cannot_be_is_refused(home: HomeUnderTest) -> None:

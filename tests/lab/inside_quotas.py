@@ -1,5 +1,6 @@
 """Quotas of users and groups of containers. Run in the lab: the kernel of the machine that tests are run on may have none."""
 
+import re
 import sys
 
 import msgspec
@@ -110,8 +111,11 @@ def test_vzctl_switches_them_on_by_quotaugidlimit(home: HomeUnderTest) -> None:
     home.type(f"{vzctl} start 101")
     said = home.type(f"{vzctl} set 101 --quotaugidlimit 100 --save --setmode restart")
     on = home.wirt("quota", "list", "101")
+    stat = home.type(f"{vzctl.replace('vzctl', 'vzquota')} stat 101 -t")
     home.type(f"{vzctl} set 101 --quotaugidlimit 0 --save --setmode restart")
     off = home.wirt("quota", "list", "101")
 
     assert "Starting container" in said
     assert (on.returncode, off.returncode) == (0, 5)
+    assert "User/group quota: on,active\n" in stat
+    assert re.search(r"^0 +user 1k-blocks +[1-9][0-9]* +0 +0 +loaded$", stat, re.MULTILINE)

@@ -8,18 +8,20 @@ from collections.abc import Sequence
 
 from wirt import app
 from wirt.console import output
-from wirt.dialects.vz import ctid, program
+from wirt.dialects.vz import conf, ctid, program
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.options import read_options
+from wirt.dialects.vz.userquotas import render_user_quotas
 from wirt.ops import inodes
 from wirt.ops.observing import disk_usage
+from wirt.ops.quotas import list_quotas
 from wirt.ops.set import SetRequest, set_limits
 from wirt.ops.softlimit import grace_left
 from wirt.storage.base import MeasuresRoots
 from wirt.units import UNBOUNDED
 
 USAGE = """\
-Usage: vzquota stat | show <CTID>
+Usage: vzquota stat | show <CTID> [-t]
        vzquota setlimit <CTID> [-b <soft KiB>] -B <hard KiB> [-i <soft inodes>] [-I <hard inodes>]
                 [-e <grace seconds>]"""
 _REFUSED = {
@@ -29,6 +31,8 @@ _REFUSED = {
     "drop": Code.QUOTA_OFF,
     "reload2": Code.UGID_QUOTA,
 }
+_USERS = "user-group"
+_SHORT = {"-t": _USERS}
 _VALUED = {
     "-b": "block-softlimit",
     "-B": "block-hardlimit",
@@ -49,7 +53,10 @@ def _run(arguments: list[str]) -> int:
         output.say(USAGE)
         return Code.OK if arguments else Code.SYNTAX
     verb, *others = arguments
-    options, rest = read_options(others, valued=list(_VALUED.values()), short=_VALUED)
+    options, rest = read_options(
+        others, [_USERS], list(_VALUED.values()), short={**_SHORT, **_VALUED}
+    )
+    given = dict(options)
     if len(rest) != 1:
         raise Refused(Code.SYNTAX, "give one CT ID", hint=USAGE.splitlines()[0])
     if verb in _REFUSED:
@@ -58,14 +65,14 @@ def _run(arguments: list[str]) -> int:
         )
     match verb:
         case "stat" | "show":
-            return _show(rest[0])
+            return _show(rest[0], has_users=_USERS in given)
         case "setlimit":
-            return _set_limit(rest[0], dict(options))
+            return _set_limit(rest[0], given)
         case _:
             raise Refused(Code.SYNTAX, f"Bad command: {verb}")
 
 
-def _show(text: str) -> int:
+def _show(text: str, *, has_users: bool) -> int:
     with app.open_context() as context:
         guest = ctid.find(context, text)
         used = disk_usage(context, guest)
@@ -97,7 +104,17 @@ def _show(text: str) -> int:
         cells = ("-" if cell is None else str(cell) for cell in row)
         line = "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
         output.say(line.rstrip())
+    if has_users:
+        _show_users(text)
     return Code.OK
+
+
+def _show_users(text: str) -> None:
+    with app.open_context() as context, ends_with(Code.UGID_QUOTA):
+        guest = ctid.find(context, text)
+        found = list_quotas(context, guest.name)
+        limit = conf.read_config(context.home, ctid.ctid_of(guest)).get("QUOTAUGIDLIMIT") or "0"
+    output.say(render_user_quotas(found, int(limit) if limit.isdecimal() else 0))
 
 
 def _grace(left: float | None) -> str:
@@ -106,7 +123,9 @@ def _grace(left: float | None) -> str:
 
 
 def _set_limit(text: str, options: dict[str, str]) -> int:
-    given = {option: _number(option, value) for option, value in options.items()}
+    given = {
+        option: _number(option, value) for option, value in options.items() if option != _USERS
+    }
     hard, soft = given.get("block-hardlimit"), given.get("block-softlimit")
     if hard is None:
         raise _bad("block-hardlimit", "")
