@@ -23,6 +23,10 @@ FAR, FAR_GONE = (
 )
 END = ["stop", "--force", "web"]
 ROUTED_CARD = ["card", "add", "web", "--routed", "--address", "203.0.113.9"]
+WAYS, NO_WAYS = (
+    ["set", "web", "--route-add", "198.51.100.0/24=IP4", "--route-add", "2001:db8::/32=IP6"],
+    ["set", "web", "--route-remove", "all"],
+)
 PACED = [*CARD, "--rate-in", "4mbit", "--rate-out", "4mbit"]
 PACE, FREE = (["card", "set", "web", "eth1", "--rate-out", rate] for rate in ("2mbit", "unlimited"))
 CASES = {
@@ -41,6 +45,9 @@ CASES = {
     "routed-card-gone": Case([CREATE, START, ROUTED_CARD], BACK, [ROUTED_CARD]),
     "routed-addresses": Case([ROUTED, START, *FAR, *FAR_GONE], FAR[0], FAR_GONE),
     "addresses": Case([CREATE, START, ADD, REMOVE], ADD, [REMOVE]),
+    "routes": Case([CREATE, START, WAYS, NO_WAYS], WAYS, [NO_WAYS]),
+    "routes-gone": Case([CREATE, START, WAYS], NO_WAYS, [WAYS]),
+    "start-with-routes": Case([CREATE, WAYS, START, END], START, [END]),
 }
 
 
@@ -55,7 +62,9 @@ class Cards:
         self._words["IP6"] = reach["range6"].replace("/64", "77")
 
     def run(self, *arguments: str, environment: Mapping[str, str] | None = None) -> int:
-        told = [self._words.get(word, word) for word in arguments]
+        told = list(arguments)
+        for word, meant in self._words.items():
+            told = [re.sub(rf"\b{word}$", meant, one) for one in told]
         return self._node.run(*told, environment=environment)
 
     def world(self) -> World:
@@ -77,7 +86,7 @@ class Cards:
                     found |= {
                         f"inside: {line.strip()}"
                         for line in self._inside(*asked).splitlines()
-                        if "7001" in line
+                        if re.search(r"7001|198\.51\.100\.|2001:db8::/32", line)
                     }
         rules = subprocess.check_output(["nft", "list", "ruleset", "bridge"], text=True)
         found |= {f"let through: {word}" for word in self._words.values() if word in rules}

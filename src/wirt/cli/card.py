@@ -8,8 +8,10 @@ from wirt.cli import options
 from wirt.console import output
 from wirt.model.card import Card, CardKind
 from wirt.model.rates import Rates, render_rates
+from wirt.model.route import Route
 from wirt.ops import cards as verbs
 from wirt.ops.rates import RatesRequest, set_card
+from wirt.ops.routes import RoutesRequest, set_routes
 
 
 def _rates(function: options.Function) -> options.Function:
@@ -36,6 +38,9 @@ def card() -> None:
 @click.option(
     "--proxy-arp", is_flag=True, help="Of a routed card: the node's neighbours find its addresses."
 )
+@click.option(
+    "--route", type=options.ROUTE, multiple=True, help="A network and who leads there; repeated."
+)
 @_rates
 @click.option("--device", help="An interface of the node that the guest has as long as it runs.")
 def add(
@@ -47,6 +52,7 @@ def add(
     mtu: int | None,
     routed: bool,
     proxy_arp: bool,
+    route: tuple[Route, ...],
     rate_in: int | None,
     rate_out: int | None,
     device: str | None,
@@ -62,6 +68,7 @@ def add(
         is_routed=routed,
         is_proxied=proxy_arp,
         rates=Rates().changed(inward=rate_in, outward=rate_out),
+        routes=route,
     )
     with app.open_context() as context:
         changed, made = verbs.add_card(context, guest, wanted)
@@ -89,24 +96,41 @@ def list_cards(guest: str, as_json: bool) -> None:
             one.mac or "-",
             str(one.mtu or "-"),
             render_rates(one.rates) or "-",
+            ", ".join(map(str, one.routes)) or "-",
             " ".join(addresses) or "-",
         )
         for one, addresses in found
     ]
-    output.say(output.columns(("NAME", "NETWORK", "MAC", "MTU", "RATES", "ADDRESSES"), rows))
+    output.say(
+        output.columns(("NAME", "NETWORK", "MAC", "MTU", "RATES", "ROUTES", "ADDRESSES"), rows)
+    )
 
 
 @card.command("set")
 @click.argument("guest")
 @click.argument("card")
 @_rates
-def set_rates(guest: str, card: str, rate_in: int | None, rate_out: int | None) -> None:
-    """Hold the card called CARD of GUEST to other rates, at once if it runs; they are kept."""
+@options.routes
+def set_rates(
+    guest: str,
+    card: str,
+    rate_in: int | None,
+    rate_out: int | None,
+    route_add: tuple[Route, ...],
+    route_remove: tuple[str, ...],
+) -> None:
+    """Give the card called CARD of GUEST other rates and routes, at once if it runs; they are kept."""
     request = RatesRequest(inward=rate_in, outward=rate_out)
+    routes = RoutesRequest(add=route_add, remove=route_remove)
+    has = []
     with app.open_context() as context:
-        changed, held = set_card(context, guest, card, request)
-    has = render_rates(held.rates) or "no rates"
-    output.say(f"card {held.name} of guest {changed.name} has {has} now")
+        if routes != RoutesRequest():
+            changed, one = set_routes(context, guest, card, routes)
+            has.append(options.described_routes(one.routes))
+        if request != RatesRequest() or not has:
+            changed, one = set_card(context, guest, card, request)
+            has.append(render_rates(one.rates) or "no rates")
+    output.say(f"card {one.name} of guest {changed.name} has {', '.join(has)} now")
 
 
 @card.command()

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from wirt.errors import InvalidInput
 from wirt.model.guest import Guest
 from wirt.model.limits import CHOSEN, Limits
+from wirt.model.route import Route, read_route
 from wirt.ops.context import Context
 from wirt.units import (
     UNBOUNDED,
@@ -153,6 +154,21 @@ class MtuType(click.ParamType):
             self.fail(f"{value!r} is not an MTU: write bytes, such as 1400, or none", param, ctx)
 
 
+class RouteType(click.ParamType):
+    """A network and who leads there, such as 192.0.2.0/24=10.64.16.9."""
+
+    name = "network=gateway"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Route:
+        """Return the route."""
+        try:
+            return value if isinstance(value, Route) else read_route(value)
+        except InvalidInput as error:
+            self.fail(str(error), param, context)
+
+
 def without_marker(command: tuple[str, ...]) -> list[str]:
     """Return a person's command without the ``--`` that may stand before it.
 
@@ -174,6 +190,7 @@ SECONDS = SecondsType()
 CPUS = CpusType()
 RATE = RateType()
 MTU = MtuType()
+ROUTE = RouteType()
 
 
 def definition(function: Function) -> Function:
@@ -292,6 +309,22 @@ def limits_of(cpus: int, memory: int, disk: int, others: Mapping[str, Any]) -> L
     """Return the limits of a new guest: its size, and what of the others was given."""
     given = {limit: value for limit, value in others.items() if value is not None}
     return Limits(cpus=cpus, memory=memory, disk=disk, **given)
+
+
+def routes(function: Function) -> Function:
+    """Add the options that change where a card leads to."""
+    add = click.option(
+        "--route-add", type=ROUTE, multiple=True, help="Another network and who leads there."
+    )
+    remove = click.option(
+        "--route-remove", multiple=True, help="A network that goes; may be repeated; all: all."
+    )
+    return add(remove(function))
+
+
+def described_routes(has: tuple[Route, ...]) -> str:
+    """Return where a card leads to."""
+    return f"the routes {', '.join(map(str, has))}" if has else "no routes"
 
 
 def ending(function: Function) -> Function:

@@ -10,11 +10,13 @@ from wirt.console import output
 from wirt.model.guest import Guest
 from wirt.model.limits import Limits
 from wirt.model.privileges import parse_device, parse_right
+from wirt.model.route import Route
 from wirt.ops import set as verb
 from wirt.ops.cards import CardRequest
 from wirt.ops.naming import NamesRequest, can_be_called_at_once
 from wirt.ops.privileges import PrivilegesRequest
 from wirt.ops.rates import RatesRequest
+from wirt.ops.routes import RoutesRequest
 from wirt.units import UNBOUNDED, render_bytes, render_cpus, render_rate, render_seconds
 
 NONE = "none"
@@ -40,6 +42,7 @@ NONE = "none"
 @click.option("--ip-add", multiple=True, help="Another address; may be repeated.")
 @click.option("--ip-remove", multiple=True, help="One that goes; may be repeated; all: all others.")
 @click.option("--mtu", type=options.MTU, help="Bytes of a packet, or none for the bridge's own.")
+@options.routes
 @click.option("--hostname", help="Host name inside, or none for the guest's own name.")
 @click.option("--dns", multiple=True, help="Name server; may be repeated; none: as the guest says.")
 @click.option("--search", multiple=True, help="Domain to search; may be repeated; none: as above.")
@@ -58,6 +61,8 @@ def set_limits(
     ip_add: tuple[str, ...],
     ip_remove: tuple[str, ...],
     mtu: int | None,
+    route_add: tuple[Route, ...],
+    route_remove: tuple[str, ...],
     hostname: str | None,
     dns: tuple[str, ...],
     search: tuple[str, ...],
@@ -84,6 +89,9 @@ def set_limits(
     card = CardRequest(add=ip_add, remove=ip_remove, mtu=mtu)
     if card != CardRequest():
         changes["card"] = card
+    routes = RoutesRequest(add=route_add, remove=route_remove)
+    if routes != RoutesRequest():
+        changes["routes"] = routes
     with app.open_context() as context:
         request = verb.SetRequest(**changes)
         guest = verb.set_limits(context, name, request, snapshot=snapshot, force=force)
@@ -95,6 +103,7 @@ def set_limits(
         "names": _described_names(guest, names, is_called_so=is_called_so),
         "privileges": _described_privileges(guest, privileges),
         "card": _described_card(guest, card),
+        "routes": options.described_routes(guest.routes),
     }
     changed = [text for field, text in has.items() if changes.get(field) is not None]
     output.say(f"guest {name} has {', '.join(changed)} now")

@@ -73,6 +73,7 @@ def show(name: str, as_json: bool) -> None:
         *([("network", _routed(guest))] if guest.is_routed else []),
         ("mac", guest.mac),
         *([("mtu", str(guest.mtu))] if guest.mtu else []),
+        *(("route", f"{route} dev {card.name}") for card, _ in cards for route in card.routes),
         *(("card", _card(card, has)) for card, has in cards[1:]),
         *((way, render_rate(rate)) for way, rate in _rates(guest) if rate is not None),
         *([("hostname", guest.naming.hostname)] if guest.naming.hostname else []),

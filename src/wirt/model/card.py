@@ -8,6 +8,7 @@ import msgspec
 from wirt.errors import InvalidInput
 from wirt.model.macs import is_of_many, read_mac
 from wirt.model.rates import Rates
+from wirt.model.route import Route
 
 FIRST = "eth0"
 """What a guest's first card is called inside, where its kernel has no name of its own for it."""
@@ -53,6 +54,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """It is routed, and the node answers for its addresses on its other networks."""
     rates: Rates = Rates()
     """Of a device none: it is out of Wirt's hands."""
+    routes: tuple[Route, ...] = ()
+    """Where it leads to besides the networks that it is on."""
     node_name: str = ""
     """What the node's end is called there beside its name of Wirt's; empty: nothing else."""
     node_mac: str = ""

@@ -11,6 +11,7 @@ from wirt.model.limits import Limits
 from wirt.model.naming import Naming
 from wirt.model.privileges import Privileges
 from wirt.model.rates import Rates
+from wirt.model.route import Route
 from wirt.model.snapshot import Snapshot
 
 
@@ -65,6 +66,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """What its first card has beside ``address`` and the IPv6 address that follows from it: IPv4 and IPv6, without prefix."""
     mtu: int | None = None
     """Of its first card, bytes; None: as the home's bridge has it."""
+    routes: tuple[Route, ...] = ()
+    """Of its first card."""
     cards: tuple[Card, ...] = ()
     """Beside its first."""
     card_name: str = FIRST
@@ -108,6 +111,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
             mtu=self.mtu,
             is_proxied=self.is_proxied,
             rates=self.rates,
+            routes=self.routes,
         )
 
     @property

@@ -4,6 +4,8 @@ from enum import StrEnum
 
 import msgspec
 
+from wirt.model.route import Route
+
 
 class Idmap(msgspec.Struct, frozen=True, kw_only=True):
     """Ids 0..size-1 inside a guest stand for first..first+size-1 on the node."""
@@ -109,6 +111,8 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True):
     """Of that end; empty: the kernel chooses."""
     mtu: int | None = None
     """Bytes; None: the kernel's 1500."""
+    routes: tuple[Route, ...] = ()
+    """What it leads to besides."""
 
     @property
     def addresses(self) -> tuple[str, ...]:

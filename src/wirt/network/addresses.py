@@ -216,6 +216,7 @@ def nic_of(
         has_ipv6=range6 is not None,
         gateway6=way6 if leads_out else None,
         mtu=card.mtu,
+        routes=card.routes,
         node_name=card.node_name,
         node_mac=card.node_mac,
     )

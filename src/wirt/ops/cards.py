@@ -21,8 +21,10 @@ from wirt.model.lifecycle import next_state
 from wirt.model.names import BRIDGES, interface_name, interface_prefix
 from wirt.model.rates import Rates
 from wirt.model.resources import NicKind
+from wirt.model.route import Route
 from wirt.ops import guests, journal
 from wirt.ops.bridges import network_of
+from wirt.ops.checks.leading import check_routes
 from wirt.ops.checks.routable import check_routable
 from wirt.ops.context import Context
 from wirt.ops.steps.cards import CardSteps
@@ -110,6 +112,7 @@ class NewCard(msgspec.Struct, frozen=True, kw_only=True):
     is_proxied: bool = False
     """Of a routed card: the node answers for its addresses on its other networks."""
     rates: Rates = Rates()
+    routes: tuple[Route, ...] = ()
     node_name: str = ""
     """What the node's end is to be called there beside its name of Wirt's."""
     node_mac: str = ""
@@ -195,6 +198,7 @@ def exchange_card(context: Context, name: str, card: str, wanted: Exchange) -> G
                 is_routed=had.kind is CardKind.ROUTED,
                 is_proxied=had.is_proxied,
                 rates=had.rates,
+                routes=had.routes if network == had.network else (),
                 node_name=had.node_name if wanted.node_name is None else wanted.node_name,
                 node_mac=had.node_mac if wanted.node_mac is None else wanted.node_mac,
             ),
@@ -280,7 +284,8 @@ def _planned(
         from wirt.ops.rates import check
 
         check(context, guest, card, wanted.rates)
-    return card
+    check_routes(context, guest, card, wanted.routes)
+    return msgspec.structs.replace(card, routes=wanted.routes)
 
 
 def _check_kind(guest: Guest, wanted: NewCard, needs: Needs) -> CardKind:
@@ -458,6 +463,7 @@ def change(context: Context, guest: Guest, wanted: Guest) -> Guest:
         address=wanted.address,
         addresses=wanted.addresses,
         mtu=wanted.mtu,
+        routes=wanted.routes,
         cards=wanted.cards,
     )
     steps = check_changeable(context, guest, after)

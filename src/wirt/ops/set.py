@@ -7,10 +7,21 @@ from wirt.errors import InvalidInput, Unsupported
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
 from wirt.model.limits import HELD_BY_THE_NODE, Limits, check_limits
-from wirt.ops import cards, guests, journal, naming, privileges, rates, recovery, softlimit
+from wirt.ops import (
+    cards,
+    guests,
+    journal,
+    naming,
+    privileges,
+    rates,
+    recovery,
+    routes,
+    softlimit,
+)
 from wirt.ops.cards import CardRequest
 from wirt.ops.checks import admission
 from wirt.ops.checks.holdable import check_holdable, check_maximum
+from wirt.ops.checks.leading import check_routes
 from wirt.ops.checks.pinning import with_chosen
 from wirt.ops.checks.sizes import check_cpus, machine_of
 from wirt.ops.context import Context
@@ -18,12 +29,13 @@ from wirt.ops.inodes import bound_of
 from wirt.ops.naming import NamesRequest
 from wirt.ops.privileges import PrivilegesRequest
 from wirt.ops.rates import RatesRequest
+from wirt.ops.routes import RoutesRequest
 from wirt.ops.snapshot import keep_root
 from wirt.ops.steps.ladder import Ladder
 from wirt.ops.steps.step import Step
 from wirt.units import UNBOUNDED
 
-_OTHERS = ("card", "names", "privileges", "rates")
+_OTHERS = ("card", "names", "privileges", "rates", "routes")
 """What is no limit."""
 
 
@@ -74,6 +86,8 @@ class SetRequest(msgspec.Struct, frozen=True, kw_only=True):
     """From the next start on."""
     rates: RatesRequest | None = None
     card: CardRequest | None = None
+    routes: RoutesRequest | None = None
+    """Of its first card."""
 
 
 def set_limits(
@@ -119,6 +133,11 @@ def set_limits(
         carded = guest
         if request.card is not None:
             carded = cards.changed(context, guest, request.card)
+        if request.routes is not None:
+            led = routes.changed(context, carded, carded.card, request.routes)
+            carded = routes.given(carded, carded.card, led)
+        if carded != guest:
+            check_routes(context, carded, carded.card, carded.routes)
             cards.check_changeable(context, guest, carded)
         if request.disk is not None:
             Ladder(context, guest).root.check_resizable(request.disk)

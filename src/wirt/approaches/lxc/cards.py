@@ -20,17 +20,31 @@ _INSIDE = "nsenter --net=/proc/$LXC_PID/ns/net ip"
 
 
 def change(place: Place, before: Nic, after: Nic) -> None:
-    """Give a card other addresses and another MTU.
+    """Give a card other addresses, another MTU and other routes: a device of the node, which keeps its own, only those.
 
     Raises:
         Failed: the container has ended, or its kernel refused.
     """
     init = find_init(place.name)
+    if after.kind is NicKind.DEVICE:
+        _reroute(init, before, after)
+        return
     mtu = after.mtu or addressing.USUAL_MTU
     links.batch([f"link set {after.interface} mtu {mtu}"])
     links.batch(addressing.change(before, after, mtu=mtu), inside=init)
+    _reroute(init, before, after)
     if after.table is not None:
         lead(init, before, after)
+
+
+def _reroute(init: int, before: Nic, after: Nic) -> None:
+    """Give a card other routes, whatever of them is there."""
+    left = [route.to for route in after.routes]
+    gone = [route for route in before.routes if route.to not in left]
+    for ipv6 in (False, True):
+        ended = [f"route delete {one} dev {after.name}" for one in gone if (":" in one.to) == ipv6]
+        links.attempt(ended, inside=init, ipv6=ipv6)
+    links.batch(veth.static(after, "replace"), inside=init)
 
 
 def lead(init: int, before: Nic, after: Nic) -> None:
@@ -55,7 +69,7 @@ def plug(place: Place, nic: Nic) -> None:
         links.delete(nic.interface)
         up = f"link set {nic.interface} up"
         links.batch([*veth.make(nic, str(init)), veth.join(nic), up, *veth.name_too(nic)])
-    links.batch(addressing.set_up(nic, "replace"), inside=init)
+    links.batch([*addressing.set_up(nic, "replace"), *veth.static(nic, "replace")], inside=init)
     if nic.table is not None:
         lead(init, nic, nic)
 
@@ -83,14 +97,19 @@ def remember(place: Place, nics: Sequence[Nic]) -> None:
 
 
 def remember_ways(place: Place, nics: Sequence[Nic]) -> None:
-    """Have a container that is made anew, or the first time, send from addresses of further routed cards by their tables.
+    """Have a container that is made anew, or the first time, lead where its cards do besides their networks.
+
+    Further routed cards send from their addresses by tables of their own.
 
     By the order of their names this script comes after that of the cards.
     """
     own = [nic for nic in nics if nic.table is not None]
     script = ""
     for ipv6 in (False, True):
-        ways = [] if ipv6 else [line for nic in own for line in veth.routes(nic, "replace")]
+        ways = []
+        if not ipv6:
+            ways += [line for nic in own for line in veth.routes(nic, "replace")]
+            ways += [line for nic in nics for line in veth.static(nic, "replace")]
         ways += [line for nic in own for line in veth.rules("add", nic, ipv6=ipv6)]
         if ways:
             script += _batch(f"{_INSIDE} {'-6 ' if ipv6 else ''}-force -batch -", ways)

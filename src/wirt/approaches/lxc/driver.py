@@ -75,8 +75,9 @@ class Lxc:
         pid_file = os.path.join(place.run_dir, "monitor.pid")
         # If we die while lxc-start is at work, it goes on without us and makes a container that nobody knows of: the
         # mark tells the next command to look for it.
-        if any(nic.table is not None for nic in launch.cards):
-            cards.remember_ways(place, launch.cards)
+        nics = (launch.nic, *launch.cards)
+        if any(nic.table is not None or nic.routes for nic in nics):
+            cards.remember_ways(place, nics)
         files.write(_starting(place), "")
         with rlimits.halved():
             control.start(place.run_dir, place.name, config, place.log, pid_file)

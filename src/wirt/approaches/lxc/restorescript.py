@@ -107,6 +107,7 @@ def _inside(nic: Nic) -> list[str]:
     return [
         *addressing.set_up(nic, "add"),
         *veth.routes(nic, "add"),
+        *veth.static(nic, "add"),
         *veth.rules("add", nic, ipv6=False),
     ]
 

@@ -54,6 +54,11 @@ def routes(nic: Nic, act: str) -> list[str]:
     return [f"route {act} default via {gateway}" for gateway in gateways]
 
 
+def static(nic: Nic, act: str) -> list[str]:
+    """Return what leads to networks that others know the way to, inside."""
+    return [f"route {act} {route.to} via {route.via} dev {nic.name}" for route in nic.routes]
+
+
 def rules(act: str, nic: Nic, *, ipv6: bool) -> list[str]:
     """Return what has the card's addresses of a family sent from by its own table, or no longer, inside; neither can be done again.
 

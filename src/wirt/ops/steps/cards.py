@@ -251,10 +251,11 @@ class CardSteps:
 
     def _readdress(self, old: "CardSteps", before: Card, after: Card) -> None:
         had, has = old.nic_of(before), self.nic_of(after)
-        with self._context.network_lock():
-            self._network_of(after).readdress(had, has)
-            if after.is_proxied:
-                reach.apply(self._context, starting=self._guest)
+        if not after.is_device:
+            with self._context.network_lock():
+                self._network_of(after).readdress(had, has)
+                if after.is_proxied:
+                    reach.apply(self._context, starting=self._guest)
         if isinstance(self._approach, HasCards):
             self._approach.change_card(self._place, had, has)
 
@@ -351,6 +352,7 @@ class CardSteps:
                 gateway=None,
                 further=card.addresses,
                 mtu=card.mtu,
+                routes=card.routes,
             )
         nic = self._bare_nic_of(card)
         beside = [
