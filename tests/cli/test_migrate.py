@@ -424,7 +424,9 @@ def test_line_of_the_source_has_a_container_go(pair: Pair) -> None:
     possible = pair.here.type("vzmigrate --check-only b 101")
     said = pair.here.type("vzmigrate -t --online b 101")
 
-    assert possible == "Migration of container 101 to b is possible\n"
+    assert possible == (
+        "Migration of container 101 to b is possible: it is stopped here and started there\n"
+    )
     lines = re.sub(r"\d+\.\d\d$", "S", said, flags=re.MULTILINE).splitlines()
     assert lines == [
         "Starting online migration of container 101 to b",

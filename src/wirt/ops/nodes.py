@@ -1,5 +1,8 @@
 """``node add``, ``list``, ``remove``: the other nodes that guests can go to."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import msgspec
 
 from wirt.errors import Conflict, Error, NotFound, WrongState
@@ -69,6 +72,24 @@ def add_node(context: Context, node: Node) -> Facts:
                 facts = msgspec.structs.replace(facts, subnet=subnet)
         _keep(context, [*known_nodes(context), node])
     return facts
+
+
+@contextmanager
+def known_briefly(context: Context, node: Node) -> Iterator[None]:
+    """Have another node be known for as long as the block runs; then all is as it was before, over there too.
+
+    Raises:
+        As ``add_node``.
+    """
+    before = ask_facts(context, node)
+    facts = add_node(context, node)
+    try:
+        yield
+    finally:
+        remove_node(context, node.name)
+        if facts.subnet != before.subnet:
+            with context.link(node).open() as session:
+                session.ask("subnet", msgspec.json.encode(before.subnet))
 
 
 def remove_node(context: Context, name: str) -> None:

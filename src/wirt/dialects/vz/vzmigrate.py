@@ -1,11 +1,13 @@
 """``vzmigrate``: containers go to another node.
 
-The other node is one that ``wirt node`` knows, or a host: that is made known, as root's by ssh, before anything else is done.
+The other node is one that ``wirt node`` knows, or a host: that is made known, as root's by ssh, before anything else is done, for
+good or, if it is only asked whether a container could go, until that has been said.
 A container always has one owner, so what the original leaves behind on request (``-r no``) is refused.
 """
 
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 
 from wirt import app
 from wirt.console import output
@@ -20,7 +22,7 @@ from wirt.model.node import Node
 from wirt.ops import migrate as verbs
 from wirt.ops.context import Context
 from wirt.ops.guests import observed
-from wirt.ops.nodes import add_node, ask_facts, find_node
+from wirt.ops.nodes import add_node, ask_facts, find_node, known_briefly
 
 USAGE = "Usage: vzmigrate [-r yes] [--ssh=OPTIONS] [--online] [--check-only] [-t] [-v] [user@]destination CTID ..."
 
@@ -28,6 +30,12 @@ _FLAGS = (
     *("keep-dst", "online", "live", "v", "compact", "snapshot", "ssh-mux", "help"),
     *("check-only", "dry-run", "nodeps", "times", "whole-file"),
 )
+_HOW = {
+    Mode.LIVE: "it goes on there with its memory and connections",
+    Mode.REFRESH: "it is stopped here and started there",
+    Mode.COLD: "it is stopped, and stays so",
+}
+"""How a container would go."""
 _VALUED = ("remove-area", "ssh", "rsync", "compat")
 _SHORT = {
     "-r": "remove-area",
@@ -78,9 +86,13 @@ def _run(arguments: list[str]) -> int:
         return MigrateCode.OK
     words = program.is_2006(given.get("compat"))
     destination, *containers = rest
-    with app.open_context() as context:
+    only_checks = bool({"check-only", "dry-run"} & set(given))
+    with app.open_context() as context, ExitStack() as known:
         guests = [ctid.find(context, container) for container in containers]
-        node = _find_or_add(context, destination, given.get("ssh", "").split())
+        node = _find(context, destination)
+        if node is None:
+            node = _node_of(destination, given.get("ssh", "").split())
+            _make_known(context, node, known if only_checks else None)
         facts = ask_facts(context, node)
         for guest in guests:
             called = f"{'VPS' if words else 'container'} {ctid.ctid_of(guest)}"
@@ -90,9 +102,12 @@ def _run(arguments: list[str]) -> int:
             request = verbs.MigrateRequest(
                 guest=guest.name, node=node.name, mode=Mode.REFRESH if stops else None
             )
-            if {"check-only", "dry-run"} & set(given):
-                verbs.check(context, request)
-                output.say(f"Migration of {called} to {destination} is possible")
+            if only_checks:
+                mode, why = verbs.check(context, request)
+                reason = f" ({why})" if is_online and mode is Mode.REFRESH else ""
+                output.say(
+                    f"Migration of {called} to {destination} is possible: {_HOW[mode]}{reason}"
+                )
                 continue
             online = "online " if is_online else ""
             output.say(f"Starting {online}migration of {called} to {destination}")
@@ -124,27 +139,46 @@ def _migrate(context: Context, request: verbs.MigrateRequest, *, is_told: bool) 
         ) from error
 
 
-def _find_or_add(context: Context, destination: str, options: list[str]) -> Node:
-    """Return the node of a destination; a host that is not known is added.
+def _find(context: Context, destination: str) -> Node | None:
+    """Return the node of a destination, if it is known by that name or its host's."""
+    for known in (destination, _name_of(destination)):
+        with suppress(NotFound):
+            return find_node(context, known)
+    return None
+
+
+def _name_of(destination: str) -> str:
+    host = destination.rpartition("@")[2]
+    return re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")[:MAX_NAME]
+
+
+def _node_of(destination: str, options: list[str]) -> Node:
+    """Return the node that a host is.
 
     Raises:
-        Refused: it does not answer.
+        Refused: it is none.
     """
     user, _, host = destination.rpartition("@")
-    name = re.sub(r"[^a-z0-9]+", "-", host.lower()).strip("-")[:MAX_NAME]
-    for known in (destination, name):
-        try:
-            return find_node(context, known)
-        except NotFound:
-            continue
     if not host or host.startswith("-"):
         raise Refused(MigrateCode.USAGE, f"{destination!r} is no host", hint=USAGE)
-    node = Node(name=name, ssh=f"{user or 'root'}@{host}", ssh_options=tuple(options))
+    return Node(
+        name=_name_of(destination), ssh=f"{user or 'root'}@{host}", ssh_options=tuple(options)
+    )
+
+
+def _make_known(context: Context, node: Node, until: ExitStack | None) -> None:
+    """Add a node for good, or until a stack is closed.
+
+    Raises:
+        Refused, Error: it cannot be.
+    """
     try:
-        add_node(context, node)
+        if until is None:
+            add_node(context, node)
+        else:
+            until.enter_context(known_briefly(context, node))
     except InvalidInput as error:
         raise Refused(MigrateCode.USAGE, error.message, hint=error.hint) from error
-    return node
 
 
 def _send_config(context: Context, node: Node, data: str, number: int) -> None:
