@@ -43,7 +43,7 @@ def test_host_that_is_only_asked_is_no_node_afterwards(pair: Pair, tmp_path: Pat
         f"{possible}it is stopped here and started there (not live: address 192.0.2.1 was added in "
         "the guest and would not be there again, nor what is bound to it)\n"
     )
-    assert refused.startswith("node 127-0-0-1 has guests in ")
+    assert refused.startswith("node 127-0-0-1 has containers in ")
     assert pair.here.wirt("node", "list", "--json", status=0).stdout == "[]\n"
     assert subnet_of(home.data) == before != subnet_of(pair.here.home.data)
     assert pair.here.guests()[0].state.is_up

@@ -1,13 +1,13 @@
 """What everyone may ask of an approach that can keep what its guests' memory holds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from tests.contract.approach_contract import Started
 from tests.contract.test_approach import prepared_guest
 
-from wirt.approaches.base import Checkpointable
+from wirt.approaches.base import Checkpointable, Freezable
 from wirt.approaches.fake import FakeApproach
 from wirt.approaches.tracking import TracksMemory
 from wirt.errors import Corrupt, Error, Failed, Unsupported
@@ -35,12 +35,22 @@ def checkpointable(started: Started) -> Checkpointable:
     return approach
 
 
-def keep(started: Started, directory: str, *, keep_running: bool = False) -> list[Presence]:
+def keep(
+    started: Started,
+    directory: str,
+    *,
+    keep_running: bool = False,
+    at_last: Callable[[], None] = lambda: None,
+) -> list[Presence]:
     """Make a checkpoint and return what a probe said while the guest stood still, as soon as it did and at last."""
     seen = []
 
     def look() -> None:
         seen.append(started.prepared.probe())
+
+    def look_at_last() -> None:
+        look()
+        at_last()
 
     checkpointable(started).checkpoint(
         started.prepared.launch.place,
@@ -48,7 +58,7 @@ def keep(started: Started, directory: str, *, keep_running: bool = False) -> lis
         directory,
         keep_running=keep_running,
         standing_still=look,
-        written=look,
+        written=look_at_last,
     )
     return seen
 
@@ -98,10 +108,7 @@ def test_guest_goes_on_from_a_checkpoint_again_and_again(started: Started, direc
 def test_guest_goes_on_if_nobody_can_keep_its_disk(
     started: Started, directory: str, when: str
 ) -> None:
-    def fail() -> None:
-        raise Failed("there is no disk")
-
-    calls = {"standing_still": lambda: None, "written": lambda: None, when: fail}
+    calls = {"standing_still": lambda: None, "written": lambda: None, when: no_disk}
 
     with pytest.raises(Failed, match="there is no disk"):
         checkpointable(started).checkpoint(
@@ -114,6 +121,30 @@ def test_guest_goes_on_if_nobody_can_keep_its_disk(
 
     assert started.exec("echo", "on")[1] == "on\n"
     assert not checkpointable(started).is_checkpointing(started.prepared.launch.place)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_guest_that_is_frozen_is_frozen_still_when_it_was_kept_or_could_not_be(
+    started: Started, directory: str, *, fails: bool
+) -> None:
+    approach, place = checkpointable(started), started.prepared.launch.place
+    assert isinstance(approach, Freezable)
+    approach.freeze(place)
+    if fails:
+        with pytest.raises(Failed, match="there is no disk"):
+            keep(started, directory, keep_running=True, at_last=no_disk)
+    else:
+        keep(started, directory, keep_running=True)
+    frozen = approach.is_frozen(place)
+    approach.thaw(place)
+
+    assert frozen
+    assert started.exec("echo", "on")[1] == "on\n"
+    assert not approach.is_checkpointing(place)
+
+
+def no_disk() -> None:
+    raise Failed("there is no disk")
 
 
 def test_nothing_is_cancelled_where_no_checkpoint_is_made(started: Started) -> None:

@@ -21,7 +21,7 @@ from wirt.ops.boot import boot
 from wirt.ops.checkpoint import checkpoint, find_obstacles
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
-from wirt.ops.freeze import freeze
+from wirt.ops.freeze import freeze, thaw
 from wirt.ops.resume import resume
 from wirt.ops.snapshot import create_snapshot, delete_snapshot, list_snapshots, restore_snapshot
 from wirt.ops.start import start
@@ -151,12 +151,6 @@ def test_several_obstacles_are_counted(running: Context) -> None:
             "guest web is not running; start it first",
         ),
         (
-            lambda c: freeze(c, "web"),
-            lambda c: checkpoint(c, "web"),
-            WrongState,
-            "guest web is frozen; thaw it first",
-        ),
-        (
             lambda c: checkpoint(c, "web", "one", keep_running=True),
             lambda c: checkpoint(c, "web", "one"),
             Conflict,
@@ -197,6 +191,31 @@ def test_what_cannot_be_done_is_refused(
 
     assert str(caught.value) == message
     assert running.store.find("web") == before
+    assert running.store.intents() == []
+
+
+def test_guest_that_is_frozen_is_frozen_still_when_it_has_been_checkpointed(
+    running: Context,
+) -> None:
+    freeze(running, "web")
+    place = running.home.place(running.store.find("web").id)
+    checkpoint(running, "web", "one", keep_running=True)
+
+    assert running.store.find("web").state is State.FROZEN
+    assert fake(running).is_frozen(place)
+    assert thaw(running, "web").state is State.RUNNING
+
+
+def test_frozen_guest_whose_memory_could_not_be_kept_without_a_step_is_refused(
+    running: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    freeze(running, "web")
+    needs = msgspec.structs.replace(FakeApproach.needs, checkpoints_frozen=False)
+    monkeypatch.setattr(FakeApproach, "needs", needs)
+    for act in (checkpoint, find_obstacles):
+        with pytest.raises(WrongState, match=r"^guest web is frozen; thaw it first$"):
+            act(running, "web")
+
     assert running.store.intents() == []
 
 

@@ -54,6 +54,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     """Cards beside its first."""
     routed: bool = False
     """The guest can be told of a gateway that is on none of its networks."""
+    checkpoints_frozen: bool = False
+    """The memory of a guest that is held still can be kept, and it is held still all along."""
     logins: bool = False
     """In the place of a console, its system takes logins on a terminal that is made for one."""
 

@@ -48,6 +48,7 @@ class FakeApproach:
         smallest_memory=16 * MIB,
         own_kernel=False,
         takes_privileges=True,
+        checkpoints_frozen=True,
     )
 
     fixed: frozenset[str] = frozenset()

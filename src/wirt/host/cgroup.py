@@ -248,6 +248,17 @@ class Cgroup:
             return _read(tracker / "cgroup.freeze").strip() == "1"
         return _read(tracker / "freezer.state").strip() not in ("", "THAWED")
 
+    def freezer(self) -> Path:
+        """Return the directory through which the group is frozen.
+
+        Raises:
+            Failed: the group is gone, or the kernel has no freezer.
+        """
+        tracker = self._tracker()
+        if tracker is None:
+            raise Failed(f"the cgroup {self.name} cannot be frozen: it is gone, or has no freezer")
+        return tracker
+
     def part(self, controller: str) -> Hierarchy | None:
         """Return the tree that has a controller as this group sees it: from its own directory down; None if none has."""
         for hierarchy in self.hierarchies:
@@ -271,9 +282,7 @@ class Cgroup:
         return int(text) if text.isdigit() else None
 
     def _set_frozen(self, second: str, first: str) -> None:
-        tracker = self._tracker()
-        if tracker is None:
-            raise Failed(f"the cgroup {self.name} cannot be frozen: it is gone, or has no freezer")
+        tracker = self.freezer()
         if (tracker / "cgroup.freeze").exists():
             _write(tracker / "cgroup.freeze", second)
         else:

@@ -8,7 +8,7 @@ from wirt.errors import Conflict, Unsupported, WrongState
 from wirt.host import urgency
 from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Guest
-from wirt.model.lifecycle import next_state
+from wirt.model.lifecycle import State, next_state
 from wirt.model.names import check_name
 from wirt.model.snapshot import Snapshot
 from wirt.ops import checkpoints, guests, journal
@@ -28,7 +28,7 @@ def checkpoint(
     title: str = "",
     description: str = "",
 ) -> Snapshot:
-    """Keep what a running guest is now as a snapshot with memory, and return that.
+    """Keep what a guest that is up is now as a snapshot with memory, and return that. One that is frozen stays so.
 
     Args:
         context: the home.
@@ -45,7 +45,7 @@ def checkpoint(
     if snapshot is not None:
         check_name(snapshot, "snapshot")
     with guests.held(context, name) as guest:
-        next_state(guest.state, "checkpoint", guest.name)
+        _check_up(context, guest)
         now = time.time()
         made = Snapshot(
             name=snapshot or time.strftime("%Y%m%d-%H%M%S", time.gmtime(now)),
@@ -79,7 +79,7 @@ def find_obstacles(context: Context, name: str) -> list[Obstacle]:
             be checkpointed here.
     """
     with guests.held(context, name) as guest:
-        next_state(guest.state, "checkpoint", guest.name)
+        _check_up(context, guest)
         approach = checkpointable(context, guest)
         capability = approach.probe_checkpoints()
         if not capability.available:
@@ -88,6 +88,12 @@ def find_obstacles(context: Context, name: str) -> list[Obstacle]:
                 hint=capability.hint,
             )
         return checkpointing.find_obstacles(context, guest, approach)
+
+
+def _check_up(context: Context, guest: Guest) -> None:
+    frozen = guest.state is State.FROZEN
+    if not (frozen and context.approach(guest.approach).needs.checkpoints_frozen):
+        next_state(guest.state, "checkpoint", guest.name)
 
 
 class _Making:

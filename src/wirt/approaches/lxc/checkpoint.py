@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from wirt.approaches.lxc import confinement, control, criu, earlier, groups
+from wirt.approaches.lxc import confinement, control, criu, earlier, groups, stillness
 from wirt.approaches.lxc.groups import Group
 from wirt.approaches.lxc.restorescript import RestorePlan
 from wirt.errors import Corrupt, Error, Failed, TimedOut, Unsupported
@@ -60,7 +60,7 @@ def dump(
     """Write what a container's processes hold into a directory; see ``Checkpointable``.
 
     Raises:
-        Failed: it could not be; the container goes on.
+        Failed: it could not be; the container goes on, or is frozen as it was.
     """
     program = _must_find()
     init = find_init(place.name)
@@ -80,9 +80,12 @@ def dump(
         ends=os.devnull if keep_running else _ending(place),
     )
     files.write(_script(place), script, mode=0o700)
+    is_still = stillness.is_still(place)
     # Memory that is not gone on with has no changes that anybody could ask for.
     tracks = keep_running and probe_tracking(place).available
     noted = earlier.strike(place)
+    if is_still:
+        files.write(_frozen(place), "")
     command = criu.dump_command(
         program,
         init,
@@ -92,8 +95,10 @@ def dump(
         keep_running=keep_running,
         earlier=earlier.take(noted, images, init),
         tracks=tracks,
+        frozen_by=stillness.narrow(place) if is_still else None,
     )
-    _wait_until_accepted(init)
+    if not is_still:
+        _wait_until_accepted(init)
     _put_first(place)
     dumping = run.spawn(command)
     urgency.hurry(dumping.pid)
@@ -121,8 +126,7 @@ def dump(
         status = dumping.wait()
         describing.wait()
         failure = criu.failed(f"CRIU could not dump container {place.name}", _scratch(place))
-        _put_back(place)
-        files.remove_tree(_scratch(place))
+        _tidy_up(place)
     if status != 0:
         earlier.strike(place)
         raise failure
@@ -205,8 +209,15 @@ def let_go_on(place: Place) -> None:
     _leave_unanswered(place, lambda: bool(process.find_by_argument(script)))
     if os.path.exists(_ending(place)):
         _wait_until_gone(place)
-    _put_back(place)
     earlier.strike(place)
+    _tidy_up(place)
+
+
+def _tidy_up(place: Place) -> None:
+    """Have a container be as it was before its dump, and leave nothing of that."""
+    _put_back(place)
+    if os.path.exists(_frozen(place)):
+        stillness.widen(place)
     files.remove_tree(_scratch(place))
 
 
@@ -429,6 +440,10 @@ def _still(place: Place) -> str:
 
 def _ending(place: Place) -> str:
     return os.path.join(_scratch(place), "ending")
+
+
+def _frozen(place: Place) -> str:
+    return os.path.join(_scratch(place), "frozen")
 
 
 def _before(place: Place) -> str:

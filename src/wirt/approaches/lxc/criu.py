@@ -144,6 +144,7 @@ def dump_command(
     earlier: str | None = None,
     tracks: bool = False,
     ahead: bool = False,
+    frozen_by: str | None = None,
 ) -> list[str]:
     """Return the command that dumps a container.
 
@@ -158,6 +159,7 @@ def dump_command(
         earlier: images of it, by their path from these, of which what has not changed is taken; they were written with ``tracks``.
         tracks: True to have the kernel mark from now on what is changed.
         ahead: True to write nothing but memory, while the container runs.
+        frozen_by: directory of its control group, if it is frozen by that and is to stay so; None: it runs.
     """
     return [
         criu,
@@ -173,6 +175,7 @@ def dump_command(
         # Nothing comes through: the card's other end has been taken off the bridge.
         "--network-lock=skip",
         *(["--leave-running"] if keep_running and not ahead else []),
+        *([f"--freeze-cgroup={frozen_by}"] if frozen_by else []),
         *_tracking(earlier, tracks=tracks),
     ]
 

@@ -41,6 +41,7 @@ class Lxc:
         routed=True,
         logins=True,
         takes_privileges=True,
+        checkpoints_frozen=True,
     )
 
     fixed: frozenset[str] = frozenset()

@@ -3,13 +3,14 @@
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 
-DUMP = "vzctl"
-"""The name of the checkpoint that vzctl makes, of which there is one."""
+DUMPS = ("vzctl", "vzctl-2")
+"""The names of the checkpoints that vzctl makes: there is one, and the next, which takes its place once it is whole."""
 
 
-def has_dump(guest: Guest) -> bool:
-    """Return whether there is a dump that a guest can go on from."""
-    return any(one.name == DUMP and one.memory is not None for one in guest.snapshots)
+def dumps_of(guest: Guest) -> list[str]:
+    """Return the names of the dumps that a guest can go on from, the latest last: one, or two after a crash."""
+    kept = [one for one in guest.snapshots if one.name in DUMPS and one.memory is not None]
+    return [one.name for one in kept]
 
 
 def is_suspended(guest: Guest) -> bool:

@@ -1,14 +1,15 @@
 """``vzctl chkpnt`` and ``restore``, also called ``suspend`` and ``resume``: a container's processes kept, and gone on from.
 
 What is kept is a checkpoint that is called ``vzctl``, of which there is one, as there is one dump of a container in OpenVZ; gone
-on from, it is used up. ``wirt snapshot list`` shows it. A stage is a part of the way: after ``--suspend`` the container is held
-still, after ``--dump`` it is still so, and ``--resume`` or ``--kill`` ends that.
+on from, it is used up. The next is called ``vzctl-2``, and the one before deleted once that is whole; the one after it ``vzctl`` again.
+``wirt snapshot list`` shows it. A stage is a part of the way: after ``--suspend`` the container is held still, it is so while
+``--dump`` writes and after that, and ``--resume`` or ``--kill`` ends that.
 """
 
 from wirt import app
 from wirt.dialects.vz import ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
-from wirt.dialects.vz.suspended import DUMP, has_dump
+from wirt.dialects.vz.suspended import DUMPS, dumps_of
 from wirt.dialects.vz.vzctl.call import Call
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
@@ -44,20 +45,14 @@ def save(call: Call) -> int:
             call.tell("\tsuspend...")
             freeze(context, guest.name)
         if "dump" in stages:
-            # CRIU stops the processes by itself, and cannot if they are stopped in another way.
-            was_frozen = observed(context, ctid.find(context, call.ctid)).state is State.FROZEN
-            if was_frozen:
-                thaw(context, guest.name)
             _dump(call, context, guest, keep_running=True)
-            if was_frozen:
-                freeze(context, guest.name)
         if "resume" in stages:
             call.tell("\tresume...")
             thaw(context, guest.name)
         if "kill" in stages:
             call.tell("\tkill...")
-            dumped = has_dump(ctid.find(context, call.ctid))
-            stop(context, guest.name, force=True, suspended=DUMP if dumped else None)
+            dumps = dumps_of(ctid.find(context, call.ctid))
+            stop(context, guest.name, force=True, suspended=dumps[-1] if dumps else None)
     call.tell("Checkpointing completed successfully")
     return Code.OK
 
@@ -77,7 +72,7 @@ def restore(call: Call) -> int:
             raise Refused(
                 Code.RUNNING, f"{call.words.capital} is already running", hint="stop it first"
             )
-        if not has_dump(guest):
+        if not dumps_of(guest):
             raise Refused(
                 Code.RESUME,
                 "Unable to open the dump: there is none",
@@ -94,8 +89,9 @@ def go_on(call: Call, context: Context, guest: Guest, *, stays_frozen: bool = Fa
         Error: it cannot; the dump is still there.
     """
     call.tell("\tundump...")
-    resume(context, guest.name, DUMP)
-    delete_snapshot(context, guest.name, DUMP)
+    dumps = dumps_of(guest)
+    resume(context, guest.name, dumps[-1])
+    _delete(context, guest, dumps)
     if stays_frozen:
         freeze(context, guest.name)
     else:
@@ -107,9 +103,18 @@ def _dump(call: Call, context: Context, guest: Guest, *, keep_running: bool) -> 
     if not keep_running:
         call.tell("\tsuspend...")
     call.tell("\tdump...")
-    if any(one.name == DUMP for one in guest.snapshots):
-        delete_snapshot(context, guest.name, DUMP)
-    checkpoint(context, guest.name, DUMP, keep_running=keep_running)
+    # Until this one is whole the container could have to go on from the one before.
+    before = dumps_of(guest)
+    _delete(context, guest, before[:-1])
+    taken = {one.name for one in guest.snapshots} - {*before[:-1]}
+    name = next((one for one in DUMPS if one not in taken), DUMPS[0])
+    checkpoint(context, guest.name, name, keep_running=keep_running)
+    _delete(context, guest, before[-1:])
+
+
+def _delete(context: Context, guest: Guest, dumps: list[str]) -> None:
+    for name in dumps:
+        delete_snapshot(context, guest.name, name)
 
 
 def _stages(call: Call, stages: list[str], valued: list[str]) -> set[str]:

@@ -8,7 +8,7 @@ from wirt.console import output
 from wirt.dialects.vz import conf, ctid
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
-from wirt.dialects.vz.suspended import DUMP, is_suspended
+from wirt.dialects.vz.suspended import DUMPS, is_suspended
 from wirt.dialects.vz.vzctl import scripts
 from wirt.dialects.vz.vzctl.booting import run_script
 from wirt.dialects.vz.vzctl.call import Call
@@ -134,7 +134,7 @@ def _start(call: Call, context: Context, options: Mapping[str, str]) -> None:
         config = _check_can_start(call, context, guest, options)
         if guest.state.is_up:
             raise Refused(Code.RUNNING, f"{words.capital} is already running")
-        if guest.suspended == DUMP:
+        if guest.suspended in DUMPS:
             call.tell("Dump exists, trying to restore from it")
             call.tell(f"Restoring {words.container} ...")
             with ends_with(Code.RESUME):
@@ -169,7 +169,7 @@ def _check_can_start(
     config = conf.read_config(context.home, ctid.ctid_of(guest))
     if config.get("DISABLED") == "yes" and "force" not in options:
         raise Refused(Code.DISABLED, f"{call.words.capital} start disabled")
-    if guest.suspended not in (None, DUMP):
+    if guest.suspended not in (None, *DUMPS):
         raise Refused(
             Code.RESUME,
             f"{call.words.capital} is suspended: a start would lose what it was doing",
