@@ -57,13 +57,15 @@ def test_routes_are_there_at_once_and_after_every_start(web: HomeUnderTest) -> N
     web.wirt("checkpoint", "web", status=0)
     web.wirt("resume", "web", status=0)
     found.append(ways(web))
+    web.wirt("clone", "web", "twin", status=0)
+    cloned = web.wirt("show", "twin", status=0).stdout
     gone = web.wirt("set", "web", "--route-remove", NET, status=0).stdout
     left = ways(web)
     web.wirt("set", "web", "--route-remove", "all", status=0)
 
     assert added == f"guest web has the routes {NET} via {four}, {NET6} via {six} now\n"
     assert found == [expected] * 4
-    assert all(f"route        {one}\n" in shown for one in expected)
+    assert all(f"route        {one}\n" in said for said in (shown, cloned) for one in expected)
     assert gone == f"guest web has the routes {NET6} via {six} now\n"
     assert left == expected[1:]
     assert ways(web) == []

@@ -79,16 +79,15 @@ def test_set_of_addresses_killed_leaves_a_running_container_with_those_before_or
 ) -> None:
     vzctl(home, "create", "101", "--ostemplate", TINY)
     vzctl(home, "start", "101")
-    before = home.guests()[0].address
-    after = ".".join([*before.split(".")[:3], "250"])
+    after = ".".join([*home.guests()[0].address.split(".")[:3], "250"])
     adding, taking = (
         ["set", "101", "--save", "--ipadd", after],
         ["set", "101", "--save", "--ipdel", "all"],
     )
     problems = []
     for command, undoing, was, is_to_be in (
-        (adding, taking, before, after),
-        (taking, adding, after, before),
+        (adding, taking, [], [after]),
+        (taking, adding, [after], []),
     ):
         points = points_of(home, tmp_path / command[3], *command)
         vzctl(home, *undoing)
@@ -97,13 +96,13 @@ def test_set_of_addresses_killed_leaves_a_running_container_with_those_before_or
             problems += [point] if killed != -9 else []
             # The next command finds one or the other, and the container has it.
             home.wirt("show", "101", status=0)
-            has = home.guests()[0].address
+            has = list(home.guests()[0].card.addresses)
             problems += [f"{point}: {has}"] if has not in (was, is_to_be) else []
-            problems += [f"{point}: not reached"] if not is_reached(has) else []
-            gone = was if has == is_to_be else is_to_be
-            problems += [f"{point}: still there"] if pings(gone) else []
+            problems += (
+                [f"{point}: {after}"] if (is_reached if has else pings)(after) != bool(has) else []
+            )
             vzctl(home, *undoing)
-            problems += [f"{point}: back"] if home.guests()[0].address != was else []
+            problems += [f"{point}: back"] if list(home.guests()[0].card.addresses) != was else []
         vzctl(home, *command)
     vzctl(home, "stop", "101", "--fast")
 

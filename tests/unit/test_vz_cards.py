@@ -307,7 +307,23 @@ def test_running_container_with_a_routed_card_has_those_alone_and_is_filtered_an
 
     assert both == ("203.0.113.7", "2001:db8::7")
     assert (card[0], card[-1]) == ("203.0.113.7/32", "2001:db8::7/128")
-    assert hold(context, "far") == (own,)
+    assert hold(context, "far") == ()
+    assert next(net.glob(f"wirt-{context.home.tag}.r-*")).read_text() == ""
+    assert context.store.find("far").address == own
+    assert hold(context, "far", "203.0.113.8") == ("203.0.113.8",)
+
+
+def test_container_whose_file_says_nothing_of_addresses_has_one_of_the_homes(
+    context: Context,
+) -> None:
+    request = CreateRequest(
+        name="far", template="tiny", approach="fake", card_name=VENET, is_routed=True
+    )
+    own = create(context, request).address
+    hold(context, "far")
+    cards.hold_addresses(context, "far", parse_config("", name="101.conf"))
+
+    assert context.store.find("far").card.addresses == (own,)
 
 
 def test_running_container_that_ports_lead_to_keeps_its_address(context: Context) -> None:

@@ -37,7 +37,7 @@ def boot(timeout: float, write_unit: str | None) -> int:
         for booted in boot_guests(context, ready_seconds=timeout, prepare=prepare, started=started):
             if booted.error is None:
                 how = "resumed" if booted.resumed else "started"
-                output.say(f"guest {booted.guest.name} {how}: {booted.guest.address}")
+                output.say(f"guest {booted.guest.name} {how}: {booted.guest.met_at}")
             else:
                 output.complain(booted.error)
                 failed = True

@@ -27,7 +27,7 @@ def list_guests(as_json: bool) -> None:
                 # As such a guest is not started, and what it was doing is not lost.
                 "suspended" if guest.suspended else guest.state.value,
                 guest.approach,
-                guest.address,
+                "-" if guest.is_unaddressed else guest.address,
                 str(guest.limits.cpus),
                 render_bytes(guest.limits.memory),
                 guest.template or "-",

@@ -15,4 +15,4 @@ def restart(name: str, force: bool, timeout: float) -> None:
     """Shut the guest NAME down and start it again."""
     with app.open_context() as context:
         guest = restart_guest(context, name, timeout=timeout, force=force)
-    output.say(f"guest {guest.name} restarted: {guest.address}")
+    output.say(f"guest {guest.name} restarted: {guest.met_at}")

@@ -18,4 +18,4 @@ def resume(guest: str, name: str | None, *, force: bool) -> None:
     """
     with app.open_context() as context:
         running = resume_guest(context, guest, name, force=force)
-    output.say(f"guest {guest} resumed: {running.address}")
+    output.say(f"guest {guest} resumed: {running.met_at}")

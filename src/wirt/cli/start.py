@@ -40,7 +40,7 @@ def start(name: str, no_wait: bool, timeout: float, console: bool, anew: bool) -
     except KeyboardInterrupt:
         _say_if_it_runs(name)
         raise
-    output.say(f"guest {guest.name} started: {guest.address}")
+    output.say(f"guest {guest.name} started: {guest.met_at}")
 
 
 def _say_if_it_runs(name: str) -> None:
@@ -60,5 +60,5 @@ def _start_watched(name: str, *, anew: bool) -> None:
         check_console(context, name, keyboard=0)
         begin = log_size(context, name)
         guest = start_guest(context, name, ready_seconds=None, talks=True, anew=anew)
-        output.say(f"guest {guest.name} started: {guest.address}")
+        output.say(f"guest {guest.name} started: {guest.met_at}")
         watch(context, name, begin=begin)

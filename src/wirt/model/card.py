@@ -45,7 +45,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     mac: str
     """Of a device empty: it keeps its own."""
     addresses: tuple[str, ...]
-    """IPv4 and IPv6, the first one IPv4; what the network adds by itself is not among them. Of a device, with their prefixes."""
+    """IPv4 and IPv6, the first one IPv4; what the network adds by itself is not among them. A first card that is routed may have none. Of
+    a device, with their prefixes."""
     mtu: int | None = None
     """Bytes that a packet may have; None: as the network has it."""
     network: str | None = None

@@ -76,6 +76,8 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     """Its first card meets the node alone, which has a route to each of its addresses."""
     is_proxied: bool = False
     """The node answers for those addresses on its other networks."""
+    is_unaddressed: bool = False
+    """Its first card, a routed one, has none of its addresses, as a container of OpenVZ may have none: ``address`` is kept for it."""
     boot_order: int | None = None
     """Place among the guests that are started with the node, the lowest first; None: it is not."""
     kernel_boot: KernelBoot | None = None
@@ -107,7 +109,7 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
             name=self.card_name,
             kind=CardKind.ROUTED if self.is_routed else CardKind.BRIDGED,
             mac=self.mac,
-            addresses=(self.address, *self.addresses),
+            addresses=() if self.is_unaddressed else (self.address, *self.addresses),
             mtu=self.mtu,
             is_proxied=self.is_proxied,
             rates=self.rates,
@@ -122,6 +124,10 @@ class Guest(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def held_addresses(self) -> tuple[str, ...]:
         """Return every address that no other guest may have."""
-        return tuple(
-            address for card in self.all_cards if not card.is_device for address in card.addresses
-        )
+        further = (one for card in self.cards if not card.is_device for one in card.addresses)
+        return (self.address, *self.addresses, *further)
+
+    @property
+    def met_at(self) -> str:
+        """Return the address that it is met at, or that it has none, for who is told."""
+        return "no address" if self.is_unaddressed else self.address

@@ -192,10 +192,10 @@ def nic_of(
     if range6 is not None:
         way6 = ROUTER6 if is_routed else gateway6(range6)
     # The first card is the way to elsewhere; a further routed one is that of its own addresses alone.
-    leads_out = card.number == 0 or is_routed
-    first, *others = card.addresses
+    leads_out = bool(card.addresses) and (card.number == 0 or is_routed)
+    first, *others = card.addresses or ("",)
     further = [f"{one}/{prefix}" for one in others if ":" not in one]
-    if range6 is not None:
+    if range6 is not None and first:
         others = [follower(range6, first), *(one for one in others if ":" in one)]
         further += [f"{one}/{prefix6}" for one in others]
     return Nic(

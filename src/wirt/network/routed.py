@@ -136,7 +136,8 @@ class RoutedNetwork(BridgeNetwork):
     def probe(self, nic: Nic) -> Presence:
         """Ask the kernel whether the node's side is there, or anything leads to it."""
         found = super().probe(nic)
-        if found is Presence.ABSENT and links.has_route(self.bridge, nic.address):
+        leads = nic.address and links.has_route(self.bridge, nic.address)
+        if found is Presence.ABSENT and leads:
             return Presence.PARTIAL
         return found
 

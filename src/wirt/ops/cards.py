@@ -77,7 +77,8 @@ def changed(context: Context, guest: Guest, request: CardRequest) -> Guest:
                 f"guest {guest.name} cannot have an MTU: it has no card of its own",
                 hint="give it another approach",
             )
-    return msgspec.structs.replace(guest, addresses=tuple(left), mtu=mtu)
+    is_bare = guest.is_unaddressed and not request.add
+    return msgspec.structs.replace(guest, addresses=tuple(left), mtu=mtu, is_unaddressed=is_bare)
 
 
 def check_address(context: Context, guest: Guest, text: str) -> str:
@@ -462,6 +463,7 @@ def change(context: Context, guest: Guest, wanted: Guest) -> Guest:
         guest,
         address=wanted.address,
         addresses=wanted.addresses,
+        is_unaddressed=wanted.is_unaddressed,
         mtu=wanted.mtu,
         routes=wanted.routes,
         cards=wanted.cards,

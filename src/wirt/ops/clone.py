@@ -93,6 +93,7 @@ def _plan(context: Context, source: Guest, new: str, address: str | None) -> Gue
         ),
         mac=context.network.mac(guest_id),
         mtu=source.mtu,
+        routes=source.routes,
         card_name=source.card_name,
         is_routed=source.is_routed,
         is_proxied=source.is_proxied,

@@ -32,6 +32,9 @@ def change(place: Place, before: Nic, after: Nic) -> None:
     mtu = after.mtu or addressing.USUAL_MTU
     links.batch([f"link set {after.interface} mtu {mtu}"])
     links.batch(addressing.change(before, after, mtu=mtu), inside=init)
+    if after.is_routed and after.table is None:
+        # With its last address a card loses what leads out.
+        links.batch(veth.routes(after, "replace"), inside=init)
     _reroute(init, before, after)
     if after.table is not None:
         lead(init, before, after)

@@ -38,6 +38,16 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
             return f"Saved parameters for VPS {ctid}"
         return f"CT configuration saved to {path}"
 
+    def not_saved(self, *, is_up: bool) -> str:
+        """Return the warning of a command that was not told to save."""
+        if self.container == "VPS":
+            return (
+                "WARNING: Settings were not saved and will be resetted to original values on next "
+                "start (use --save flag)"
+            )
+        lost = "and will be lost after CT restart " if is_up else ""
+        return f"WARNING: Settings were not saved to config {lost}(use --save flag)"
+
 
 NOW = Words(
     ctid="CTID", container="container", starting="Starting container...", unlimited=2**63 - 1

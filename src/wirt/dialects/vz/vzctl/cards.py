@@ -210,13 +210,14 @@ def warn_of_holders(asked: CardsAsked) -> None:
 
 
 def hold_addresses(context: Context, name: str, config: ConfigFile) -> None:
-    """Give a guest the addresses of its file and no others, but for the IPv4 address that it must have.
+    """Give a guest the addresses of its file and no others, or none: of a file that says nothing of them, one of the home's.
 
     Raises:
         Refused: it cannot have one; it has those that it had.
     """
     with ends_with(Code.ADD_ADDRESS), ends_with(Code.ADDRESS_IN_USE, Conflict):
-        set_addresses(context, name, _words(config, "IP_ADDRESS"))
+        is_said = config.get("IP_ADDRESS") is not None
+        set_addresses(context, name, _words(config, "IP_ADDRESS"), may_be_bare=is_said)
 
 
 def check_addresses(guest: Guest, config: ConfigFile) -> None:

@@ -31,7 +31,7 @@ def execute(call: Call) -> int:
     they are. A ``-`` alone lets the shell read its standard input.
     """
     if not call.arguments:
-        raise Refused(Code.SYNTAX, f"No command line given for {call.verb}")
+        raise Refused(Code.SYNTAX, "No command line given for exec")
     argv = list(call.arguments)
     if call.verb != "exec3":
         argv = ["/bin/sh", "-c", _SHELL, "sh", *_for_shell(argv)]
@@ -85,8 +85,10 @@ def run_script(call: Call) -> int:
         )
     with app.open_context() as context, ends_with(Code.NOT_RUNNING, WrongState):
         name = ctid.find(context, call.ctid).name
-        with ends_with(Code.NO_SCRIPT, NotFound):
+        try:
             return run_script_in_guest(context, name, call.arguments[0], shell=SHELL)
+        except NotFound:
+            raise Refused(Code.NO_SCRIPT, f"Script not found: {call.arguments[0]}") from None
 
 
 def _for_shell(words: list[str]) -> list[str]:

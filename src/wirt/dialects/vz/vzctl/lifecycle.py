@@ -152,7 +152,8 @@ def _start(call: Call, context: Context, options: Mapping[str, str]) -> None:
             )
     run_script(context, started)
     call.tell(f"{words.capital} is mounted")
-    call.tell(f"Adding IP address(es): {' '.join(started.card.addresses)}")
+    if started.card.addresses:
+        call.tell(f"Adding IP address(es): {' '.join(started.card.addresses)}")
     if (units := config.get("CPUUNITS")) is not None:
         call.tell(f"Setting CPU units: {units}")
     call.tell(f"{words.capital} start in progress...")

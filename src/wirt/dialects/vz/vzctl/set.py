@@ -26,6 +26,13 @@ from wirt.ops.rename import rename
 
 _FLAGS = ("save", "force", "reset_ub", "skip_arpdetect", "offline-resize", "offline")
 _QUOTAS = "QUOTAUGIDLIMIT"
+_OF_START = {
+    "CAPABILITY": "capability",
+    "DEVICES": "devices",
+    "DEVNODES": "devices",
+    "FEATURES": "features",
+}
+"""Lists, and what a container has of them from its start on."""
 _LISTS = tuple(key.lower() for key in privileges.CODES)
 """Options whose values are merged into what the file has."""
 _OTHERS = ("applyconfig", "config", "setmode", "userpasswd", *cards.OPTIONS, *_LISTS)
@@ -93,10 +100,7 @@ def set_parameters(call: Call) -> int:
                 # What there was before, from which the next start begins.
                 conf.write_config(context.home, number, config)
     if (asked.keys or asked.cards != CardsAsked()) and not asked.saves:
-        output.note(
-            "WARNING: Settings were not saved and will be resetted to original values on next start "
-            "(use --save flag)"
-        )
+        output.note(call.words.not_saved(is_up=guest.state.is_up))
     return Code.OK
 
 
@@ -187,10 +191,19 @@ def _wants_restart(asked: Asked) -> bool:
 
 
 def _warn_of_next_start(call: Call, asked: Asked) -> None:
+    """Say in vzctl's words what a running container does not get now."""
+    cannot = [f"set {what}" for what in dict.fromkeys(_OF_START[key] for key in asked.lists)]
     if _QUOTAS in asked.keys:
-        output.note(f"Warning: quotas of users are those of a {call.words.container}'s next start")
-    if asked.lists:
-        output.note(f"Warning: a {call.words.container} gets its rights and devices at its start")
+        way = "off" if asked.keys[_QUOTAS] == "0" else "on"
+        cannot.append(f"turn {way} second-level disk quota")
+    running = f"running {call.words.container}"
+    for what in cannot:
+        output.note(f"Unable to {what} on a {running}")
+    if cannot:
+        output.note(
+            f"WARNING: Some of the parameters could not be applied to a {running}.\n"
+            "\tPlease consider using --setmode option"
+        )
 
 
 def _changed(config: ConfigFile, asked: Asked) -> ConfigFile:
