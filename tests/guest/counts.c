@@ -4,6 +4,8 @@
  *
  *     counts PORT MEBIBYTES [shared]
  *
+ * A line "+N" has it take and fill N MiB more before it answers, if its memory is not shared.
+ *
  * If it is shared, another process counts in it all the time, and looks whether what it finds is what it has left there.
  */
 #include <arpa/inet.h>
@@ -35,9 +37,9 @@ static void count_on(void)
     }
 }
 
-static void fill(void)
+static void fill(size_t from)
 {
-    for (size_t at = 0; at < size; at += sizeof(unsigned)) {
+    for (size_t at = from; at < size; at += sizeof(unsigned)) {
         unsigned value = (unsigned)(at * 2654435761u);
         memcpy(memory + at, &value, sizeof value);
     }
@@ -55,14 +57,29 @@ static int is_whole(void)
     return 1;
 }
 
+static int grow(size_t more)
+{
+    unsigned char *moved = realloc(memory, size + more);
+
+    if (moved == NULL)
+        return 0;
+    memory = moved;
+    size += more;
+    fill(size - more);
+    return 1;
+}
+
 static void serve(int connection)
 {
     FILE *in = fdopen(connection, "r");
     char line[256];
     unsigned long count = 0;
 
-    while (in != NULL && fgets(line, sizeof line, in) != NULL)
+    while (in != NULL && fgets(line, sizeof line, in) != NULL) {
+        if (line[0] == '+' && !grow((size_t)atoi(line + 1) << 20))
+            return;
         dprintf(connection, "%lu %s\n", ++count, is_whole() ? "whole" : "broken");
+    }
 }
 
 int main(int argc, char **argv)
@@ -82,7 +99,7 @@ int main(int argc, char **argv)
     }
     if (memory == NULL || memory == MAP_FAILED)
         return 1;
-    fill();
+    fill(0);
     signal(SIGCHLD, SIG_IGN);
     if (counted != NULL && fork() == 0)
         count_on();
