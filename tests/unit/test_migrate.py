@@ -120,9 +120,10 @@ def test_running_guest_goes_with_its_memory_if_it_can(nodes: Nodes) -> None:
     assert (nodes.engines(), nodes.roots()) == (["b"], ["b"])
     assert memory_of(nodes, "b", web).read_text() == "what it held"
     assert (done.mode, done.why) == (Mode.LIVE, "guest web can go with its memory")
-    assert [stage.name for stage in done.stages][-8:] == [
+    assert [stage.name for stage in done.stages][-9:] == [
         "hold still",
         "last copy",
+        "set up there",
         "dump",
         "send memory",
         "stop",

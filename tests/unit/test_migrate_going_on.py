@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests import pair
 from tests.pair import Nodes
@@ -12,6 +13,7 @@ from tests.pair import Nodes
 from wirt.approaches.fake import FakeApproach
 from wirt.errors import Failed
 from wirt.model.lifecycle import State
+from wirt.model.migration import Mode
 from wirt.ops.start import start
 
 
@@ -19,6 +21,33 @@ from wirt.ops.start import start
 def nodes(tmp_path: Path, root_user: None) -> Iterator[Nodes]:
     with pair.open_nodes(tmp_path) as made:
         yield made
+
+
+@pytest.mark.parametrize("port", ["network", "pool"])
+def test_guest_for_which_nothing_can_be_set_up_there_goes_on_here(nodes: Nodes, port: str) -> None:
+    start(nodes.context(), "web")
+    web = nodes.stores["a"].find("web")
+    # A node without guests takes its bridge away first, then makes it; of the pool the first call makes the root, the next mounts it.
+    at = {"network": 2, "pool": 2}[port]
+    with pytest.raises(Failed, match="was told to fail"):
+        nodes.go(nodes.context(fail=port, at=at))
+
+    assert nodes.holders() == [("a", "running")]
+    assert nodes.stores["a"].find("web").handle == web.handle
+    assert (nodes.engines(), nodes.roots()) == (["a"], ["a"])
+    assert nodes.stores["b"].intents() == []
+
+
+def test_guest_with_a_routed_card_has_nothing_set_up_there_while_it_could_go_on_here(
+    nodes: Nodes,
+) -> None:
+    web = nodes.stores["a"].find("web")
+    nodes.stores["a"].settle(web.id, msgspec.structs.replace(web, is_routed=True))
+    start(nodes.context(), "web")
+    done = nodes.go()
+
+    assert done.mode is Mode.LIVE
+    assert "set up there" not in [stage.name for stage in done.stages]
 
 
 def test_guest_that_goes_on_neither_there_nor_here_is_stopped_and_nothing_of_its_memory_left(

@@ -98,7 +98,7 @@ def migrate(
                 journey.stopping = time.monotonic()
                 if journey.mode is Mode.LIVE:
                     with urgency.hurrying():
-                        stopped = _stop_live(context, guest, cards, link, room, journey)
+                        stopped = _stop_live(context, guest, cards, link, session, room, journey)
                 else:
                     stopped = _stop(context, guest, request.timeout, journey)
                     progress("last copy")
@@ -285,7 +285,13 @@ def _stop(context: Context, guest: Guest, timeout: float, journey: "Journey") ->
 
 
 def _stop_live(
-    context: Context, guest: Guest, cards: CardSteps, link: Link, room: Room, journey: "Journey"
+    context: Context,
+    guest: Guest,
+    cards: CardSteps,
+    link: Link,
+    session: Session,
+    room: Room,
+    journey: "Journey",
 ) -> Guest:
     """Keep a guest's memory, send what is left to send, and return it as it is then."""
     memory = str(room.memory)
@@ -296,6 +302,11 @@ def _stop_live(
         with urgency.hurrying(what_it_starts=True):
             sent = ahead.send_root(context, guest, link, room.root, moving=False)
         journey.note("last copy", sent)
+        if journey.can_be_set_up:
+            # Memory is still being written here.
+            session.ask("set-up")
+            journey.note("set up there")
+        journal.reached("migrate:after-set-up")
 
     def send_memory() -> None:
         journey.note("dump")

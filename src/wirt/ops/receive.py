@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
+from itertools import dropwhile, takewhile
 from typing import TypeVar
 
 import msgspec
@@ -56,6 +57,8 @@ class Receiver:
         """Where the memory of the guest that comes is put."""
         self._waiting: Ladder | None = None
         """Of the guest that comes, if its engine waits for it."""
+        self._set_up: Ladder | None = None
+        """The same, if all but its processes has been made."""
         self._gone_on: float | None = None
         """When its engine went on, by the monotonic clock."""
         self._watch: Watch | None = None
@@ -70,6 +73,7 @@ class Receiver:
             "receive": lambda question: self._receive(_read(question, Arrival)),
             "snapshot": lambda question: self._await_snapshot(_read(question, str)),
             "snapshot-here": lambda question: self._take_snapshot(_read(question, str)),
+            "set-up": lambda question: self._make_all_but_engine(),
             "await": lambda question: self._await(_read(question, str)),
             "take": lambda question: self._take_at_once(_read(question, Take)),
             "ready": lambda question: self._wait(),
@@ -199,6 +203,19 @@ class Receiver:
         journal.perform("receive", f"guest {guest.name}", steps)
         return engines.gates(self._context, guest)
 
+    def _make_all_but_engine(self) -> None:
+        """Have everything that a guest runs on be there: its root has come, its memory has not. What it was is still undone."""
+        guest = self._must_come()
+        self._set_up = Ladder(self._context, guest)
+        with urgency.hurrying():
+            steps = self._below_engine(guest, self._set_up)
+            journal.perform("receive", f"guest {guest.name}", steps)
+
+    def _below_engine(self, guest: Guest, ladder: Ladder) -> list[Step]:
+        """Return the steps of a guest that comes, from the first to the last before its engine."""
+        running = takewhile(lambda step: step.name != "engine", ladder.to_run())
+        return [*ladder.to_exist(), _adopting(self._context, guest, ladder), *running]
+
     def _take_at_once(self, take: Take) -> Taken:
         with urgency.hurrying():
             return self._take(is_started=take.is_started)
@@ -208,7 +225,7 @@ class Receiver:
         guest = self._must_come()
         self._coming = None
         context = self._context
-        ladder = self._waiting or Ladder(context, guest)
+        ladder = self._waiting or self._set_up or Ladder(context, guest)
         steps = [*ladder.to_exist(), _adopting(context, guest, ladder)]
         if self._waiting is not None:
             # What is there already is only to be undone if this fails.
@@ -216,10 +233,15 @@ class Receiver:
             steps = [msgspec.structs.replace(step, do=lambda: None) for step in there]
             steps += [self._watching(ladder), engines.to_go_on(context, guest, self._went_on)]
         elif is_started:
+            steps = self._below_engine(guest, ladder)
+            if self._set_up is not None:
+                steps = [msgspec.structs.replace(step, do=lambda: None) for step in steps]
             running = ladder.to_run()
             if self._memory is not None:
                 running = to_resume(context, guest, ladder, self._memory)
-            steps += [*running, self._watching(ladder), self._forgetting(guest)]
+            engine = dropwhile(lambda step: step.name != "engine", running)
+            # It runs nowhere now: the first answer is that of the one that goes on here.
+            steps += [self._watching(ladder), *engine, self._forgetting(guest)]
         journal.build(context, "receive", guest, steps, otherwise=None)
         ours = as_running(context, guest, ladder) if is_started else guest
         # A crash after this and before the next line leaves a guest remembered that is not there, as one that was
@@ -293,7 +315,8 @@ class Receiver:
     def _give_up(self, guest: Guest) -> None:
         self._coming = None
         ladder = Ladder(self._context, guest)
-        steps = ladder.to_exist() + (ladder.to_run() if self._waiting is not None else [])
+        has_more = self._waiting is not None or self._set_up is not None
+        steps = ladder.to_exist() + (ladder.to_run() if has_more else [])
         journal.dismantle("receive", steps)
         journal.settle(self._context, "receive", guest, None)
 

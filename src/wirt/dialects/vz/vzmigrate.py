@@ -201,7 +201,9 @@ def _say_times(done: Migration) -> None:
         "Copy dump file": took.get("send memory", 0.0),
         "Second rsync": took.get("last copy", 0.0),
         "2nd level quota": 0.0,
-        "Undump + Resume": took.get("start there", 0.0) + took.get("ready there", 0.0),
+        "Undump + Resume": sum(
+            took.get(part, 0.0) for part in ("set up there", "start there", "ready there")
+        ),
         "Total suspended time": done.downtime_seconds,
     }
     for name, seconds in rows.items():

@@ -6,6 +6,7 @@ import time
 import msgspec
 
 from wirt.host import files
+from wirt.model.card import CardKind
 from wirt.model.guest import Guest
 from wirt.model.migration import Mode, Stage
 from wirt.ops.bridges import networks_of
@@ -63,6 +64,14 @@ class Journey:
     def memory(self) -> int:
         """Return about how many bytes its memory takes in files, as it was measured."""
         return 0 if self._arrival is None else self._arrival.memory
+
+    @property
+    def can_be_set_up(self) -> bool:
+        """Return whether all but its processes may be made there while it may still go on here.
+
+        A routed card may not: its addresses would lead there, and neighbours be told so.
+        """
+        return all(card.kind is CardKind.BRIDGED for card in self.guest.all_cards)
 
     def tell_why(self) -> str:
         """Say why it goes in its mode, and how its memory goes."""

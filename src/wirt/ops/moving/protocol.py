@@ -5,7 +5,7 @@ import msgspec
 from wirt.model.card import PrivateNetwork
 from wirt.model.guest import Guest
 
-VERSION = 5
+VERSION = 6
 """Of what follows. Both sides must have the same."""
 
 
