@@ -89,6 +89,7 @@ def test_command_lines_of_the_source_do_what_it_says(shell: Shell) -> None:
     shell.type("vzctl create 103 --ostemplate fedora-core-5-i386-default --config vps.basic")
     file = Path(home.home.data, "vz", "conf", "103.conf")
     shell.type("vzctl start 103 --wait")
+    assert shell.type("vzctl exec 103 systemctl is-system-running") == "running\n"
 
     # 2.1.3.1: "vzcpucheck", "vzctl set 103 --cpuunits 10000 --cpulimit 20 --save", and what is kept for the node itself.
     before = shell.type("vzcpucheck")

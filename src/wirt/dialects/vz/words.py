@@ -38,6 +38,13 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
             return f"Saved parameters for VPS {ctid}"
         return f"CT configuration saved to {path}"
 
+    @property
+    def limits_set(self) -> str:
+        """Return what is said when beancounters have been set: 2006 misspelled it."""
+        return (
+            f"UB limits were set {'successefully' if self.container == 'VPS' else 'successfully'}"
+        )
+
     def not_saved(self, *, is_up: bool) -> str:
         """Return the warning of a command that was not told to save."""
         if self.container == "VPS":

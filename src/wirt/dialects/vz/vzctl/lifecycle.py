@@ -15,12 +15,14 @@ from wirt.dialects.vz.vzctl.call import Call
 from wirt.dialects.vz.vzctl.checkpoint import go_on
 from wirt.dialects.vz.vzctl.holding import bring_to_file, check_file
 from wirt.dialects.vz.vzctl.snapshot import unmount_targets
+from wirt.dialects.vz.vzctl.telling import tell_addresses, tell_cpu
 from wirt.dialects.vz.words import NOW
 from wirt.errors import Conflict, WrongState
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.ops.context import Context
 from wirt.ops.destroy import destroy as destroy_guest
+from wirt.ops.execute import execute as execute_in_guest
 from wirt.ops.guests import observed
 from wirt.ops.mount import unmount as unmount_guest
 from wirt.ops.start import READY_SECONDS
@@ -30,6 +32,16 @@ from wirt.ops.stop import stop as stop_guest
 NO_OPTIONS: Mapping[str, str] = {}
 _OF_START = ("force", "wait", "skip-fsck", "skip-remount", "skip_ve_setup")
 _OF_STOP = ("fast", "skip-umount")
+_HAS_STARTED = [
+    "/bin/sh",
+    "-c",
+    # It answers nobody yet when its first process has just begun.
+    "exec >/dev/null 2>&1; case $(cat /proc/1/comm) in systemd) timeout 300 sh -c "
+    "'until [ -S /run/systemd/private ]; do sleep 0.1; done; systemctl is-system-running --wait' ;; esac",
+]
+"""Ends when systemd has done all that it does at a start, well or not."""
+_TIMED_OUT = 124
+"""What timeout(1) ends with."""
 STOP_SECONDS = 120.0
 """What vzctl gives a container to shut down, if nothing is configured."""
 
@@ -152,11 +164,24 @@ def _start(call: Call, context: Context, options: Mapping[str, str]) -> None:
             )
     run_script(context, started)
     call.tell(f"{words.capital} is mounted")
-    if started.card.addresses:
-        call.tell(f"Adding IP address(es): {' '.join(started.card.addresses)}")
-    if (units := config.get("CPUUNITS")) is not None:
-        call.tell(f"Setting CPU units: {units}")
-    call.tell(f"{words.capital} start in progress...")
+    tell_addresses(call, (), started.card.addresses)
+    tell_cpu(call, config, set(config.names()))
+    if "wait" not in options:
+        call.tell(f"{words.capital} start in progress...")
+        return
+    call.tell(f"{words.capital} start in progress, waiting ...")
+    _wait_started(context, started)
+    call.tell(f"{words.capital} started successfully")
+
+
+def _wait_started(context: Context, guest: Guest) -> None:
+    """Wait until a container's system has started what it starts; one without systemd is not asked.
+
+    Raises:
+        Refused: that takes too long.
+    """
+    if execute_in_guest(context, guest.name, _HAS_STARTED) == _TIMED_OUT:
+        raise Refused(Code.WAIT, "Container wait failed - timeout expired")
 
 
 def _check_can_start(
@@ -190,7 +215,8 @@ def _stop(call: Call, context: Context, *, is_fast: bool) -> None:
         return
     if not is_fast:
         scripts.run_inside(context, guest, "stop")
-    call.tell(f"Stopping {words.container} ...")
+    is_told_apart = is_fast and words is NOW
+    call.tell(f"{'Killing' if is_told_apart else 'Stopping'} {words.container} ...")
     with ends_with(Code.STOP):
         try:
             stop_guest(context, guest.name, timeout=_patience(context, guest), force=is_fast)

@@ -38,6 +38,7 @@ def set_node(call: Call, context: Context, options: Sequence[tuple[str, str]]) -
             hint="pass --save",
         )
     reserve_cpus(context, 100 * int(keys["CPUUNITS"]) / power_of(context))
+    call.tell(f"Setting CPU units: {keys['CPUUNITS']}")
     config = conf.read_config(context.home, CTID).replace("CPUUNITS", keys["CPUUNITS"])
     path = conf.write_config(context.home, CTID, config)
     call.tell(call.words.saved(CTID, path))

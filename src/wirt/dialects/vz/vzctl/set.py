@@ -15,6 +15,11 @@ from wirt.dialects.vz.vzctl.cards import CardsAsked
 from wirt.dialects.vz.vzctl.holding import hold_to, hold_where_possible
 from wirt.dialects.vz.vzctl.lifecycle import restart_in
 from wirt.dialects.vz.vzctl.ownshare import set_node
+from wirt.dialects.vz.vzctl.telling import (
+    tell_addresses,
+    tell_beancounters,
+    tell_cpu,
+)
 from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.ops import softlimit
@@ -77,6 +82,7 @@ def set_parameters(call: Call) -> int:
                 set_password(context, guest.name, user, password, creates=True)
         if asked.resets:
             hold_to(context, guest, config, [])
+            call.tell(call.words.limits_set)
             return Code.OK
         if asked.keys or asked.lists or asked.cards != CardsAsked():
             _check_can_be_applied(call, context, guest, asked)
@@ -85,6 +91,8 @@ def set_parameters(call: Call) -> int:
             config = cards.begun(context, guest.name, config, asked.cards)
             changed = _changed(config, asked)
             name = _apply(call, context, guest, changed, asked)
+            if guest.state.is_up:
+                _tell(call, said, changed, asked)
             if asked.cards.changes_interfaces:
                 changed = cards.told(context, name, changed)
             if guest.state.is_up and asked.mode is None:
@@ -183,6 +191,17 @@ def _check_can_be_applied(call: Call, context: Context, guest: Guest, asked: Ask
             f"Warning: kept, but nothing here holds a {call.words.container} to it: "
             f"{', '.join(key.lower() for key in kept)}"
         )
+
+
+def _tell(call: Call, before: ConfigFile, after: ConfigFile, asked: Asked) -> None:
+    """Say in vzctl's words what a running container has been given."""
+    had, has = ((config.get("IP_ADDRESS") or "").split() for config in (before, after))
+    tell_beancounters(call, asked.keys)
+    if asked.cards.changes_addresses:
+        tell_addresses(
+            call, [one for one in had if one not in has], [one for one in has if one not in had]
+        )
+    tell_cpu(call, after, asked.keys)
 
 
 def _wants_restart(asked: Asked) -> bool:
