@@ -86,7 +86,7 @@ echo "$(hostname) is up"
 setsid -c /bin/sh </dev/console >/dev/console 2>&1 &
 wait
 umount -a -r
-poweroff -f
+busybox poweroff -f
 """
 """What a busybox needs to be a system: it ends when whoever is on the console leaves, or at Ctrl-Alt-Del."""
 
@@ -106,7 +106,8 @@ class Node:
     @contextmanager
     def mounted(self, volume: str, at: Path) -> Iterator[None]:
         """Show a volume at a place, and take it away again."""
-        self.type(f"mkdir {at}; mount -o loop {self.volumes}/{volume} {at}")
+        how = "" if volume.startswith("/dev/") else "-o loop"
+        self.type(f"mkdir {at}; mount {how} {volume} {at}")
         try:
             yield
         finally:
@@ -125,8 +126,7 @@ def test_command_lines_of_the_source_do_what_it_says(node: Node) -> None:
     # Listing 3.3: xend-config.sxp.
     (etc / "xend-config.sxp").write_text(XEND_CONFIG)
     # Listing 3.4: /etc/xen/xenU_1.
-    gateway = re.sub(r"0/20$", "1", subnet_of(home))
-    address = re.sub(r"1$", "2", gateway)
+    address, gateway = network_of(home)
     kernel = node.type("command -v linux.uml").strip()
     text = DOMAIN.format(kernel=kernel, volumes=volumes, address=address, gateway=gateway)
     (etc / "xenU_1").write_text(text)
@@ -137,7 +137,7 @@ def test_command_lines_of_the_source_do_what_it_says(node: Node) -> None:
     node.type("mkswap xenU_1.2")
     root = home.base / "xenU_1.root"
     with node.mounted("xenU_1.1", root):
-        install_root(root)
+        install_root(root, fstab=FSTAB, init=INIT)
         assert node.type(f"chroot {root} /bin/sh -c 'cat /etc/fstab'") == FSTAB
 
     # 2.2.5 and 3.3.2: "xm create -c xenU_1".
@@ -207,24 +207,28 @@ def test_command_lines_of_the_source_do_what_it_says(node: Node) -> None:
     assert home.guests() == []
 
 
-def subnet_of(home: HomeUnderTest) -> str:
+def network_of(home: HomeUnderTest) -> tuple[str, str]:
+    """Return an address that a guest can have, and that of the node."""
     said = home.wirt("network", "show", status=0).stdout
-    match = re.search(r"^subnet +(\S+)$", said, re.MULTILINE)
+    match = re.search(r"^subnet +(\S+)0/20$", said, re.MULTILINE)
     assert match is not None
-    return match[1]
+    return f"{match[1]}2", f"{match[1]}1"
 
 
-def install_root(root: Path) -> None:
+def install_root(root: Path, *, fstab: str, init: str) -> None:
     """Make what a system needs, as the source does with MAKEDEV, mount and yum."""
     for name in ("bin", "dev", "etc", "proc", "root", "sbin", "sys", "tmp"):
         (root / name).mkdir()
     for name, major, minor in (("console", 5, 1), ("null", 1, 3), ("zero", 1, 5), ("random", 1, 8)):
         os.mknod(root / "dev" / name, 0o20666, os.makedev(major, minor))
-    (root / "etc" / "fstab").write_text(FSTAB)
+    (root / "etc" / "fstab").write_text(fstab)
     (root / "bin" / "busybox").write_bytes(Path(BUSYBOX).read_bytes())
     (root / "bin" / "busybox").chmod(0o755)
     links = subprocess.run([BUSYBOX, "--list"], capture_output=True, text=True, check=True).stdout
     for name in sorted(set(links.split()) - {"busybox"}):
         (root / "bin" / name).symlink_to("busybox")
-    (root / "sbin" / "init").write_text(INIT)
-    (root / "sbin" / "init").chmod(0o755)
+    # What Xen's drivers call when the domain is told to shut down.
+    (root / "sbin" / "poweroff").write_text("#!/bin/sh\nkill -INT 1\n")
+    (root / "sbin" / "init").write_text(init)
+    for name in ("init", "poweroff"):
+        (root / "sbin" / name).chmod(0o755)

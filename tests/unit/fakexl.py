@@ -39,6 +39,8 @@ class FakeXl:
         self.calls: list[list[str]] = []
         self.disks: list[int] = []
         """Numbers of the domain's disks."""
+        self.processors = 1
+        """That the domain's system uses, whatever it is given."""
         self.stored: list[list[str]] = []
         """Commands about Xen's store."""
         self.failing: str | None = None
@@ -86,7 +88,7 @@ class FakeXl:
         if verb == "domid":
             return Completed(status=0, stdout="1\n", stderr="")
         state = self.domains.get(name, "")
-        said = f"Name ID Mem VCPUs State Time(s)\n{name} 1 512 1 {state} 0.1\n"
+        said = f"Name ID Mem VCPUs State Time(s)\n{name} 1 512 {self.processors} {state} 0.1\n"
         return Completed(status=0, stdout=said, stderr="")
 
     def _spawn(self, argv: Sequence[str], **options: object) -> "FakeXl":

@@ -234,21 +234,56 @@ def test_adjust_says_what_xl_said(xl: FakeXl, launch: Launch) -> None:
     assert str(caught.value) == "xl failed: libxl: mem-set was told to fail"
 
 
-def test_processors_that_a_domain_gets_are_switched_on_by_its_system(
-    xl: FakeXl, launch: Launch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Give the keepers of the domains whose agents are asked; a domain's system has no time to do anything by itself."""
+    asked: list[int] = []
+    monkeypatch.setattr(control, "_UDEV_SECONDS", 0.0)
     monkeypatch.setattr(
-        ownkernel,
-        "switch_on",
-        lambda place, handle, wanted: asked.append((place.name, handle.pid, wanted)),
+        ownkernel, "switch_on", lambda place, handle, wanted: asked.append(handle.pid or 0)
     )
+    return asked
+
+
+def test_processors_that_a_domain_gets_are_switched_on_by_its_agent(
+    xl: FakeXl, launch: Launch, asked: list[int]
+) -> None:
     Xen().start(launch)
     for limits in (Limits(), BOUNDED):
         Xen().adjust(launch.place, limits)
 
-    # The fake has one, whatever it is told.
-    assert asked == [("wabcd-1", os.getpid(), 2)]
+    # Once: the first asks for as many as it uses.
+    assert asked == [os.getpid()]
+
+
+def test_processors_that_a_domain_uses_by_itself_are_left_to_it(
+    xl: FakeXl, launch: Launch, asked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Xen().start(launch)
+    counts = iter([1, 2])
+    monkeypatch.setattr(control, "processors", lambda name: next(counts))
+    Xen().adjust(launch.place, BOUNDED)
+
+    assert asked == []
+
+
+@pytest.mark.parametrize("uses", [1, 2])
+def test_domain_without_an_agent_uses_processors_late_or_never(
+    xl: FakeXl, launch: Launch, asked: list[int], monkeypatch: pytest.MonkeyPatch, uses: int
+) -> None:
+    def refuse(*arguments: object) -> None:
+        xl.processors = uses
+        raise Failed("the guest does not use 2 CPUs: the guest's agent did not answer in time")
+
+    Xen().start(launch)
+    monkeypatch.setattr(ownkernel, "switch_on", refuse)
+    if uses == 2:
+        Xen().adjust(launch.place, BOUNDED)
+        return
+    with pytest.raises(Failed) as caught:
+        Xen().adjust(launch.place, BOUNDED)
+
+    assert str(caught.value).startswith("the guest does not use 2 CPUs: ")
 
 
 def test_domains_share_what_the_hypervisor_has(xl: FakeXl) -> None:

@@ -25,6 +25,7 @@ _ANSWER_SECONDS = 60.0
 _VERSION = "/sys/hypervisor/version"
 _PRIVATE_DIRECTORIES = ("/usr/lib/xen/bin", "/usr/libexec/xen/bin")
 _GONE_SECONDS = 30.0
+_UDEV_SECONDS = 2.0
 _LOOK_SECONDS = 0.05
 
 
@@ -143,6 +144,19 @@ def processors(name: str) -> int:
     """
     listed = run.check(["xl", "list", name], timeout=_ANSWER_SECONDS)
     return int(listed.splitlines()[1].split()[3])
+
+
+def wait_processors(name: str, wanted: int) -> bool:
+    """Wait a moment for a domain's system to use as many processors by itself, as one with udev may; return whether it does.
+
+    Raises:
+        Failed: there is no such domain.
+        TimedOut: xl did not say.
+    """
+    deadline = time.monotonic() + _UDEV_SECONDS
+    while not (does := processors(name) >= wanted) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+    return does
 
 
 def save(name: str, memory: str) -> None:

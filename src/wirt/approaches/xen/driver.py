@@ -209,10 +209,18 @@ class Xen:
         before = control.processors(place.name)
         for argv in build.build_adjustments(place.name, limits):
             control.tell(*argv[1:])
-        if limits.cpus > before:
-            pid = keeper.find(control.config_path(place), place.name)
-            handle = Handle(pid=pid, started=process.start_time(pid))
-            ownkernel.switch_on(place, handle, limits.cpus)
+        if limits.cpus > before and not control.wait_processors(place.name, limits.cpus):
+            self._switch_on(place, limits.cpus)
+
+    def _switch_on(self, place: Place, wanted: int) -> None:
+        pid = keeper.find(control.config_path(place), place.name)
+        handle = Handle(pid=pid, started=process.start_time(pid))
+        try:
+            ownkernel.switch_on(place, handle, wanted)
+        except Failed:
+            # It has no agent, and its system took longer to do it by itself.
+            if control.processors(place.name) < wanted:
+                raise
 
     def memory_kills(self, place: Place) -> int | None:
         """Return None: the guest's own kernel does that."""
@@ -221,6 +229,15 @@ class Xen:
     def probe_checkpoints(self) -> Capability:
         """Say yes: Xen itself writes down what a domain holds."""
         return yes(self.name, "Xen keeps the memory of its domains")
+
+    def probe_tracking(self) -> Capability:
+        """Say no, and why: all of a domain's memory is written while it stands still."""
+        if self.kind == "pv" and "shadow" not in _hypervisor_can():
+            return no(
+                "changes",
+                "this Xen has no shadow paging, without which it does not see what a paravirtualized domain writes",
+            )
+        return no("changes", "xl sends what a domain writes to another xl alone, and not to files")
 
     def find_obstacles(
         self, place: Place, *, cards: Mapping[str, Collection[str]]

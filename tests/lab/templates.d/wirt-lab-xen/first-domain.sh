@@ -6,6 +6,12 @@ set -eu
 printf '127.0.0.1 localhost\n::1 localhost\n' > /etc/hosts
 ln -sf /bin/busybox /sbin/init
 
+# No udev is there to make the files of volumes: LVM does it itself.
+cat > /etc/lvm/lvmlocal.conf <<'END'
+activation { udev_sync = 0 udev_rules = 0 }
+devices { obtain_device_list_from_udev = 0 }
+END
+
 cat > /etc/inittab <<'END'
 ::sysinit:/sbin/lab-start
 ::respawn:/usr/sbin/qemu-ga --method=virtio-serial --path=/dev/virtio-ports/org.qemu.guest_agent.0
@@ -28,7 +34,7 @@ mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /run/lock /run/xen /run/xenstored /var/log/xen /var/lib/xen /dev/virtio-ports
 hostname lab-xen
 ip link set lo up
-modprobe -a xenfs xen-evtchn xen-gntdev xen-gntalloc xen-netback xen-blkback bridge tun loop
+modprobe -a xenfs xen-evtchn xen-gntdev xen-gntalloc xen-netback xen-blkback bridge tun loop dm-mod
 mount -t xenfs xenfs /proc/xen
 # Nobody is there to give the agent's port its name.
 for port in /sys/class/virtio-ports/*; do
