@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -12,11 +13,12 @@ from tests.pair import Nodes
 from tests.unit.test_migrate import memory_of
 from typing_extensions import override
 
+from wirt.approaches.base import Approach
 from wirt.approaches.fake import FakeApproach
 from wirt.approaches.tracking import TracksMemory
 from wirt.console.migration import render_migration
 from wirt.errors import Conflict, OutOfSpace
-from wirt.model.capability import no
+from wirt.model.capability import Capability, no
 from wirt.model.guest import Guest
 from wirt.model.migration import Migration, Mode
 from wirt.model.node import Node
@@ -163,6 +165,47 @@ def test_approach_that_writes_nothing_ahead_is_said_to(
     done, _ = goes(nodes, changed)
 
     assert done.in_one_piece == "approach fake does not know what changes in it"
+
+
+class Blind:
+    """An approach that can say why it writes nothing ahead."""
+
+    def __init__(self, approach: Approach) -> None:
+        self._approach = approach
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._approach, name)
+
+    def probe_tracking(self) -> Capability:
+        return no("changes", "nobody sees what is written")
+
+
+def test_approach_that_knows_why_it_writes_nothing_ahead_is_asked(nodes: Nodes) -> None:
+    context = nodes.context()
+    blind = Blind(fakes.without(TracksMemory, context.approach("fake")))
+    changed = msgspec.structs.replace(context, approach=lambda name: cast(Approach, blind))
+    done, _ = goes(nodes, changed)
+
+    assert done.in_one_piece == "nobody sees what is written"
+
+
+def test_memory_of_a_machine_is_counted_as_all_that_it_may_have(
+    nodes: Nodes, tmp_path: Path
+) -> None:
+    context, web = nodes.context(), web_of(nodes)
+    limits = msgspec.structs.replace(web.limits, memory=MIB, memory_max=3 * MIB)
+    grown = msgspec.structs.replace(web, limits=limits)
+    approach = FakeApproach(str(tmp_path))
+    approach.needs = msgspec.structs.replace(approach.needs, own_kernel=True)
+    machine = msgspec.structs.replace(context, approach=lambda name: approach)
+
+    sizes = [
+        live.count_memory(one, guest)
+        for one, guest in ((context, grown), (machine, grown), (machine, web))
+    ]
+
+    assert sizes[0] < MIB
+    assert sizes[1:] == [3 * MIB, web.limits.memory]
 
 
 def with_room(monkeypatch: pytest.MonkeyPatch, *rooms: int) -> None:

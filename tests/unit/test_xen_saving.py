@@ -9,10 +9,11 @@ import msgspec
 import pytest
 from tests.unit.fakexl import BOUNDED, DATA, FakeXl, launch_in
 
+from wirt.approaches.tracking import KnowsTracking, TracksMemory
 from wirt.approaches.xen import control, store
-from wirt.approaches.xen.driver import Xen
+from wirt.approaches.xen.driver import Xen, XenPvh
 from wirt.errors import Failed
-from wirt.model.capability import yes
+from wirt.model.capability import no, yes
 from wirt.model.checkpoint import Obstacle
 from wirt.model.guest import Handle
 from wirt.model.launch import Launch
@@ -173,3 +174,18 @@ def test_disk_that_a_domain_writes_to_stands_in_the_way_of_a_checkpoint(
 
 def test_domains_have_checkpoints() -> None:
     assert Xen().probe_checkpoints() == yes("xen", "Xen keeps the memory of its domains")
+
+
+def test_domains_memory_is_written_in_one_piece_and_it_is_said_why(xl: FakeXl) -> None:
+    blind, silent = (
+        "this Xen has no shadow paging, without which it does not see what a paravirtualized domain writes",
+        "xl sends what a domain writes to another xl alone, and not to files",
+    )
+    xl.can = "pv hvm hap"
+    debians = [approach.probe_tracking() for approach in (Xen(), XenPvh())]
+    xl.can = "pv hvm hap shadow"
+
+    assert debians == [no("changes", blind), no("changes", silent)]
+    assert Xen().probe_tracking() == no("changes", silent)
+    assert isinstance(Xen(), KnowsTracking)
+    assert not isinstance(Xen(), TracksMemory)

@@ -7,15 +7,20 @@ from wirt.model.launch import Place
 
 
 @runtime_checkable
-class TracksMemory(Protocol):
-    """A power of approaches that may know what of a running guest's memory has changed since it was written the last time.
-
-    So a checkpoint after one that the guest has gone on from is written in less time, and so is one after ``write_ahead``.
-    """
+class KnowsTracking(Protocol):
+    """A power of approaches that can say whether it is known what changes in their guests, and why it is not."""
 
     def probe_tracking(self) -> Capability:
         """Ask the node whether it knows what changes; changes nothing. Else all is written, always."""
         ...
+
+
+@runtime_checkable
+class TracksMemory(KnowsTracking, Protocol):
+    """A power of approaches that may know what of a running guest's memory has changed since it was written the last time.
+
+    So a checkpoint after one that the guest has gone on from is written in less time, and so is one after ``write_ahead``.
+    """
 
     def tracks(self, place: Place) -> Capability:
         """Say whether it is known what changes in a running guest; quick, and changes nothing."""

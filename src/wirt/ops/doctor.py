@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from wirt.approaches.base import Adjustable, Approach, KnowsCheckpoints, TakesDisks
-from wirt.approaches.tracking import TracksMemory
+from wirt.approaches.tracking import KnowsTracking
 from wirt.errors import Error, NotPermitted
 from wirt.host import facts, run
 from wirt.model.capability import Capability, no
@@ -104,7 +104,7 @@ def diagnose(
         tracking=[
             msgspec.structs.replace(_answer(a.name, a.probe_tracking), name=a.name)
             for a in approaches
-            if isinstance(a, TracksMemory)
+            if isinstance(a, KnowsTracking)
         ],
         growing_disks=[a.grows_disks() for a in approaches if isinstance(a, TakesDisks)],
         user_quotas=[

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from wirt.approaches.tracking import TracksMemory
+from wirt.approaches.tracking import KnowsTracking, TracksMemory
 from wirt.errors import Failed
 from wirt.host import files, interrupts
 from wirt.model.guest import Guest
@@ -84,7 +84,11 @@ def decide(context: Context, session: Session, journey: Journey) -> None:
     """Find out whether the memory of a guest that goes with it can go ahead, and note why not; changes nothing."""
     approach = context.approach(journey.guest.approach)
     if not isinstance(approach, TracksMemory):
-        journey.in_one_piece = f"approach {approach.name} does not know what changes in it"
+        journey.in_one_piece = (
+            approach.probe_tracking().reason
+            if isinstance(approach, KnowsTracking)
+            else f"approach {approach.name} does not know what changes in it"
+        )
         return
     known = approach.tracks(context.home.place(journey.guest.id))
     if not known.available:

@@ -52,6 +52,9 @@ def fresh_of(context: Context, guest: Guest) -> str:
 
 def count_memory(context: Context, guest: Guest) -> int:
     """Return about how many bytes the memory of a guest that runs takes in files."""
+    if context.approach(guest.approach).needs.own_kernel:
+        # Whoever runs its machine keeps all that this may have, whether its kernel uses it or not.
+        return max(guest.limits.memory, guest.limits.memory_max)
     return processusage.count_memory(cgroup.Cgroup(context.home.place(guest.id).name).pids())
 
 
