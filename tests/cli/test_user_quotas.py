@@ -12,6 +12,7 @@ from wirt.errors import NotPermitted
 from wirt.host import quotas
 
 LACKS = quotas.find_lack()
+NOT_SAVED = "Error: failed to apply some parameters, not saving configuration file!"
 
 
 def test_pool_that_counts_nobody_says_so(home: HomeUnderTest) -> None:
@@ -25,7 +26,7 @@ def test_pool_that_counts_nobody_says_so(home: HomeUnderTest) -> None:
     off = home.type("vzctl set 101 --quotaugidlimit 0 --save")
 
     assert refused == listed == f"wirt: {why}; {hint}\n"
-    assert vz == f"{why}; {hint}\n".replace("guest", "container")
+    assert vz.splitlines() == [f"{why}; {hint}".replace("guest", "container"), NOT_SAVED]
     assert stat.startswith(
         "it is not known what container 101 uses: pool directory does not count it"
     )
@@ -47,7 +48,7 @@ def test_kernel_without_them_says_so_and_a_file_that_asks_for_them_keeps_nobody_
     # A kernel that has them is asked for more in the lab host.
     assert refused == (f"wirt: {why}\n" if LACKS else "")
     said = why.replace("guest", "container")
-    assert (vz == f"{said}\n") is bool(LACKS)
+    assert (vz == f"{said}\n{NOT_SAVED}\n") is bool(LACKS)
     assert (f"Warning: {said}\n" in started) is bool(LACKS)
     assert stat.splitlines()[0].split() == ["resource", "usage", "softlimit", "hardlimit", "grace"]
     assert stat.endswith(f"{said}\n") is bool(LACKS)

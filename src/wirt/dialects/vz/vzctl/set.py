@@ -1,6 +1,7 @@
 """``vzctl set``: other parameters for a container, at once if it runs, and kept with ``--save``."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import msgspec
 
@@ -20,6 +21,7 @@ from wirt.dialects.vz.vzctl.telling import (
     tell_beancounters,
     tell_cpu,
 )
+from wirt.dialects.vz.words import NOW, in_words
 from wirt.model.guest import Guest
 from wirt.model.home import Home
 from wirt.ops import softlimit
@@ -85,12 +87,13 @@ def set_parameters(call: Call) -> int:
             call.tell(call.words.limits_set)
             return Code.OK
         if asked.keys or asked.lists or asked.cards != CardsAsked():
-            _check_can_be_applied(call, context, guest, asked)
-            if asked.looks_for_holders:
-                cards.warn_of_holders(asked.cards)
-            config = cards.begun(context, guest.name, config, asked.cards)
-            changed = _changed(config, asked)
-            name = _apply(call, context, guest, changed, asked)
+            with _not_saving(call, asked):
+                _check_can_be_applied(call, context, guest, asked)
+                if asked.looks_for_holders:
+                    cards.warn_of_holders(asked.cards)
+                config = cards.begun(context, guest.name, config, asked.cards)
+                changed = _changed(config, asked)
+                name = _apply(call, context, guest, changed, asked)
             if guest.state.is_up:
                 _tell(call, said, changed, asked)
             if asked.cards.changes_interfaces:
@@ -110,6 +113,20 @@ def set_parameters(call: Call) -> int:
     if (asked.keys or asked.cards != CardsAsked()) and not asked.saves:
         output.note(call.words.not_saved(is_up=guest.state.is_up))
     return Code.OK
+
+
+@contextmanager
+def _not_saving(call: Call, asked: Asked) -> Iterator[None]:
+    """Say that nothing is saved, behind why, if what was to be saved cannot be given. Of a name or a bad value vzctl says only why."""
+    try:
+        yield
+    except Refused as error:
+        is_told = asked.saves and call.words is NOW
+        if not is_told or error.exit_code in (Code.NAME, Code.VALUE):
+            raise
+        output.note(in_words(str(error)))
+        said = "Error: failed to apply some parameters, not saving configuration file!"
+        raise Refused(Code(error.exit_code), said) from error
 
 
 def _read(home: Home, options: Sequence[tuple[str, str]], *, unlimited: int) -> Asked:
