@@ -70,12 +70,13 @@ def test_suspended_container_stands_still_while_it_is_dumped_and_after_that(
     ended = count_of(counting)
     counting.type("vzctl restore 101 --undump")
     restored = count_of(counting)
+    status_restored = counting.type("vzctl status 101")
     counting.type("vzctl restore 101 --resume")
     counted_on(counting)
 
     assert before == after > 0
-    assert status == "CTID 101 exist mounted running suspended\n"
-    assert restored >= ended > before
+    assert status == status_restored == "CTID 101 exist mounted running suspended\n"
+    assert restored == ended > before
 
 
 def test_dump_that_cannot_be_made_leaves_the_one_before_to_go_on_from(
@@ -121,6 +122,33 @@ def test_next_dump_takes_the_place_of_the_one_before(counting: HomeUnderTest) ->
 
 def vzctl(home: HomeUnderTest, *arguments: str, environment: Mapping[str, str] = NOTHING) -> int:
     return run_forked(lambda: main(arguments), {**home.environment, **environment})
+
+
+def test_undump_killed_leaves_the_dump_or_a_suspended_container(
+    counting: HomeUnderTest, tmp_path: Path
+) -> None:
+    trace = tmp_path / "points"
+    undump = ("restore", "101", "--undump")
+    counting.type("vzctl chkpnt 101")
+    ended = count_of(counting)
+    assert vzctl(counting, *undump, environment={TRACE_VARIABLE: str(trace)}) == 0
+    counting.type("vzctl chkpnt 101 --dump --kill")
+    problems = []
+    points = [one for one in dict.fromkeys(trace.read_text().split()) if one.startswith("resume:")]
+    for point in points:
+        status = vzctl(counting, *undump, environment={KILL_VARIABLE: point})
+        problems += [point] if status != -signal.SIGKILL else []
+        said = counting.type("vzctl status 101")
+        problems += [f"{point}: {said}"] if not said.endswith(" suspended\n") else []
+        if "running" in said:
+            counting.type("vzctl chkpnt 101 --dump --kill")
+    there = count_of(counting)
+    counting.type("vzctl restore 101")
+    counted_on(counting)
+
+    assert problems == []
+    assert there == ended
+    assert {"resume:before:engine", "resume:after:engine", "resume:before-settle"} <= set(points)
 
 
 def test_dump_killed_leaves_a_suspended_container_suspended_and_a_dump(

@@ -9,6 +9,7 @@ from tests.contract.test_approach import prepared_guest
 
 from wirt.approaches.base import Checkpointable, Freezable
 from wirt.approaches.fake import FakeApproach
+from wirt.approaches.stillness import ResumesStill
 from wirt.approaches.tracking import TracksMemory
 from wirt.errors import Corrupt, Error, Failed, Unsupported
 from wirt.host import files
@@ -141,6 +142,23 @@ def test_guest_that_is_frozen_is_frozen_still_when_it_was_kept_or_could_not_be(
     assert frozen
     assert started.exec("echo", "on")[1] == "on\n"
     assert not approach.is_checkpointing(place)
+
+
+def test_guest_that_is_brought_back_still_is_frozen_until_it_is_thawed(
+    started: Started, directory: str
+) -> None:
+    prepared, approach = started.prepared, checkpointable(started)
+    place = prepared.launch.place
+    assert isinstance(approach, Freezable)
+    assert isinstance(approach, ResumesStill)
+    keep(started, directory)
+    prepared.approach.kill(place)
+    handle = approach.resume_still(prepared.launch, directory)
+    frozen = approach.is_frozen(place)
+    approach.thaw(place)
+
+    assert frozen
+    assert Started(prepared=prepared, handle=handle).exec("echo", "on")[1] == "on\n"
 
 
 def no_disk() -> None:

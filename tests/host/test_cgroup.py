@@ -132,6 +132,34 @@ def test_kill_of_frozen_group_ends_it(group: Cgroup, sleeper: subprocess.Popen[b
     assert sleeper.wait() == -9
 
 
+def test_kill_ends_what_is_frozen_by_a_group_below(
+    group: Cgroup, sleeper: subprocess.Popen[bytes]
+) -> None:
+    inner = Cgroup(f"{group.name}/inner", group.hierarchies)
+    inner.ensure()
+    inner.add(sleeper.pid)
+    inner.freeze()
+
+    group.kill()
+
+    assert sleeper.wait() == -9
+
+
+def test_files_that_freeze_a_group_are_known_before_it_is_there(
+    group: Cgroup, sleeper: subprocess.Popen[bytes]
+) -> None:
+    known = group.freezers()
+    group.ensure()
+    group.add(sleeper.pid)
+    file, value = next(iter(known.items()))
+    Path(file).write_text(value)
+    was_freezing = group.is_freezing()
+    group.thaw()
+
+    assert Path(file).parent == group.freezer()
+    assert was_freezing
+
+
 def test_kill_of_group_that_does_not_exist_is_no_error(group: Cgroup) -> None:
     group.kill()
 

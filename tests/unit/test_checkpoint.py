@@ -12,6 +12,7 @@ from tests import fakes
 from wirt.approaches.base import Checkpointable
 from wirt.approaches.fake import FakeApproach
 from wirt.approaches.registry import load_approach
+from wirt.approaches.stillness import ResumesStill
 from wirt.errors import Conflict, Corrupt, Error, Failed, NotFound, Unsupported, WrongState
 from wirt.model.capability import no
 from wirt.model.checkpoint import Obstacle
@@ -217,6 +218,31 @@ def test_frozen_guest_whose_memory_could_not_be_kept_without_a_step_is_refused(
             act(running, "web")
 
     assert running.store.intents() == []
+
+
+def test_guest_that_is_resumed_still_is_frozen_until_it_is_thawed(running: Context) -> None:
+    checkpoint(running, "web", "one")
+    resumed = resume(running, "web", "one", is_still=True)
+    place = running.home.place(resumed.id)
+
+    assert resumed == running.store.find("web")
+    assert (resumed.state, resumed.suspended) == (State.FROZEN, None)
+    assert fake(running).is_frozen(place)
+    assert thaw(running, "web").state is State.RUNNING
+
+
+def test_approach_that_lets_whatever_is_resumed_go_on_says_so(running: Context) -> None:
+    checkpoint(running, "web", "one")
+    before = running.store.find("web")
+    hasty = fakes.without(ResumesStill, running.approach("fake"))
+    context = msgspec.structs.replace(running, approach=lambda name: hasty)
+    with pytest.raises(Unsupported) as caught:
+        resume(context, "web", is_still=True)
+
+    assert str(caught.value) == (
+        "guest web cannot be brought back frozen: approach fake lets it go on; resume it, and freeze it then"
+    )
+    assert running.store.find("web") == before
 
 
 def test_approach_that_cannot_keep_memory_says_so(running: Context) -> None:

@@ -53,6 +53,7 @@ PORTS = {
     "wirt.approaches.hypervisor",
     "wirt.approaches.registry",
     "wirt.approaches.stalling",
+    "wirt.approaches.stillness",
     "wirt.approaches.tracking",
     "wirt.network.base",
     "wirt.state.base",

@@ -167,6 +167,18 @@ def test_end_of_a_card_on_the_node_is_named_last_and_a_name_that_is_taken_keeps_
     assert any(line.startswith("link add wabcd12ab34 address 02:00:5e:00:53:02 ") for line in lines)
 
 
+def test_container_that_is_not_to_go_on_is_frozen_by_the_first_freezer_that_is_there() -> None:
+    freezers = {"/a b/cgroup.freeze": "1", "/c/freezer.state": "FROZEN"}
+    lines = build_network_script(msgspec.structs.replace(PLAN, freezers=freezers)).splitlines()
+
+    assert lines[6:10] == [
+        "pre-resume)",
+        "[ ! -e '/a b/cgroup.freeze' ] || { echo 1 >'/a b/cgroup.freeze'; exit; }",
+        "[ ! -e /c/freezer.state ] || { echo FROZEN >/c/freezer.state; exit; }",
+        "exit 1 ;;",
+    ]
+
+
 def test_script_for_the_network_makes_the_card_of_a_start_and_joins_it_when_all_is_restored() -> (
     None
 ):

@@ -306,6 +306,12 @@ class FakeApproach:
         if os.path.exists(os.path.join(directory, "processor")):
             raise Unsupported("this node's processor is another", hint="use another node")
 
+    def resume_still(self, launch: Launch, directory: str) -> Handle:
+        """Start the guest, and freeze it."""
+        handle = self.resume(launch, directory)
+        files.write(self._frozen(launch.place), "")
+        return handle
+
     def resume(self, launch: Launch, directory: str) -> Handle:
         """Start the guest, with what its init held."""
         try:

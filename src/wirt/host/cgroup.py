@@ -193,6 +193,7 @@ class Cgroup:
             self.freeze()
             self._signal_all()
             self.thaw()
+            _thaw_below(tracker)
         # A process that entered only some of the hierarchies is not seen by the tracker.
         _wait(lambda: not self._signal_all(), f"processes of the cgroup {self.name} do not die")
 
@@ -247,6 +248,16 @@ class Cgroup:
         if (tracker / "cgroup.freeze").exists():
             return _read(tracker / "cgroup.freeze").strip() == "1"
         return _read(tracker / "freezer.state").strip() not in ("", "THAWED")
+
+    def freezers(self) -> dict[str, str]:
+        """Return the files by which the group would be frozen if it were there, the first that is found, and what is written to it."""
+        found = {}
+        for hierarchy in self.hierarchies:
+            if hierarchy.version == 2:
+                found[str(self._directory(hierarchy) / "cgroup.freeze")] = "1"
+            elif "freezer" in hierarchy.controllers:
+                found[str(self._directory(hierarchy) / "freezer.state")] = "FROZEN"
+        return found
 
     def freezer(self) -> Path:
         """Return the directory through which the group is frozen.
@@ -310,6 +321,13 @@ class Cgroup:
 
     def _directories(self) -> list[Path]:
         return [d for h in self.hierarchies if (d := self._directory(h)).is_dir()]
+
+
+def _thaw_below(tracker: Path) -> None:
+    """Let the groups below one go on that are frozen by themselves, where only those who go on can die."""
+    for below in _walk(tracker):
+        with suppress(Failed):
+            _write(below / "freezer.state", "THAWED")
 
 
 def _wait_unpopulated(tracker: Path) -> None:

@@ -2,6 +2,8 @@
 
 import os
 
+import msgspec
+
 from wirt.errors import NotFound, Unsupported
 from wirt.host import urgency
 from wirt.model.guest import Guest
@@ -16,7 +18,12 @@ from wirt.ops.steps.ladder import Ladder
 
 
 def resume(
-    context: Context, name: str, snapshot: str | None = None, *, force: bool = False
+    context: Context,
+    name: str,
+    snapshot: str | None = None,
+    *,
+    force: bool = False,
+    is_still: bool = False,
 ) -> Guest:
     """Let a stopped guest go on from a checkpoint, disk and memory, and return it, running. The checkpoint stays.
 
@@ -25,6 +32,7 @@ def resume(
         name: the guest.
         snapshot: which; None for the latest.
         force: True to end the guest first if it runs.
+        is_still: True to have it frozen as it was then: none of its processes runs before it is thawed.
 
     Raises:
         NotFound, WrongState, Unsupported, Corrupt, Busy: nothing was changed.
@@ -45,6 +53,7 @@ def resume(
                 hint="go back to its disk alone: wirt snapshot restore",
             )
         checkpointable(context, guest).check_memory(directory)
+        to_resume(context, guest, Ladder(context, guest), directory, is_still=is_still)
         # Suspended it stays until it runs, so that nobody starts it anew without saying so.
         stopped = go_back(context, guest, chosen.name, after=guest)
         journal.begin(context, stopped, "resume")
@@ -53,10 +62,12 @@ def resume(
             context,
             "resume",
             stopped,
-            to_resume(context, stopped, ladder, directory),
+            to_resume(context, stopped, ladder, directory, is_still=is_still),
             otherwise=stopped,
         )
         running = as_running(context, stopped, ladder)
+        if is_still:
+            running = msgspec.structs.replace(running, state=State.FROZEN)
         journal.settle(context, "resume", stopped, running)
     return running
 

@@ -235,8 +235,13 @@ def check_processor(directory: str) -> None:
     criu.check_processor(_must_find(), os.path.join(directory, "images"))
 
 
-def restore(launch: Launch, directory: str) -> int:
+def restore(launch: Launch, directory: str, *, is_still: bool = False) -> int:
     """Let a container go on from a directory, its configuration being in place, and return the id of its monitor.
+
+    Args:
+        launch: what it is.
+        directory: what was dumped.
+        is_still: True to have its own group frozen, so that it does not go on yet.
 
     Raises:
         Failed, Corrupt: it could not be restored; whatever was made ``kill`` takes away.
@@ -270,6 +275,7 @@ def restore(launch: Launch, directory: str) -> int:
         nics=(launch.nic, *launch.cards),
         first=urgency.PREFIX if urgency.is_hurrying() else (),
         urgent=_urgent(place.name),
+        freezers=stillness.freezers(place) if is_still else {},
     )
     criu.restore(place.run_dir, place.log, scratch, plan)
     init = find_init(place.name)

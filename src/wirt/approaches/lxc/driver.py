@@ -328,12 +328,23 @@ class Lxc:
 
     def resume(self, launch: Launch, directory: str) -> Handle:
         """Have CRIU restore the container below a new monitor, then hold it to its limits."""
+        return self._resume(launch, directory, is_still=False)
+
+    def resume_still(self, launch: Launch, directory: str) -> Handle:
+        """Have CRIU freeze the container's group before it lets go of its processes, then freeze the group around that."""
+        from wirt.approaches.lxc import stillness
+
+        handle = self._resume(launch, directory, is_still=True)
+        stillness.widen(launch.place)
+        return handle
+
+    def _resume(self, launch: Launch, directory: str, *, is_still: bool) -> Handle:
         from wirt.approaches.lxc import checkpoint
 
         place = launch.place
         self._configure(launch, [])
         files.write(_starting(place), "")
-        monitor = checkpoint.restore(launch, directory)
+        monitor = checkpoint.restore(launch, directory, is_still=is_still)
         os.unlink(_starting(place))
         self.adjust(place, launch.limits, disks=launch.throttled)
         return _handle(monitor)

@@ -33,6 +33,8 @@ class RestorePlan(msgspec.Struct, frozen=True, kw_only=True):
     """Its cards, the first one first."""
     first: Sequence[str] = ()
     """What is put before a program that goes first on a processor."""
+    freezers: Mapping[str, str] = {}
+    """Files by one of which what was restored is frozen before it goes on, and what is written to them; none if it is to go on."""
     urgent: Mapping[str, str] = {}
     """Files of its control groups, and what is written to them to have what is restored in them go first."""
 
@@ -89,6 +91,7 @@ def build_network_script(plan: RestorePlan) -> str:
         *joining,
         "END",
         *names,
+        *_freeze(plan.freezers),
         "setup-namespaces) ;;",
         "*) exit 0 ;;",
         "esac",
@@ -101,6 +104,17 @@ def build_network_script(plan: RestorePlan) -> str:
         "END",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _freeze(freezers: Mapping[str, str]) -> list[str]:
+    """Return what is done when CRIU is about to let go of processes that it holds still."""
+    if not freezers:
+        return []
+    one_by_one = [
+        f"[ ! -e {shlex.quote(file)} ] || {{ echo {value} >{shlex.quote(file)}; exit; }}"
+        for file, value in freezers.items()
+    ]
+    return ["pre-resume)", *one_by_one, "exit 1 ;;"]
 
 
 def _inside(nic: Nic) -> list[str]:

@@ -35,5 +35,10 @@ def widen(place: Place) -> None:
         inner.thaw()
 
 
+def freezers(place: Place) -> dict[str, str]:
+    """Return the files by one of which a container's own group is frozen once it is there, and what is written to them."""
+    return _inner(place).freezers()
+
+
 def _inner(place: Place) -> Cgroup:
     return Cgroup(control.payload_group(place.name))

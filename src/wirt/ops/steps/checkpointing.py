@@ -118,12 +118,29 @@ def to_forget(context: Context, guest: Guest, name: str) -> list[Step]:
     ]
 
 
-def to_resume(context: Context, guest: Guest, ladder: Ladder, directory: str) -> list[Step]:
-    """Return the steps that make a stopped guest go on from what its memory held."""
+def to_resume(
+    context: Context, guest: Guest, ladder: Ladder, directory: str, *, is_still: bool = False
+) -> list[Step]:
+    """Return the steps that make a stopped guest go on from what its memory held, or be frozen as it was then.
+
+    Raises:
+        Unsupported: it cannot be.
+    """
     approach = checkpointable(context, guest)
+    bring_back = approach.resume
+    if is_still:
+        # Loaded here: few are.
+        from wirt.approaches.stillness import ResumesStill
+
+        if not isinstance(approach, ResumesStill):
+            raise Unsupported(
+                f"guest {guest.name} cannot be brought back frozen: approach {guest.approach} lets it go on",
+                hint="resume it, and freeze it then",
+            )
+        bring_back = approach.resume_still
 
     def resume() -> None:
-        ladder.handle = approach.resume(ladder.launch(), directory)
+        ladder.handle = bring_back(ladder.launch(), directory)
 
     return [
         msgspec.structs.replace(step, do=resume) if step.name == "engine" else step

@@ -83,18 +83,16 @@ def restore(call: Call) -> int:
 
 
 def go_on(call: Call, context: Context, guest: Guest, *, stays_frozen: bool = False) -> None:
-    """Let a container go on from its dump, which is used up by that, or hold it still where it was.
+    """Let a container go on from its dump, which is used up by that, or have it frozen where it was.
 
     Raises:
         Error: it cannot; the dump is still there.
     """
     call.tell("\tundump...")
     dumps = dumps_of(guest)
-    resume(context, guest.name, dumps[-1])
+    resume(context, guest.name, dumps[-1], is_still=stays_frozen)
     _delete(context, guest, dumps)
-    if stays_frozen:
-        freeze(context, guest.name)
-    else:
+    if not stays_frozen:
         call.tell("\tresume...")
     call.tell("Restoring completed successfully")
 
