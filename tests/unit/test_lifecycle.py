@@ -7,6 +7,7 @@ from tests.report_sample import make_analysis, replace
 from tests.unit.measured import header, run, sample
 from tests.unit.world import PLAN, Bench, of, planned
 
+from wirt.approaches.registry import load_approach
 from wirt.bench import lifecycle
 from wirt.bench.analysis import LifecycleRow
 from wirt.bench.compare import analyse
@@ -16,6 +17,7 @@ from wirt.bench.report import tables
 from wirt.bench.report.html import render_html
 from wirt.bench.report.text import answer
 from wirt.bench.sample import HOST
+from wirt.bench.subject import reaches_second_home
 from wirt.errors import Failed
 
 LIFE = planned(lifecycle.WHOLE, suite=lifecycle.SUITE, warmup_seconds=0.0, blocks=3, most_blocks=3)
@@ -113,6 +115,16 @@ def test_profiles_take_lives_if_they_are_thorough_or_asked() -> None:
 
     assert suites("quick") == suites("thesis") == {"unix", "http"}
     assert suites("standard") == set(SUITES)
+
+
+def test_guests_beside_the_nodes_own_system_are_in_no_network_of_another_home() -> None:
+    names = ("lxc", "qemu", "kvm", "xen", "xen-pvh")
+
+    assert [name for name in names if reaches_second_home(load_approach(name, "/run/nowhere"))] == [
+        "lxc",
+        "qemu",
+        "kvm",
+    ]
 
 
 def test_table_shows_a_column_an_approach_and_a_dash_for_verbs_it_lacks() -> None:
