@@ -10,6 +10,7 @@ from wirt.errors import Conflict, Failed, InvalidInput, NotFound
 from wirt.host.sockets import parse_sockets, parse_waiting
 from wirt.model.forward import Forward, parse_forward
 from wirt.ops import reach
+from wirt.ops.address import set_addresses
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.destroy import destroy
@@ -208,6 +209,22 @@ def test_port_of_a_program_is_refused(context: Context) -> None:
         add_forward(context, "web", parse_forward(str(fakes.TAKEN_PORT)))
 
     assert context.store.find("web").forwards == ()
+
+
+def test_guest_without_an_address_has_no_port_led_to_it(context: Context) -> None:
+    create(
+        context,
+        CreateRequest(name="bare", template="tiny", approach="fake", is_routed=True),
+    )
+    set_addresses(context, "bare", [], may_be_bare=True)
+    with pytest.raises(Conflict) as caught:
+        add_forward(context, "bare", parse_forward("8088:80"))
+
+    assert str(caught.value) == (
+        "guest bare has no address that ports could lead to; "
+        "give it one: wirt set bare --ip-add ADDRESS"
+    )
+    assert context.store.find("bare").forwards == ()
 
 
 def test_removing_what_is_not_forwarded_is_refused(context: Context) -> None:

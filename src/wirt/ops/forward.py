@@ -20,6 +20,11 @@ def add_forward(context: Context, name: str, forward: Forward) -> Guest:
     """
     with guests.held(context, name) as guest:
         next_state(guest.state, "set", guest.name)
+        if guest.is_unaddressed:
+            raise Conflict(
+                f"guest {guest.name} has no address that ports could lead to",
+                hint=f"give it one: wirt set {guest.name} --ip-add ADDRESS",
+            )
         if (
             forward.address
             and ":" in forward.address
