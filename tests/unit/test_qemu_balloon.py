@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from wirt.approaches.qemu import control
+from wirt.approaches.qemu.machine import ODD
 from wirt.approaches.qemu.monitor import QMP_SOCKET
 from wirt.errors import Failed
 from wirt.units import MIB
@@ -72,3 +73,11 @@ def test_guest_that_gives_memory_away_slowly_is_waited_for(
     ]  # more than a second of them, by twentieths
     with machine_that_has(tmp_path, *steps):
         control.balloon(str(tmp_path), 128 * MIB)
+
+
+def test_guest_without_a_balloon_that_is_to_have_all_of_its_memory_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "STILL_SECONDS", 0.2)
+    with machine_that_has(tmp_path, 256 * MIB + ODD):
+        control.balloon(str(tmp_path), 256 * MIB)

@@ -76,7 +76,7 @@ def qemu_argv(
     return qemu.build_argv(
         launch,
         launch.root,
-        machine=machine or of_limits(launch.limits, node_cpus=4),
+        machine=machine or of_limits(launch.limits, node_cpus=4, emulated=accelerator == "tcg"),
         waits=machine is not None,
         accelerator=accelerator,
         kernel="/var/lib/wirt/templates/debian-12-web/boot/vmlinuz",
@@ -127,9 +127,17 @@ def test_qemu_that_waits_for_memory_has_the_machine_that_it_is_of() -> None:
     assert [argv[argv.index(option) + 1] for option in ("-machine", "-smp", "-m")] == [
         "pc-q35-7.2",
         "1,maxcpus=4",
-        "256M",
+        "262144K",
     ]
     assert argv[-3:] == ["-incoming", "defer", "-S"]
+
+
+def test_emulated_machine_has_memory_that_qemu_looks_at_page_by_page() -> None:
+    emulated, real = (of_limits(LAUNCH.limits, node_cpus=4, emulated=it) for it in (True, False))
+
+    assert emulated.given == real.given == real.memory == LAUNCH.limits.memory
+    assert emulated.is_tracked
+    assert not real.is_tracked
 
 
 RAW = BlockImage(path="/pools/thin/guests/12ab34/volume", format="raw", backing=None)
@@ -172,7 +180,7 @@ def test_qemu_argv_of_a_machine_that_boots_by_itself() -> None:
     argv = qemu.build_argv(
         launch,
         root,
-        machine=of_limits(launch.limits, node_cpus=4),
+        machine=of_limits(launch.limits, node_cpus=4, emulated=True),
         accelerator="tcg",
         kernel=None,
         ramdisk=None,
@@ -188,7 +196,7 @@ def test_machine_with_a_screen_has_its_firmware_on_it() -> None:
     argv = qemu.build_argv(
         launch,
         launch.root,
-        machine=of_limits(launch.limits, node_cpus=4),
+        machine=of_limits(launch.limits, node_cpus=4, emulated=True),
         accelerator="tcg",
         kernel=None,
         ramdisk=None,

@@ -12,7 +12,7 @@ from wirt.approaches.qemu.machine import Machine
 from wirt.approaches.qemu.monitor import QMP_SOCKET
 from wirt.model.launch import Launch
 from wirt.model.resources import BlockImage
-from wirt.units import MIB
+from wirt.units import KIB
 
 PROGRAM = "qemu-system-x86_64"
 INTERFACE = "eth"
@@ -156,7 +156,7 @@ def _machine(machine: Machine, accelerator: str, *, has_serial_firmware: bool) -
         *("-accel", "tcg,thread=multi" if emulated else accelerator),
         *("-cpu", "max" if emulated else "host"),
         *("-smp", f"{machine.cpus},maxcpus={machine.most_cpus}"),
-        *("-m", f"{machine.memory // MIB}M"),
+        *("-m", f"{machine.memory // KIB}K"),
     ]
 
 

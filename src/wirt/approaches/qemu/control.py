@@ -6,7 +6,7 @@ from typing import Any
 
 from wirt.approaches import ownkernel
 from wirt.approaches.qemu import build
-from wirt.approaches.qemu.machine import Machine
+from wirt.approaches.qemu.machine import ODD, Machine, given
 from wirt.approaches.qemu.monitor import Monitor, talking
 from wirt.errors import Failed
 from wirt.host.run import ENVIRONMENT
@@ -108,12 +108,14 @@ def balloon(directory: str, memory: int) -> None:
     most: int = _execute(directory, "query-memory-size-summary")["base-memory"]
     if memory > most:
         raise Failed(
-            f"the machine was started with {render_bytes(most)} of memory",
+            f"the machine was started with {render_bytes(given(most))} of memory",
             hint="stop the guest to give it more",
         )
     ask_for_memory(directory, memory)
     nearest, deadline = most, 0.0
-    while (actual := int(_execute(directory, "query-balloon")["actual"])) != memory:
+    while not (
+        memory <= (actual := int(_execute(directory, "query-balloon")["actual"])) <= memory + ODD
+    ):
         if (left := abs(actual - memory)) < nearest:
             nearest, deadline = left, time.monotonic() + STILL_SECONDS
         # Who has no driver of the balloon never comes nearer, and QEMU does not say that there is none.

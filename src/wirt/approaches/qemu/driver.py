@@ -92,9 +92,11 @@ class Qemu:
 
     def start(self, launch: Launch) -> Handle:
         """Make the channel and start the machine."""
-        wanted = machine.of_limits(launch.limits, node_cpus=len(affinity.usable()))
+        wanted = machine.of_limits(
+            launch.limits, node_cpus=len(affinity.usable()), emulated=self.accelerator == "tcg"
+        )
         handle = self._start(launch, wanted)
-        if launch.limits.memory < wanted.memory:
+        if launch.limits.memory < wanted.given:
             # The guest gives it away when it has a driver for that.
             control.ask_for_memory(ownkernel.private_directory(launch.place), launch.limits.memory)
         return handle
@@ -401,10 +403,10 @@ class Qemu:
     def resume(self, launch: Launch, directory: str) -> Handle:
         """Start the same machine, and have it go on from what it held."""
         kept, limits = keptmachine.read(directory, Machine), launch.limits
-        keptmachine.check(limits, cpus=kept.cpus, memory=kept.memory)
+        keptmachine.check(limits, cpus=kept.cpus, memory=kept.given)
         handle = self._start(launch, kept, waits=True)
         saving.load(launch.place, directory)
-        if limits.memory < kept.memory:
+        if limits.memory < kept.given:
             control.ask_for_memory(ownkernel.private_directory(launch.place), limits.memory)
         # Its clock goes on from where it was. One whose agent does not answer has to find out by itself.
         with suppress(Error):
@@ -442,7 +444,13 @@ class Qemu:
         standing_still: Callable[[], None],
     ) -> Sent:
         """Have QEMU send disk, memory and devices to the other one."""
-        return moving.send(place, gates, downtime=downtime, standing_still=standing_still)
+        return moving.send(
+            place,
+            gates,
+            emulated=self.accelerator == "tcg",
+            downtime=downtime,
+            standing_still=standing_still,
+        )
 
     def take_machine(self, place: Place) -> float:
         """Have QEMU go on with what it was sent."""

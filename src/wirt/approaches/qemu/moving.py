@@ -13,7 +13,7 @@ from typing import Any
 from wirt.approaches import ownkernel
 from wirt.approaches.base import Sent
 from wirt.approaches.qemu import holding
-from wirt.approaches.qemu.control import NO_BOUND, switch_on
+from wirt.approaches.qemu.control import NO_BOUND, ask_machine, switch_on
 from wirt.approaches.qemu.holding import DISK_JOB, DISK_THERE
 from wirt.approaches.qemu.monitor import Monitor, connected, talking
 from wirt.errors import Failed, TimedOut
@@ -75,6 +75,7 @@ def send(
     place: Place,
     gates: Mapping[str, str],
     *,
+    emulated: bool,
     downtime: float,
     standing_still: Callable[[], None],
 ) -> Sent:
@@ -83,6 +84,7 @@ def send(
     Args:
         place: where the guest's traces are.
         gates: sockets that lead to those of ``open_gates``.
+        emulated: whether QEMU itself sees what the machine writes, and not the processor.
         downtime: seconds that the machine may stand still for what is left to send.
         standing_still: is called when the machine stands still, while the last of it goes over.
 
@@ -97,6 +99,9 @@ def send(
             bounds = {"max-bandwidth": NO_BOUND, "downtime-limit": round(downtime * 1000)}
             monitor.execute("migrate-set-parameters", bounds)
             _knock(monitor, gates[_MEMORY], _MEMORY)
+            if emulated and not ask_machine(monitor).is_tracked:
+                # An earlier version of Wirt has started it. It stands still for all of its memory then.
+                monitor.execute("stop")
             monitor.execute("migrate", {"uri": f"fd:{_MEMORY}"})
             return _follow(monitor, standing_still)
     except BaseException:
