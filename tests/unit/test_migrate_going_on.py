@@ -11,9 +11,11 @@ from tests import pair
 from tests.pair import Nodes
 
 from wirt.approaches.fake import FakeApproach
+from wirt.dialects.vz.migratecodes import MigrateCode, code_of
 from wirt.errors import Failed
 from wirt.model.lifecycle import State
 from wirt.model.migration import Mode
+from wirt.ops.migrate import MigrateRequest, migrate
 from wirt.ops.start import start
 
 
@@ -36,6 +38,22 @@ def test_guest_for_which_nothing_can_be_set_up_there_goes_on_here(nodes: Nodes, 
     assert nodes.stores["a"].find("web").handle == web.handle
     assert (nodes.engines(), nodes.roots()) == (["a"], ["a"])
     assert nodes.stores["b"].intents() == []
+
+
+def test_it_is_told_what_goes_on_so_that_a_failure_has_its_place(nodes: Nodes) -> None:
+    start(nodes.context(), "web")
+    told: list[str] = []
+    migrate(nodes.context(), MigrateRequest(guest="web", node="b"), progress=told.append)
+    codes = [code_of(Failed("it failed"), stage=stage) for stage in told]
+
+    assert list(zip(told, codes, strict=True))[-6:] == [
+        ("stop", MigrateCode.STOP_HERE),
+        ("last copy", MigrateCode.COPY),
+        ("set up there", MigrateCode.START_THERE),
+        ("dump", MigrateCode.STOP_HERE),
+        ("send memory", MigrateCode.COPY),
+        ("start there", MigrateCode.START_THERE),
+    ]
 
 
 def test_guest_with_a_routed_card_has_nothing_set_up_there_while_it_could_go_on_here(

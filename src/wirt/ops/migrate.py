@@ -98,7 +98,9 @@ def migrate(
                 journey.stopping = time.monotonic()
                 if journey.mode is Mode.LIVE:
                     with urgency.hurrying():
-                        stopped = _stop_live(context, guest, cards, link, session, room, journey)
+                        stopped = _stop_live(
+                            context, guest, cards, link, session, room, journey, progress
+                        )
                 else:
                     stopped = _stop(context, guest, request.timeout, journey)
                     progress("last copy")
@@ -292,24 +294,29 @@ def _stop_live(
     session: Session,
     room: Room,
     journey: "Journey",
+    progress: Callable[[str], None],
 ) -> Guest:
     """Keep a guest's memory, send what is left to send, and return it as it is then."""
     memory = str(room.memory)
 
     def send_root() -> None:
         journey.note("hold still")
+        progress("last copy")
         # It was seen to be little.
         with urgency.hurrying(what_it_starts=True):
             sent = ahead.send_root(context, guest, link, room.root, moving=False)
         journey.note("last copy", sent)
         if journey.can_be_set_up:
             # Memory is still being written here.
+            progress("set up there")
             session.ask("set-up")
             journey.note("set up there")
+        progress("dump")
         journal.reached("migrate:after-set-up")
 
     def send_memory() -> None:
         journey.note("dump")
+        progress("send memory")
         sent = link.give(f"{live.memory_of(context, guest)}/", f"{memory}/")
         journey.note("send memory", sent)
 

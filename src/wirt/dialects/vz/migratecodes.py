@@ -34,6 +34,9 @@ _OF_STAGES = {
     "send memory ahead": MigrateCode.COPY,
     "stop": MigrateCode.STOP_HERE,
     "last copy": MigrateCode.COPY,
+    "set up there": MigrateCode.START_THERE,
+    "dump": MigrateCode.STOP_HERE,
+    "send memory": MigrateCode.COPY,
     "start there": MigrateCode.START_THERE,
     "take there": MigrateCode.START_THERE,
 }
