@@ -42,7 +42,7 @@ from wirt.state.sqlite import SqliteStore
 from wirt.units import MIB, parse_bytes
 
 _LOOP = re.compile(r"\bloop\d+\b")
-_PROCESS = re.compile(r"^\d+ (.*) \(started at tick \d+\)$")
+_PROCESS = re.compile(r"^\d+ (.*) \(started at tick \d+\)$", re.DOTALL)
 
 
 class Node(Protocol):

@@ -165,7 +165,7 @@ def test_command_lines_of_the_source_do_what_it_says_on_xen(group: str, node: No
     # 2.2.3.2: paused, and going on; "console"; "shutdown".
     node.type("xm pause xenU_1")
     assert node.type("xm list xenU_1").split()[-2] == "--p---"
-    assert seen_by_xen(node)[0][4] == "--p---"
+    assert seen_by_xen(node)[0][4][2] == "p"
     node.type("xm unpause xenU_1")
     with open_terminal(home, "console", "xenU_1", program=xm) as terminal:
         expect(terminal, "gateway answers\r\n", "/ # ")
