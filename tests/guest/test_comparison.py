@@ -186,11 +186,11 @@ def test_comparison_interrupted_while_siege_is_at_work_ends_at_once_and_leaves_n
 
 
 def test_comparison_killed_while_siege_is_at_work_takes_siege_along(
-    guest_home: HomeUnderTest,
+    guest_home: HomeUnderTest, tmp_path: Path
 ) -> None:
-    before = set(Path("/tmp").glob("wirt-*"))
     process = guest_home.spawn(
-        "compare", "-a", "lxc", "--suite", "http", "--guests", "1", "--seconds", "100"
+        *("compare", "-a", "lxc", "--suite", "http", "--guests", "1", "--seconds", "100"),
+        environment={"TMPDIR": str(tmp_path)},
     )
     try:
         wait_for_sample(guest_home)
@@ -201,7 +201,7 @@ def test_comparison_killed_while_siege_is_at_work_takes_siege_along(
 
     wait_for_besiegers(guest_home, wanted=False)
     guest_home.wirt("list", status=0)
-    assert set(Path("/tmp").glob("wirt-*")) == before
+    assert list(tmp_path.iterdir()) == []
     assert guest_home.guests() == []
     assert left_of(guest_home) == []
 

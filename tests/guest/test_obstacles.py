@@ -194,3 +194,23 @@ def test_credentials_of_a_unit_are_named_and_done_without(guest_home: HomeUnderT
         "guest web can be checkpointed\n"
     )
     assert again == "guest web can be checkpointed\n"
+
+
+def test_container_is_not_kept_while_systemd_is_starting_it(guest_home: HomeUnderTest) -> None:
+    home, slow = guest_home, "etc/systemd/system/slow.service"
+    home.wirt("create", "web", status=0)
+    root = Path(home.wirt("mount", "web", status=0).stdout.split()[-1])
+    (root / slow).write_text("[Service]\nType=oneshot\nExecStart=sleep infinity\n")
+    wanted = root / "etc/systemd/system/multi-user.target.wants"
+    (wanted / "slow.service").symlink_to(f"/{slow}")
+    home.wirt("unmount", "web", status=0)
+    home.wirt("start", "web", status=0)
+    named = home.wirt(*CHECK, status=1).stdout
+    until(lambda: "start" in inside(home, "systemctl", "list-jobs", "slow.service"), "no slow unit")
+    inside(home, "systemctl", "stop", "slow.service")
+    until(lambda: home.wirt(*CHECK).returncode == 0, "something is still in the way")
+
+    assert named.splitlines()[0] == (
+        "systemd is still starting the container; wait until it is done: "
+        "systemctl is-system-running --wait"
+    )

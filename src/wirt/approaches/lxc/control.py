@@ -21,6 +21,7 @@ give to root, and that file is not ours to change.
 _START = "/usr/bin/lxc-start"
 RESTORE = "/usr/bin/lxc-checkpoint"
 _GONE_SECONDS = 5.0
+_ANSWER_SECONDS = 10.0
 LARGEST_LOG = 1 << 20
 """Bytes of LXC's own log of a container, which lies in memory; one that is larger begins anew."""
 _IS_COMPLAINT = re.compile(r" (WARN|ERROR|CRIT|ALERT|FATAL) ")
@@ -137,6 +138,16 @@ def _is_starting(pid: int, name: str) -> bool:
     as_program = said[0] in (_START, RESTORE) and f"--name={name}" in said
     as_monitor = said[0].startswith("[lxc monitor] ") and said[0].endswith(f" {name}")
     return as_program or as_monitor
+
+
+def ask(lxc_path: str, name: str, argv: list[str]) -> str:
+    """Return the line that a program of a running container says, whatever its exit status.
+
+    Raises:
+        TimedOut: it does not say it.
+    """
+    asking = ["/usr/bin/lxc-attach", f"--lxcpath={lxc_path}", f"--name={name}", "--quiet"]
+    return run.run([*asking, "--clear-env", "--", *argv], timeout=_ANSWER_SECONDS).stdout.strip()
 
 
 def attach(

@@ -261,10 +261,10 @@ class Lxc:
     def find_obstacles(
         self, place: Place, *, cards: Mapping[str, Collection[str]]
     ) -> list[Obstacle]:
-        """Look at the container's processes, mounts and network."""
-        from wirt.approaches.lxc import obstacles
+        """Ask its systemd whether it is through, and look at the container's processes, mounts and network."""
+        from wirt.approaches.lxc import booting, obstacles
 
-        return obstacles.find(place.name, cards)
+        return [*booting.find(place), *obstacles.find(place.name, cards)]
 
     def checkpoint(
         self,
