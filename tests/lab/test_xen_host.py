@@ -208,7 +208,8 @@ def test_xm_makes_domains_of_xen(xen_lab: XenHost, node_b: str) -> None:
     xen_lab.check("/bin/sh", "-c", 'printf %s "$1" >/etc/xen/xenU_1', "sh", DOMAIN)
     made = xm("create", "xenU_1")
     listed = xm("list", "xenU_1").splitlines()[-1].split()[:4]
-    at_start = seen()[:2]
+    # Its kernel begins with all processors that there may be, and gives back those that it was not given.
+    at_start = seen()[0]
     xen_lab.check("/bin/sh", "-c", _UNTIL_IT_ANSWERS, seconds=600)
     xm("mem-set", "xenU_1", "200")
     xm("sched-credit", "-d", "xenU_1", "-w", "512", "-c", "50")
@@ -229,7 +230,7 @@ def test_xm_makes_domains_of_xen(xen_lab: XenHost, node_b: str) -> None:
 
     assert made == 'Using config file "/etc/xen/xenU_1".\nStarted domain xenU_1\n'
     assert listed == ["xenU_1", "1", "256", "1"]
-    assert at_start == ["256", "1"]
+    assert at_start == "256"
     assert share.split()[-2:] == ["512", "50"]
     assert (memory, paused[2]) == ("200", "p")
     assert saved == []
