@@ -241,7 +241,7 @@ def migration(bench: Bench) -> Iterator[Pair]:
     """
     need("rsync", "nsenter")
     with ExitStack() as held:
-        there = held.enter_context(_network())
+        there = held.enter_context(own_network())
         away = Away(bench.wirt.home / "b", there)
         for side in (bench.wirt, away):
             _give_template(side)
@@ -249,9 +249,9 @@ def migration(bench: Bench) -> Iterator[Pair]:
         held.callback(bench.wirt.call, "node", "remove", "b")
         # The bridges stand as long as there are guests.
         stays = [held.enter_context(_guest(side, "bench-stays")) for side in (bench.wirt, away)]
-        network = ipaddress.ip_interface(f"{bench.wirt.address(stays[0])}/20").network
+        subnet = ipaddress.ip_interface(f"{bench.wirt.address(stays[0])}/20").network
         bridges = (bench.wirt.bridge, away.bridge)
-        client = held.enter_context(_joined("w", bridges, there, f"{network[-2]}/20"))
+        client = held.enter_context(_joined("w", bridges, there, f"{subnet[-2]}/20"))
         held.enter_context(_bridge(BRIDGE))
         _make_bridge(BRIDGE, there)
         bystander = f"{SUBNET}.{CLIENT}/24"
@@ -289,6 +289,12 @@ def migration(bench: Bench) -> Iterator[Pair]:
         yield Pair(ours=ours, peer=peer)
 
 
+def destroy(wirt: Wirt, name: str) -> None:
+    """End and delete a guest if it is there."""
+    with suppress(RuntimeError):
+        wirt.destroy(name)
+
+
 def _give_template(wirt: Wirt) -> None:
     """Give a home the template whose init begins the server."""
     need("gcc")
@@ -322,8 +328,7 @@ def _guest(wirt: Wirt, name: str, goes_to: Wirt | None = None) -> Iterator[str]:
     finally:
         for side in (wirt, goes_to):
             if side is not None:
-                with suppress(RuntimeError):
-                    side.destroy(name)
+                destroy(side, name)
 
 
 @contextmanager
@@ -363,7 +368,7 @@ def _make_bridge(name: str, network: str | None = None) -> None:
 
 
 @contextmanager
-def _network() -> Iterator[str]:
+def own_network() -> Iterator[str]:
     """Give the path of a new network, which is there as long as the block lasts."""
     with subprocess.Popen(
         ["unshare", "--net", "sh", "-c", "ip link set lo up; echo ready; exec sleep 2147483647"],
@@ -380,7 +385,7 @@ def _network() -> Iterator[str]:
 @contextmanager
 def _joined(letter: str, bridges: tuple[str, str], there: str, address: str) -> Iterator[str]:
     """Join a bridge here with one over there, and give the path of a third network with a card, and an address, on the first."""
-    with _network() as client:
+    with own_network() as client:
         cables = ((f"wb{letter}far", there, "far" + letter), (f"wb{letter}near", client, "eth0"))
         for port, network, end in cables:
             number = network.split("/")[2]

@@ -24,6 +24,7 @@ from typing import Any
 
 from agreement import ROWS as AGREEMENT_ROWS
 from inside import ROWS as INSIDE_ROWS
+from machines import ROWS as MACHINE_ROWS
 from moving import ROWS as MOVING_ROWS
 from ours import Wirt
 from peers import PeerMissingError
@@ -36,7 +37,7 @@ from wirt.bench.environment import describe_environment
 from wirt.bench.spending import harness_of
 from wirt.errors import Error
 
-ROWS = (*SPEED_ROWS, *MOVING_ROWS, *INSIDE_ROWS, *AGREEMENT_ROWS)
+ROWS = (*SPEED_ROWS, *MOVING_ROWS, *MACHINE_ROWS, *INSIDE_ROWS, *AGREEMENT_ROWS)
 HEAD = (
     "| what | peer | ours, median | peer, median | ratio | 95 % of the paired ratio | pairs | budget | |",
     "| --- | --- | ---: | ---: | ---: | --- | ---: | ---: | --- |",
