@@ -5,7 +5,9 @@ from contextlib import contextmanager
 
 import msgspec
 
+from wirt.errors import NotFound
 from wirt.host import process
+from wirt.model.card import Card
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State
 from wirt.model.presence import Presence
@@ -34,6 +36,20 @@ def held(context: Context, name: str, *, wait: float = LOCK_SECONDS) -> Iterator
                 guest = _bury(context, guest)
             yield guest
             return
+
+
+def find_card(guest: Guest, name: str) -> Card:
+    """Return the card of this name, the first among them.
+
+    Raises:
+        NotFound: the guest has none.
+    """
+    for card in guest.all_cards:
+        if card.name == name:
+            return card
+    raise NotFound(
+        f"guest {guest.name} has no card {name}", hint=f"see wirt card list {guest.name}"
+    )
 
 
 def is_running(context: Context, guest: Guest) -> bool:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from wirt.errors import InvalidInput, NotFound, Unsupported
+from wirt.errors import InvalidInput, Unsupported
 from wirt.model.card import Card
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import next_state
@@ -30,11 +30,7 @@ def set_card(context: Context, name: str, card: str, request: RatesRequest) -> t
         raise InvalidInput("there is nothing to set", hint="say what, such as --rate-in 10mbit")
     with guests.held(context, name) as guest:
         next_state(guest.state, "set", guest.name)
-        found = next((one for one in guest.all_cards if one.name == card), None)
-        if found is None:
-            raise NotFound(
-                f"guest {guest.name} has no card {card}", hint=f"see wirt card list {guest.name}"
-            )
+        found = guests.find_card(guest, card)
         after = hold(context, guest, found, changed(context, guest, found, request))
     return after, next(one for one in after.all_cards if one.number == found.number)
 

@@ -34,11 +34,7 @@ def set_routes(
     """
     with guests.held(context, name) as guest:
         next_state(guest.state, "set", guest.name)
-        found = next((one for one in guest.all_cards if one.name == card), None)
-        if found is None:
-            raise NotFound(
-                f"guest {guest.name} has no card {card}", hint=f"see wirt card list {guest.name}"
-            )
+        found = guests.find_card(guest, card)
         routes = changed(context, guest, found, request)
         after = cards.change(context, guest, given(guest, found, routes))
     return after, next(one for one in after.all_cards if one.number == found.number)
