@@ -13,6 +13,7 @@ from wirt.approaches.lxc.checkpoint import find_init
 
 CHECK = ("checkpoint", "--check", "web")
 CLOSE = "end it, or have it close that"
+RUNNING = ("exec", "web", "--", "systemctl", "is-system-running", "--wait")
 OUTSIDE = "is in a session that was begun outside by wirt exec or enter; end it and start it as a service, or with setsid -f"
 
 
@@ -213,4 +214,34 @@ def test_container_is_not_kept_while_systemd_is_starting_it(guest_home: HomeUnde
     assert named.splitlines()[0] == (
         "systemd is still starting the container; wait until it is done: "
         "systemctl is-system-running --wait"
+    )
+
+
+def settled(home: HomeUnderTest, *pool: str) -> HomeUnderTest:
+    """Return the home with the shipped guest, started and at rest."""
+    home.wirt("create", "web", *pool, status=0)
+    home.wirt("start", "web", status=0)
+    until(lambda: "running" in home.wirt(*RUNNING).stdout, "systemd is not through")
+    return home
+
+
+def test_shipped_guest_on_a_pool_of_images_is_kept_and_goes_on(guest_home: HomeUnderTest) -> None:
+    home = settled(guest_home, "--pool", "image", "--disk", "2G")
+    home.wirt("checkpoint", "web", status=0)
+    home.wirt("resume", "web", status=0)
+
+    assert home.wirt(*RUNNING).stdout == "running\n"
+
+
+def test_watches_on_a_pool_of_btrfs_are_named(guest_home: HomeUnderTest) -> None:
+    home = guest_home
+    home.wirt("pool", "create", "fast", "--kind", "btrfs", "--size", "3G", status=0)
+    settled(home, "--pool", "fast")
+    named = home.wirt(*CHECK, status=1).stdout.splitlines()
+    home.wirt("destroy", "--force", "web", status=0)
+    home.wirt("pool", "remove", "fast", status=0)
+
+    assert named[0] == (
+        "process 1 (systemd) watches files (inotify) of a btrfs, which would be others when it goes on; "
+        "keep the guest on a pool of another kind, directory or image"
     )

@@ -67,8 +67,14 @@ def test_every_obstacle_is_named_with_what_to_do() -> None:
         Seen(number=11, name="logind", unit="logind.service", own=("mnt", "uts")),
         Seen(number=12, name="unshare", unit=None, own=("net",)),
         Seen(number=13, name="vm", unit=None, files=("device that cannot be kept: /dev/kvm",)),
+        Seen(number=1, name="systemd", unit=None, watches_btrfs=True),
     ]
-    mounts = [mounted("fuse.sshfs", "/far"), mounted("ramfs", "/run/credentials/a.service")]
+    mounts = [
+        mounted("overlay", "/"),
+        mounted("fuse.sshfs", "/far"),
+        mounted("ramfs", "/run/credentials/a.service"),
+        mounted("overlay", "/srv/o"),
+    ]
 
     assert told(processes, mounts, ["wg0"], 3) == [
         "process 7 (sh) was started from outside by wirt exec or enter and still runs; "
@@ -84,6 +90,9 @@ def test_every_obstacle_is_named_with_what_to_do() -> None:
         "mount /far is of a kind that cannot be kept: fuse.sshfs; unmount it: umount /far",
         "mount /run/credentials/a.service is of a kind that cannot be kept: ramfs; "
         "switch its sandboxing off: wirt checkpoint --prepare",
+        "mount /srv/o is of a kind that cannot be kept: overlay; unmount it: umount /srv/o",
+        "process 1 (systemd) watches files (inotify) of a btrfs, which would be others when it goes "
+        "on; keep the guest on a pool of another kind, directory or image",
         "device wg0 was made in the guest and would not be there again; "
         "remove it: ip link delete wg0",
         "packet filter of the guest has rules that would not be there again: 3; "

@@ -212,7 +212,9 @@ def overlay(lower: str, upper: str, work: str, target: str) -> None:
         NotPermitted, Failed: as ``mount``.
     """
     lower, upper, work = (_escaped(path) for path in (lower, upper, work))
-    mount("overlay", target, "overlay", 0, f"lowerdir={lower},upperdir={upper},workdir={work}")
+    # Where the two are on different file systems, a file would have another number for whoever watches it than for whoever looks.
+    options = f"lowerdir={lower},upperdir={upper},workdir={work},xino=on"
+    mount("overlay", target, "overlay", 0, options)
 
 
 def overlay_to_read(layers: Sequence[str], target: str) -> None:

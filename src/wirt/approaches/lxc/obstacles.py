@@ -85,6 +85,8 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     is_traced: bool = False
     files: tuple[str, ...] = ()
     """What it has open that cannot be kept: "device /dev/fuse", "socket of an unknown kind"."""
+    watches_btrfs: bool = False
+    """It is told of changes of the root's files, and the root is a subvolume."""
 
 
 def find(name: str, cards: Mapping[str, Collection[str]]) -> list[Obstacle]:
@@ -107,7 +109,9 @@ def find(name: str, cards: Mapping[str, Collection[str]]) -> list[Obstacle]:
     mounts = mountinfo.parse_mounts(told)
     ids = {line.partition(" ")[0] for line in told}
     depth = len(_numbers(init, "NSpid")) - 1
-    seen = [one for pid in pids if (one := _look(pid, shared, ids, depth)) is not None]
+    root = next(one for one in reversed(mounts) if one.mount_point == "/")
+    subvolume = root.device_number if root.type == "btrfs" else None
+    seen = [one for pid in pids if (one := _look(pid, shared, ids, depth, subvolume)) is not None]
     with open(f"/proc/{init}/net/dev") as lines:
         devices = [line.partition(":")[0].strip() for line in list(lines)[2:]]
     own = {"lo", *cards}
@@ -138,7 +142,16 @@ def judge(
             unit=_unit_of(one),
         )
         for one in mounts
-        if one.type not in _FILE_SYSTEMS
+        if one.type not in _FILE_SYSTEMS or (one.type == "overlay" and one.mount_point != "/")
+    ]
+    found += [
+        Obstacle(
+            what=f"process {one.number} ({one.name})",
+            reason="watches files (inotify) of a btrfs, which would be others when it goes on",
+            hint="keep the guest on a pool of another kind, directory or image",
+        )
+        for one in processes
+        if one.watches_btrfs
     ]
     found += [
         Obstacle(
@@ -203,7 +216,9 @@ def _of_process(one: Seen) -> Iterator[Obstacle]:
         yield Obstacle(what=what, reason=f"holds a {file}", hint="end it, or have it close that")
 
 
-def _look(pid: int, shared: dict[str, str], mounts: set[str], depth: int) -> Seen | None:
+def _look(
+    pid: int, shared: dict[str, str], mounts: set[str], depth: int, subvolume: str | None
+) -> Seen | None:
     """Return what can be seen of a process, whose number is the container's at ``depth``; None if it has ended meanwhile."""
     try:
         with open(f"/proc/{pid}/comm") as file:
@@ -222,6 +237,7 @@ def _look(pid: int, shared: dict[str, str], mounts: set[str], depth: int) -> See
             is_led_from_outside=_numbers(pid, "NSsid")[depth] == 0,
             is_traced=_numbers(pid, "TracerPid") != [0],
             files=tuple(dict.fromkeys(_bad_files(pid, None if apart else mounts))),
+            watches_btrfs=subvolume is not None and _watches(pid, subvolume),
         )
     except (FileNotFoundError, ProcessLookupError, IndexError):
         return None
@@ -261,6 +277,19 @@ def _bad_files(pid: int, mounts: set[str] | None) -> Iterator[str]:
                 and os.stat(f"{directory}/{number}").st_size > _LARGEST_GHOST
             ):
                 yield f"deleted file of more than 64 MiB: {target.removesuffix(' (deleted)')}"
+
+
+def _watches(pid: int, device_number: str) -> bool:
+    """Return whether a process has a watch on a file of a file system (proc(5), ``sdev`` in ``/proc/PID/fdinfo``)."""
+    major, minor = map(int, device_number.split(":"))
+    told = f" sdev:{major << 20 | minor:x} "
+    for number in os.listdir(f"/proc/{pid}/fd"):
+        with suppress(FileNotFoundError):
+            if os.readlink(f"/proc/{pid}/fd/{number}") == "anon_inode:inotify":
+                with open(f"/proc/{pid}/fdinfo/{number}") as lines:
+                    if any(told in line for line in lines):
+                        return True
+    return False
 
 
 def _mount_of(pid: int, descriptor: str) -> str:
