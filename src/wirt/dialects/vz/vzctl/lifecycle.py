@@ -202,7 +202,7 @@ def _check_can_start(
             hint=f"let it go on: wirt resume {guest.name}; "
             f"or give that up: wirt snapshot delete {guest.name} {guest.suspended}",
         )
-    check_file(guest, config)
+    check_file(context, guest, config)
     scripts.check_startable(context, guest)
     return config
 

@@ -1,0 +1,65 @@
+"""A container's file is what it is held to from its next start on, whatever it was held to before."""
+
+import re
+from pathlib import Path
+
+from tests.conftest import TINY
+from tests.containers import kernel_says
+from tests.homes import HomeUnderTest
+
+NOW = (
+    "--cpulimit 10 --cpus 1 --cpumask 0 --cpuunits 2000 --hostname unsaved --nameserver 9.9.9.9 "
+    "--searchdomain s.example --iolimit 5 --iopslimit 100 --numproc 77 --numpty 9 --ram 96M"
+)
+
+
+def file_of(home: HomeUnderTest, number: int) -> Path:
+    return Path(home.home.data, "vz", "conf", f"{number}.conf")
+
+
+def create(home: HomeUnderTest, sample: str) -> None:
+    home.type(f"vzctl create 101 --ostemplate {TINY} --config {sample} && vzctl start 101")
+
+
+def start_anew(home: HomeUnderTest) -> None:
+    home.type("vzctl stop 101 --fast && vzctl start 101")
+
+
+def test_all_that_was_not_saved_is_over_at_the_next_start(home: HomeUnderTest) -> None:
+    create(home, "vswap-256m")
+    made = home.guests()[0]
+    home.type(f"vzctl set 101 {NOW}")
+    changed = home.guests()[0]
+    start_anew(home)
+    found = home.guests()[0]
+
+    assert changed.naming != made.naming
+    assert (changed.limits.processes, changed.limits.cpu_pin) == (77, (0,))
+    assert (found.naming, found.limits) == (made.naming, made.limits)
+    assert kernel_says(home, "pids", "pids.max", "pids.max") == str(made.limits.processes)
+
+
+def test_what_was_taken_out_of_the_file_by_hand_ends_at_the_next_start(home: HomeUnderTest) -> None:
+    create(home, "vswap-256m")
+    home.type("vzctl set 101 --cpulimit 10 --hostname saved --save")
+    start_anew(home)
+    saved = home.guests()[0]
+    file = file_of(home, 101)
+    file.write_text(re.sub(r"(?m)^(CPULIMIT|HOSTNAME)=.*\n", "", file.read_text()))
+    start_anew(home)
+    found = home.guests()[0]
+
+    assert (saved.limits.cpu_limit, saved.naming.hostname) == (0.1, "saved")
+    assert (found.limits.cpu_limit, found.naming.hostname) == (0.0, None)
+    assert home.type("vzctl exec 101 hostname") == "101\n"
+
+
+def test_limits_that_no_key_stands_for_and_those_of_other_guests_stay(home: HomeUnderTest) -> None:
+    create(home, "vswap-256m")
+    home.type("wirt set 101 --files 200 && wirt create -t tiny --processes 50 web")
+    home.type("vzctl set web --cpulimit 10 --save && vzctl start web && vzctl stop web --fast")
+    start_anew(home)
+    limits = {guest.name: guest.limits for guest in home.guests()}
+
+    assert limits["101"].files == 200
+    assert (limits["web"].processes, limits["web"].cpu_limit) == (50, 0.1)
