@@ -95,6 +95,23 @@ def test_what_the_guest_says_is_told_without_what_drives_a_terminal(home: HomeUn
     assert frozen.stderr == "wirt: guest web is frozen; thaw it first\n"
 
 
+def test_guest_that_says_much_and_goes_on_fills_nothing_of_the_node(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "web", status=0)
+    home.wirt("start", "web", status=0)
+    install(home, "readlink /proc/self/fd/2; (while echo more; do :; done) & exit 1")
+    handed = home.wirt("password", "web", stdin="x", status=10)
+    left = home.wirt("exec", "web", "pidof", "chpasswd").stdout
+
+    start = "wirt: cannot set the password of root in guest web: "
+    assert handed.stderr.startswith(f"{start}pipe:[")
+    assert left == ""
+
+    install(home, "exec yes")
+    flooded = home.wirt("password", "web", stdin="x", status=10)
+
+    assert flooded.stderr == f"{start}y\n"
+
+
 def test_password_of_a_stopped_guest_is_set_while_it_runs_for_that(home: HomeUnderTest) -> None:
     home.wirt("create", "-t", TINY, "web", status=0)
     home.wirt("start", "web", status=0)

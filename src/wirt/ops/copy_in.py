@@ -12,6 +12,9 @@ from wirt.model.guest import Guest
 from wirt.ops import execute
 from wirt.ops.context import Context
 
+_SAID = 65536
+"""Bytes of what the guest's tar has to say that are kept."""
+
 
 def copy_in(context: Context, guest: Guest, source: str, target: str) -> None:
     """Copy the files of the directory ``source`` into the directory ``target`` of a running guest, owned by its root.
@@ -27,7 +30,7 @@ def copy_in(context: Context, guest: Guest, source: str, target: str) -> None:
     if isinstance(approach, HasFiles):
         approach.copy_in(context.home.place(guest.id), guest.handle, source, target)
         return
-    with tempfile.TemporaryFile() as archive, tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as archive, execute.listening(_SAID, last=True) as (said, heard):
         with tarfile.open(fileobj=archive, mode="w") as tar:
             tar.add(source, arcname=".", filter=owned_by_root)
         archive.seek(0)
@@ -36,9 +39,8 @@ def copy_in(context: Context, guest: Guest, source: str, target: str) -> None:
             context,
             guest,
             ["/bin/sh", "-c", script, "sh", target],
-            streams=Streams(stdin=archive.fileno(), stdout=said.fileno(), stderr=said.fileno()),
+            streams=Streams(stdin=archive.fileno(), stdout=said, stderr=said),
         )
-        if status != 0:
-            said.seek(0)
-            reason = said.read().decode(errors="replace").strip() or f"exit status {status}"
-            raise Failed(f"cannot copy {os.path.basename(source)} into {guest.name}: {reason}")
+    if status != 0:
+        reason = heard.content.decode(errors="replace").strip() or f"exit status {status}"
+        raise Failed(f"cannot copy {os.path.basename(source)} into {guest.name}: {reason}")

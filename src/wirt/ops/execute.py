@@ -1,11 +1,11 @@
 """``exec``: a command in a running guest."""
 
 import os
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from wirt.errors import WrongState
+from wirt.host import pumps
 from wirt.host.run import STANDARD, Streams
 from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
@@ -76,28 +76,29 @@ class Heard:
 
 
 @contextmanager
-def listening(most: int) -> Iterator[tuple[int, Heard]]:
+def listening(most: int, *, last: bool = False) -> Iterator[tuple[int, Heard]]:
     """Give a descriptor for a guest to write to, and what it has written, complete at the end of the block.
 
-    Once it has said too much, the pipe breaks for whoever goes on writing.
+    Once it has said too much, the pipe breaks for whoever goes on writing, and at the end of the block for whoever is left.
+
+    Args:
+        most: bytes that are kept.
+        last: True to let it say as much as it likes, and keep the last of it.
     """
     heard = Heard(most)
-    reader, writer = os.pipe()
+    found = bytearray()
 
-    def drain() -> None:
-        found = bytearray()
-        with open(reader, "rb") as stream:
-            while len(found) <= most and (part := stream.read1(65536)):
-                found.extend(part[: most + 1 - len(found)])
-        heard.content = bytes(found)
+    def take(part: bytes) -> bool:
+        found.extend(part if last else part[: most + 1 - len(found)])
+        if last:
+            del found[:-most]
+        return len(found) <= most
 
-    thread = threading.Thread(target=drain)
-    thread.start()
     try:
-        yield writer, heard
+        with pumps.draining(take) as writer:
+            yield writer, heard
     finally:
-        os.close(writer)
-        thread.join()
+        heard.content = bytes(found)
 
 
 def default_environment() -> dict[str, str]:

@@ -125,28 +125,27 @@ def _in_running(
 
 def _run(context: Context, guest: Guest, argv: list[str], wanted: Sequence[str] = ()) -> None:
     """Run a command in the guest that must succeed."""
-    with tempfile.TemporaryFile() as said:
+    with execute.listening(MIB, last=True) as (said, heard):
         status = execute.execute_in(
             context,
             guest,
             argv,
-            streams=Streams(stdout=said.fileno(), stderr=said.fileno()),
+            streams=Streams(stdout=said, stderr=said),
             environment={**execute.default_environment(), "WANTED": " ".join(wanted)},
         )
-        if status != 0:
-            said.seek(max(0, said.seek(0, os.SEEK_END) - MIB))
-            lines = said.read().decode(errors="replace").split("\n")
-            words = [line for line in lines if line.strip()]
-            detail = "\n".join(words[-30:])
-            more = "look at"
-            if os.strerror(errno.EAGAIN) in detail:
-                more = f"allow it more than {guest.limits.processes} processes, look at"
-            raise Failed(
-                f"guest {guest.name} could not install the packages: "
-                f"{words[-1].strip() if words else f'exit status {status}'}",
-                detail=detail,
-                hint=f"{more} wirt exec {guest.name} -- dpkg --audit, and install again",
-            )
+    if status != 0:
+        lines = heard.content.decode(errors="replace").split("\n")
+        words = [line for line in lines if line.strip()]
+        detail = "\n".join(words[-30:])
+        more = "look at"
+        if os.strerror(errno.EAGAIN) in detail:
+            more = f"allow it more than {guest.limits.processes} processes, look at"
+        raise Failed(
+            f"guest {guest.name} could not install the packages: "
+            f"{words[-1].strip() if words else f'exit status {status}'}",
+            detail=detail,
+            hint=f"{more} wirt exec {guest.name} -- dpkg --audit, and install again",
+        )
 
 
 def _read(context: Context, guest: Guest, path: str) -> bytes:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 
 from wirt.errors import Failed, InvalidInput
 from wirt.host.run import Streams
@@ -10,7 +9,7 @@ from wirt.model.guest import Guest
 from wirt.model.lifecycle import State, next_state
 from wirt.ops import briefly, guests
 from wirt.ops.context import Context
-from wirt.ops.execute import execute_in
+from wirt.ops.execute import execute_in, listening
 
 LONGEST = 256
 """Characters of a password; crypt(3) takes at most 511 bytes."""
@@ -65,7 +64,7 @@ def set_password(
 def _hand_over(context: Context, guest: Guest, user: str, password: str, *, creates: bool) -> None:
     with (
         os.fdopen(os.memfd_create("password"), "w+") as told,
-        tempfile.TemporaryFile() as said,
+        listening(_SAID) as (said, heard),
     ):
         told.write(f"{user}:{password}\n")
         told.flush()
@@ -74,14 +73,13 @@ def _hand_over(context: Context, guest: Guest, user: str, password: str, *, crea
             context,
             guest,
             ["/bin/sh", "-c", _CREATE, "sh", user] if creates else ["chpasswd"],
-            streams=Streams(stdin=told.fileno(), stdout=said.fileno(), stderr=said.fileno()),
+            streams=Streams(stdin=told.fileno(), stdout=said, stderr=said),
         )
-        if status != 0:
-            said.seek(0)
-            raise Failed(
-                f"cannot set the password of {user} in guest {guest.name}: "
-                f"{_reason(said.read(_SAID), status)}"
-            )
+    if status != 0:
+        raise Failed(
+            f"cannot set the password of {user} in guest {guest.name}: "
+            f"{_reason(heard.content[:_SAID], status)}"
+        )
 
 
 def _check(user: str, password: str) -> None:

@@ -1,16 +1,16 @@
 """``prepare``: what stands in the way of a checkpoint, taken out of it where Wirt can."""
 
-import tempfile
-
 from wirt.errors import Failed
 from wirt.host.run import Streams
 from wirt.model.lifecycle import next_state
 from wirt.ops import guests
 from wirt.ops.context import Context
-from wirt.ops.execute import execute_in
+from wirt.ops.execute import execute_in, listening
 from wirt.ops.steps.checkpointing import checkpointable, find_obstacles
 
 DIRECTORY, DROP_IN = "/etc/systemd/system", "wirt-checkpoint.conf"
+_SAID = 4096
+"""Bytes of what the guest says that are kept."""
 
 _SANDBOXING = (
     "LoadCredential=",
@@ -74,18 +74,17 @@ def prepare(context: Context, name: str) -> list[str]:
         if not units:
             return []
         lines = " ".join(f"'{line}'" for line in _SANDBOXING)
-        with tempfile.TemporaryFile() as said:
+        with listening(_SAID, last=True) as (said, heard):
             script = _SCRIPT.format(lines=lines, directory=DIRECTORY, drop_in=DROP_IN)
             status = execute_in(
                 context,
                 guest,
                 ["/bin/sh", "-c", script, "sh", *units],
-                streams=Streams(stdout=said.fileno(), stderr=said.fileno()),
+                streams=Streams(stdout=said, stderr=said),
             )
-            if status != 0:
-                said.seek(0)
-                raise Failed(
-                    f"guest {guest.name} could not be prepared: its systemd ended {status}",
-                    detail=said.read(4096).decode(errors="replace"),
-                )
+        if status != 0:
+            raise Failed(
+                f"guest {guest.name} could not be prepared: its systemd ended {status}",
+                detail=heard.content.decode(errors="replace"),
+            )
     return units
