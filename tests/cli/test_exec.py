@@ -1,13 +1,16 @@
 """``wirt exec`` and ``wirt run`` are the command that they run: its input, output, arguments and exit status."""
 
+import os
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import TextIO
 
 import pytest
 from tests.conftest import TINY
-from tests.homes import HomeUnderTest
+from tests.homes import WIRT, HomeUnderTest
 
 Runner = Callable[..., "CompletedProcess[str]"]
 
@@ -35,11 +38,22 @@ def runner(request: pytest.FixtureRequest, running: HomeUnderTest) -> Iterator[R
     """Give what runs a command in a guest, and see that nothing of that is left."""
     before = running.world()
 
-    def execute(*command: str, stdin: str = "") -> "CompletedProcess[str]":
-        if request.param == "exec":
-            return running.wirt("exec", "web", *command, stdin=stdin)
+    def execute(
+        *command: str, stdin: str = "", streams: tuple[TextIO, TextIO] | None = None
+    ) -> "CompletedProcess[str]":
         approach = request.param.removeprefix("run-")
-        return running.wirt("run", "-t", TINY, "-a", approach, *command, stdin=stdin)
+        verb = ["exec", "web"] if request.param == "exec" else ["run", "-t", TINY, "-a", approach]
+        if streams is None:
+            return running.wirt(*verb, *command, stdin=stdin)
+        return subprocess.run(
+            [WIRT, *verb, *command],
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=running.environment,
+            timeout=60,
+        )
 
     yield execute
     assert running.world().difference(before) == []
@@ -79,6 +93,64 @@ def test_command_ends_with_its_caller_that_is_killed(running: HomeUnderTest) -> 
 
     assert seen
     assert has_become(lambda: not is_there())
+
+
+def test_files_of_the_node_are_not_the_commands(
+    runner: Runner, running: HomeUnderTest, tmp_path: Path
+) -> None:
+    given, log = tmp_path / "given", tmp_path / "log"
+    given.write_text("one\ntwo\nthree\n")
+    log.write_text("of the node\n")
+    for path in (tmp_path, *tmp_path.iterdir()):
+        path.chmod(0o777)
+    script = "read line; echo got $line; truncate -s 0 /proc/self/fd/1; echo >&2 complains; exit 7"
+    with given.open() as stdin, log.open("a") as stdout:
+        stdin.readline()
+        os.lseek(stdin.fileno(), len("one\n"), os.SEEK_SET)
+        done = runner("sh", "-c", script, streams=(stdin, stdout))
+        left = os.read(stdin.fileno(), 100)
+
+    assert done.returncode == 7
+    assert left == b"three\n"
+    assert log.read_text().startswith("of the node\ngot two\n")
+    assert log.read_text().endswith("complains\n")
+
+
+def test_much_goes_through_files_whole(runner: Runner, tmp_path: Path) -> None:
+    given, log = tmp_path / "given", tmp_path / "log"
+    given.write_bytes(os.urandom(3 << 20))
+    with given.open() as stdin, log.open("w") as stdout:
+        done = runner("cat", streams=(stdin, stdout))
+
+    assert done.returncode == 0
+    assert log.read_bytes() == given.read_bytes()
+
+
+def test_output_that_cannot_be_written_is_said(running: HomeUnderTest, tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "small", tmp_path], check=True)
+    try:
+        done = running.shell(f"wirt exec web -- yes >{tmp_path}/log")
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+    assert done.stdout == (
+        "wirt: cannot write the output of the command: No space left on device; free some space and try again\n"
+    )
+    assert done.returncode == 125
+
+
+def test_who_is_left_behind_is_not_waited_for_and_writes_no_more(
+    running: HomeUnderTest, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    script = "echo before; (while echo more; do sleep 0.1; done) &"
+    running.type(f"wirt exec web -- sh -c '{script}' >{log} 2>&1")
+    said = log.read_text()
+    gone = has_become(lambda: "more" not in running.wirt("exec", "web", "ps").stdout)
+
+    assert gone
+    assert said.startswith("before\n")
+    assert log.read_text() == said
 
 
 def test_command_after_a_marker_is_the_same(runner: Runner) -> None:

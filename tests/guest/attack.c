@@ -7,6 +7,7 @@
  *   attack bomb               forks, and so does each that it forked
  *   attack burn N FROM TO     N processes count between two times of the monotonic clock: what they counted
  *   attack descriptors        where the descriptors that it was born with lead, and its directory
+ *   attack files             what it may do to the files that it reads from and writes to, and leaves a child that goes on
  *   attack climb PATH         leaves its root as far up as it can, then looks for PATH
  *   attack process PID        what it may do to a process
  *   attack key NUMBER NAME    what it may do with a key
@@ -294,6 +295,20 @@ static void descriptors(void) {
     }
 }
 
+static void files(void) {
+    say("empty", ftruncate(1, 0));
+    fcntl(1, F_SETFL, 0);
+    say("back", lseek(1, 0, SEEK_SET));
+    say("again", lseek(0, 0, SEEK_SET));
+    for (int got; (got = getchar()) != EOF;)
+        putchar(got);
+    fflush(stdout);
+    if (fork())
+        return;
+    while (write(1, "child\n", 6) > 0)
+        usleep(1000);
+}
+
 static void climb(const char *wanted) {
     struct stat found;
     unshare(CLONE_NEWNS);
@@ -345,6 +360,8 @@ int main(int argc, char **argv) {
         burn(atoi(argv[2]), atof(argv[3]), atof(argv[4]));
     else if (!strcmp(what, "descriptors"))
         descriptors();
+    else if (!strcmp(what, "files"))
+        files();
     else if (!strcmp(what, "climb") && argc == 3)
         climb(argv[2]);
     else if (!strcmp(what, "process") && argc == 3)

@@ -312,6 +312,23 @@ def test_command_is_born_with_three_descriptors_and_in_the_guests_own_root(
     assert said["1"].startswith("pipe:")
 
 
+def test_files_that_a_command_reads_and_adds_to_are_in_nobodys_hands(
+    pair: Pair, tmp_path: Path
+) -> None:
+    log, given = tmp_path / "log", tmp_path / "given"
+    log.write_text("of the node\n")
+    given.write_text("not for you\nfor you\n")
+    line = f"(read -r first; wirt exec evil -- /root/attack files) <{given} >>{log}"
+    pair.home.type(line)
+    said = log.read_text()
+    wait_for(lambda: pair.shell("pidof attack") == [], "a child goes on writing")
+
+    first, *lines = said.splitlines()
+    assert first == "of the node"
+    assert lines[:4] == ["empty EINVAL", "back ESPIPE", "again ESPIPE", "for you"]
+    assert log.read_text() == said
+
+
 def test_terminal_of_a_command_is_the_guests_own(pair: Pair) -> None:
     with open_terminal(pair.home, "exec", "evil", "--", "/root/attack", "descriptors") as terminal:
         assert terminal.end() == 0

@@ -8,7 +8,7 @@ import os
 
 from wirt.approaches.base import Needs
 from wirt.errors import Failed
-from wirt.host import mount, process, run
+from wirt.host import mount, process, pumps, run
 from wirt.host.run import Streams
 from wirt.model.capability import Capability, no, yes
 from wirt.model.guest import Handle
@@ -95,9 +95,13 @@ class Chroot:
         root = _root(place)
         if root is None:
             raise Failed(f"the root of {place.name} is not mounted")
-        return run.attach(
-            ["/usr/sbin/chroot", root, *argv], streams=streams, environment=environment, cpus=cpus
-        )
+        with pumps.apart(streams) as handed:
+            return run.attach(
+                ["/usr/sbin/chroot", root, *argv],
+                streams=handed,
+                environment=environment,
+                cpus=cpus,
+            )
 
     def stop(self, place: Place, handle: Handle, timeout: float) -> None:
         """End the processes below the root; there is no init to ask."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from wirt.errors import Failed
-from wirt.host import files, process, run
+from wirt.host import files, process, pumps, run
 from wirt.host.affinity import mask
 from wirt.host.run import ENVIRONMENT, Streams
 
@@ -172,23 +172,19 @@ def attach(
         with suppress(FileNotFoundError):
             os.truncate(own_log(lxc_path), 0)
         before = 0
-    status = run.attach(
-        [
-            "/usr/bin/lxc-attach",
-            f"--lxcpath={lxc_path}",
-            f"--name={name}",
-            # What it has to say it writes to the command's own errors, in words of its source; now to its log alone, where the
-            # configuration says that is. With --logfile or --logpriority it writes to both.
-            "--quiet",
-            "--clear-env",
-            *variables,
-            "--",
-            *bound,
-            *argv,
-        ],
-        streams=streams,
-        environment=ENVIRONMENT,
-    )
+    entering = [
+        "/usr/bin/lxc-attach",
+        f"--lxcpath={lxc_path}",
+        f"--name={name}",
+        # What it has to say it writes to the command's own errors, in words of its source; now to its log alone, where the
+        # configuration says that is. With --logfile or --logpriority it writes to both.
+        "--quiet",
+        "--clear-env",
+        *variables,
+        "--",
+    ]
+    with pumps.apart(streams) as handed:
+        status = run.attach([*entering, *bound, *argv], streams=handed, environment=ENVIRONMENT)
     if status != 0 and streams.stderr is not None:
         told = explain(_logged(lxc_path, before), argv[0], bound[0] if bound else None)
         # Who reads the errors may have gone.
