@@ -102,6 +102,15 @@ def test_a_guest_may_have_its_own_number_for_a_name(store: Store) -> None:
         store.begin(intent("create", 2, number=101))
 
 
+def test_number_of_another_is_the_one_that_is_told_and_not_its_own(store: Store) -> None:
+    make(store, 1, number=101)
+    make(store, 2, name="105", number=105)
+    said = "guest web-1 is found by the number 101 already"
+
+    with pytest.raises(Conflict, match=said):
+        store.settle("000002", make_guest(2, name="101", number=105))
+
+
 def test_settle_with_none_forgets_the_guest(store: Store) -> None:
     store.begin(intent("create"))
     store.settle("000001", None)

@@ -6,6 +6,7 @@ import msgspec
 
 from wirt.errors import Conflict
 from wirt.model.guest import Guest
+from wirt.model.names import number_in
 from wirt.model.pool import StoragePool
 
 MAKING_VERBS = frozenset({"clone", "create", "import", "receive", "run"})
@@ -120,9 +121,14 @@ def address_taken(address: str, other: str) -> Conflict:
     )
 
 
-def number_taken(guest: Guest, other: str) -> Conflict:
-    """Return the refusal of a guest that would answer to the number of another."""
-    number = guest.name if guest.number is None else guest.number
+def numbers_of(guest: Guest) -> set[int]:
+    """Return the numbers that a guest answers to: the one that it was given, and the one that its name is."""
+    numbers = (guest.number, number_in(guest.name))
+    return {number for number in numbers if number is not None}
+
+
+def number_taken(number: int, other: str) -> Conflict:
+    """Return the refusal of a guest that would answer to a number that another answers to."""
     return Conflict(
         f"guest {other} is found by the number {number} already", hint="choose another number"
     )

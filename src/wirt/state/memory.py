@@ -4,7 +4,7 @@ from wirt.errors import Conflict, NotFound
 from wirt.model.guest import Guest
 from wirt.model.names import number_in
 from wirt.model.pool import StoragePool
-from wirt.state.base import MAKING_VERBS, Intent, address_taken, number_taken
+from wirt.state.base import MAKING_VERBS, Intent, address_taken, number_taken, numbers_of
 
 
 class MemoryStore:
@@ -61,15 +61,16 @@ class MemoryStore:
         self._guests.setdefault(guest.id, guest)
 
     def _check_free(self, guest: Guest) -> None:
-        numbers = {guest.number, number_in(guest.name)} - {None}
+        numbers = numbers_of(guest)
         for other in self._guests.values():
             if other.id != guest.id and other.name == guest.name:
                 raise Conflict(
                     f"there is a guest {guest.name} already",
                     hint=f"choose another name or destroy it first: wirt destroy {guest.name}",
                 )
-            if other.id != guest.id and {other.number, number_in(other.name)} & numbers:
-                raise number_taken(guest, other.name)
+            both = numbers_of(other) & numbers
+            if other.id != guest.id and both:
+                raise number_taken(min(both), other.name)
         others = [*self._guests.values(), *(intent.guest for intent in self._journal.values())]
         for address in guest.held_addresses:
             for other in others:

@@ -16,7 +16,7 @@ from wirt.host import files, lock
 from wirt.model.guest import Guest
 from wirt.model.names import number_in
 from wirt.model.pool import StoragePool
-from wirt.state.base import MAKING_VERBS, Intent, address_taken, number_taken
+from wirt.state.base import MAKING_VERBS, Intent, address_taken, number_taken, numbers_of
 
 SCHEMA_VERSION = 1
 _SCHEMA = """
@@ -175,15 +175,14 @@ class SqliteStore:
 
     def _check_numbers(self, guest: Guest) -> None:
         """Look for another guest that answers to a number of this one's; most guests have none."""
-        numbers = {guest.number, number_in(guest.name)} - {None}
-        for number in numbers:
+        for number in numbers_of(guest):
             row = self._db.execute(
                 "SELECT name FROM guests WHERE id != ? AND name != ? AND "
                 "(name = ? OR json_extract(body, '$.number') = ?)",
                 (guest.id, guest.name, str(number), number),
             ).fetchone()
             if row is not None:
-                raise number_taken(guest, row[0])
+                raise number_taken(number, row[0])
 
     def settle(self, guest_id: str, guest: Guest | None) -> None:
         """Strike the intent and set the guest to what it has become; None: it is gone.
