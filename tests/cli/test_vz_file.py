@@ -7,6 +7,8 @@ from tests.conftest import TINY
 from tests.containers import kernel_says
 from tests.homes import HomeUnderTest
 
+from wirt.model.limits import LARGEST_MEMORY, MOST_PROCESSES
+
 NOW = (
     "--cpulimit 10 --cpus 1 --cpumask 0 --cpuunits 2000 --hostname unsaved --nameserver 9.9.9.9 "
     "--searchdomain s.example --iolimit 5 --iopslimit 100 --numproc 77 --numpty 9 --ram 96M"
@@ -63,3 +65,18 @@ def test_limits_that_no_key_stands_for_and_those_of_other_guests_stay(home: Home
 
     assert limits["101"].files == 200
     assert (limits["web"].processes, limits["web"].cpu_limit) == (50, 0.1)
+
+
+def test_unlimited_takes_a_bound_away_at_once_and_after_the_next_start(home: HomeUnderTest) -> None:
+    create(home, "light")
+    home.type("vzctl set 101 --numproc 100 --save")
+    bounded = kernel_says(home, "pids", "pids.max", "pids.max")
+    home.type("vzctl set 101 --numproc unlimited --privvmpages unlimited --save")
+    made = home.guests()[0].limits
+    free = kernel_says(home, "pids", "pids.max", "pids.max")
+    start_anew(home)
+
+    assert (bounded, free) == ("100", str(MOST_PROCESSES))
+    assert kernel_says(home, "pids", "pids.max", "pids.max") == str(MOST_PROCESSES)
+    memory = int(kernel_says(home, "memory", "memory.limit_in_bytes", "memory.max"))
+    assert made.memory == memory == LARGEST_MEMORY

@@ -8,7 +8,7 @@ from wirt.dialects.vz import resolver, settings
 from wirt.dialects.vz.codes import Refused
 from wirt.dialects.vz.configfile import parse_config
 from wirt.dialects.vz.ubc import UNLIMITED, UNLIMITED_2006
-from wirt.model.limits import MOST_TERMINALS, Limits
+from wirt.model.limits import LARGEST_MEMORY, MOST_PROCESSES, MOST_TERMINALS, Limits
 from wirt.model.naming import Naming
 from wirt.units import MIB
 
@@ -170,8 +170,11 @@ def test_option_that_nothing_here_can_do_is_refused_with_its_name(option: str) -
         ('PRIVVMPAGES="49152:53575"', {"memory": 53575 * 4096}),
         ('PRIVVMPAGES="49152:53575"\nPHYSPAGES="0:2147483647"', {"memory": 53575 * 4096}),
         ('PRIVVMPAGES="49152:53575"\nPHYSPAGES="0:64M"', {"memory": 64 * MIB}),
-        ('PRIVVMPAGES="unlimited"', BASE),
+        ('PRIVVMPAGES="unlimited"', {"memory": LARGEST_MEMORY}),
+        ('PRIVVMPAGES="unlimited"\nPHYSPAGES="0:unlimited"', {"memory": LARGEST_MEMORY}),
         ('NUMPROC="60:70"', {"processes": 70}),
+        ('NUMPROC="60:unlimited"', {"processes": MOST_PROCESSES}),
+        ('NUMPROC="2147483647"', {"processes": MOST_PROCESSES}),
         ('DISKSPACE="1G:2G"', {"disk": 2048 * MIB}),
         ('CPUS="4"', {"cpus": 4}),
         ('CPULIMIT="20"', {"cpus": 2, "cpu_limit": 0.2}),

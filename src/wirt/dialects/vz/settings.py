@@ -14,7 +14,14 @@ from wirt.dialects.vz import ubc
 from wirt.dialects.vz.codes import Code, Refused
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.errors import InvalidInput
-from wirt.model.limits import LARGEST_WEIGHT, MOST_TERMINALS, SMALLEST_WEIGHT, Limits
+from wirt.model.limits import (
+    LARGEST_MEMORY,
+    LARGEST_WEIGHT,
+    MOST_PROCESSES,
+    MOST_TERMINALS,
+    SMALLEST_WEIGHT,
+    Limits,
+)
 from wirt.model.naming import MOST_DOMAINS, MOST_SERVERS, Naming
 from wirt.units import GIB, KIB, MIB, UNBOUNDED, parse_cpus, render_cpus
 
@@ -147,14 +154,6 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
     Raises:
         Refused: a value cannot be read, or it is one that a guest cannot be held to.
     """
-    with_unit = {"PHYSPAGES": ubc.PAGE, "PRIVVMPAGES": ubc.PAGE, "NUMPROC": 1, "NUMPTY": 1}
-    bounds: dict[str, int] = {}
-    for key, unit in with_unit.items():
-        text = config.get(key)
-        if text is not None:
-            limit = _read_pair(key.lower(), text, ubc.UNLIMITED).limit
-            if limit not in _NO_LIMIT:
-                bounds[key] = limit * unit
     disk, soft = base.disk, base.disk_soft
     if (space := config.get("DISKSPACE")) is not None:
         pair = _read_space("diskspace", space)
@@ -179,11 +178,12 @@ def limits_of(config: ConfigFile, base: Limits) -> Limits:
         cpu_limit=_cpu_limit(config, base.cpu_limit, cpus),
         cpu_weight=_weight(config, base.cpu_weight),
         cpu_pin=_pin(config, base.cpu_pin),
-        # With memory and swap alone (VSwap) the memory is bounded by itself; else by what may be asked for.
-        memory=bounds.get("PHYSPAGES", bounds.get("PRIVVMPAGES", base.memory)),
-        processes=bounds.get("NUMPROC", base.processes),
+        memory=_memory(config, base.memory),
+        processes=_bound(config, "NUMPROC", base.processes, unlimited=MOST_PROCESSES),
         # No container has more than that, whatever its file says.
-        terminals=_terminals(config, bounds.get("NUMPTY"), base.terminals),
+        terminals=min(
+            _bound(config, "NUMPTY", base.terminals, unlimited=MOST_TERMINALS), MOST_TERMINALS
+        ),
         swap=_swap(config, base.swap),
         disk=disk,
         disk_soft=soft,
@@ -213,10 +213,23 @@ def _domains(value: str, inherited: Callable[[], Naming]) -> tuple[str, ...]:
     return inherited().search[:MOST_DOMAINS] if value == INHERIT else tuple(value.split())
 
 
-def _terminals(config: ConfigFile, bound: int | None, base: int) -> int:
-    if config.get("NUMPTY") is None:
+def _memory(config: ConfigFile, base: int) -> int:
+    """Return the memory: with memory and swap alone (VSwap) it is bounded by itself; else by what may be asked for."""
+    most = LARGEST_MEMORY // ubc.PAGE
+    for key in ("PHYSPAGES", "PRIVVMPAGES"):
+        if (pages := _bound(config, key, most, unlimited=most)) != most:
+            return pages * ubc.PAGE
+    is_said = config.get("PHYSPAGES") is not None or config.get("PRIVVMPAGES") is not None
+    return LARGEST_MEMORY if is_said else base
+
+
+def _bound(config: ConfigFile, key: str, base: int, *, unlimited: int) -> int:
+    """Return the limit of a beancounter: that of the file, or as much as there can be if it says that there is none."""
+    text = config.get(key)
+    if text is None:
         return base
-    return MOST_TERMINALS if bound is None else min(bound, MOST_TERMINALS)
+    limit = _read_pair(key.lower(), text, ubc.UNLIMITED).limit
+    return unlimited if limit in _NO_LIMIT else limit
 
 
 def _cpus(config: ConfigFile, base: int) -> int:
@@ -236,7 +249,7 @@ def _swap(config: ConfigFile, base: int) -> int:
     if text is None:
         return base
     limit = _read_pair("swappages", text, ubc.UNLIMITED).limit
-    return UNBOUNDED if limit in (ubc.UNLIMITED, ubc.UNLIMITED_2006) else limit * ubc.PAGE
+    return UNBOUNDED if limit in _NO_LIMIT else limit * ubc.PAGE
 
 
 def _io(config: ConfigFile, base: Limits) -> dict[str, int]:
