@@ -49,8 +49,8 @@ def _is_young(pid: int) -> bool:
 
 
 def _is_systemd(pid: int) -> bool:
+    # It calls itself so only after a while; until then its name is "init".
     try:
-        with open(f"/proc/{pid}/comm") as name:
-            return name.read() == "systemd\n"
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe")) == "systemd"
     except OSError:
         return False

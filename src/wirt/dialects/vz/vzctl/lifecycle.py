@@ -35,8 +35,8 @@ _OF_STOP = ("fast", "skip-umount")
 _HAS_STARTED = [
     "/bin/sh",
     "-c",
-    # It answers nobody yet when its first process has just begun.
-    "exec >/dev/null 2>&1; case $(cat /proc/1/comm) in systemd) timeout 300 sh -c "
+    # It answers nobody yet when its first process has just begun, nor is that called systemd then.
+    "exec >/dev/null 2>&1; case $(readlink /proc/1/exe) in */systemd) timeout 300 sh -c "
     "'until [ -S /run/systemd/private ]; do sleep 0.1; done; systemctl is-system-running --wait' ;; esac",
 ]
 """Ends when systemd has done all that it does at a start, well or not."""
