@@ -40,6 +40,25 @@ def test_guest_for_which_nothing_can_be_set_up_there_goes_on_here(nodes: Nodes, 
     assert nodes.stores["b"].intents() == []
 
 
+def test_guest_whose_memory_cannot_be_written_goes_on_here_and_it_is_said_how_else_it_goes(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(nodes.context(), "web")
+
+    def cannot(*_: object, **__: object) -> None:
+        raise Failed("CRIU could not dump it: it watches a file that is gone")
+
+    monkeypatch.setattr(FakeApproach, "checkpoint", cannot)
+    with pytest.raises(Failed) as caught:
+        nodes.go()
+
+    assert str(caught.value) == (
+        "CRIU could not dump it: it watches a file that is gone; "
+        "it can go with a short stop: --mode refresh"
+    )
+    assert nodes.holders() == [("a", "running")]
+
+
 def test_it_is_told_what_goes_on_so_that_a_failure_has_its_place(nodes: Nodes) -> None:
     start(nodes.context(), "web")
     told: list[str] = []

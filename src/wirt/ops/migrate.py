@@ -320,7 +320,14 @@ def _stop_live(
         sent = link.give(f"{live.memory_of(context, guest)}/", f"{memory}/")
         journey.note("send memory", sent)
 
-    stopped = live.hold_still(context, guest, cards, send_root=send_root, send_memory=send_memory)
+    try:
+        stopped = live.hold_still(
+            context, guest, cards, send_root=send_root, send_memory=send_memory
+        )
+    except Failed as error:
+        # What is in the way of its memory need not be in the way of the guest.
+        error.hint = error.hint or "it can go with a short stop: --mode refresh"
+        raise
     journey.note("stop")
     return stopped
 
