@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -164,6 +165,32 @@ def test_guest_whose_tar_lies_is_refused_and_leaves_nothing(
 
     assert done.stderr.startswith("wirt: the archive is not a tar archive; ")
     assert os.listdir(tmp_path) == []
+
+
+def test_guest_that_leaves_who_holds_the_pipes_is_not_waited_for(
+    module_home: HomeUnderTest, tmp_path: Path
+) -> None:
+    module_home.wirt("create", "-t", TINY, "holder", status=0)
+    module_home.wirt("start", "holder", status=0)
+    (tmp_path / "large").write_bytes(os.urandom(1 << 20))
+    hold = "#!/bin/busybox sh\\nsleep 40 <&0 &\\n"
+    plant = (
+        "echo kept >/root/file; rm /bin/tar /bin/sh; "
+        f"printf '{hold}exec busybox sh \"$@\"\\n' >/bin/sh; "
+        f"printf '{hold}case $1 in -c) exec busybox tar \"$@\"; esac; exit 1\\n' >/bin/tar; "
+        "chmod +x /bin/tar /bin/sh"
+    )
+    module_home.wirt("exec", "holder", "--", "sh", "-c", plant, status=0)
+    began = time.monotonic()
+    out = module_home.wirt("copy", "holder:/root/file", str(tmp_path), status=0)
+    into = module_home.wirt("copy", str(tmp_path / "large"), "holder:/root", status=10)
+    took = time.monotonic() - began
+    module_home.wirt("destroy", "--force", "holder", status=0)
+
+    assert out.stdout == f"holder:/root/file copied to {tmp_path}: 5 B\n"
+    assert (tmp_path / "file").read_text() == "kept\n"
+    assert into.stderr == "wirt: guest holder cannot unpack in /root: tar ended with status 1\n"
+    assert took < 30
 
 
 @pytest.mark.parametrize(

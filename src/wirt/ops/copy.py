@@ -3,11 +3,12 @@
 import os
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import msgspec
 
 from wirt.errors import Conflict, Error, Failed, InvalidInput, NotFound
-from wirt.host import files, trees
+from wirt.host import files, pumps, trees
 from wirt.model.names import check_name
 from wirt.ops.context import Context
 from wirt.ops.guestfiles import (
@@ -169,7 +170,12 @@ def _copy_in(
             finally:
                 os.close(opened)
 
-    return _through_pipe(pack, lambda stream: guest.unpack(directory, stream), inwards=True)
+    def unpack(stream: int) -> None:
+        given = pumps.feeding(stream) if guest.may_hold else nullcontext(stream)
+        with given as reader:
+            guest.unpack(directory, reader)
+
+    return _through_pipe(pack, unpack, inwards=True)
 
 
 def _copy_out(
@@ -186,6 +192,12 @@ def _copy_out(
             )
         guest.pack(above, entry, 1)
         return None
+
+    def pack(stream: int) -> None:
+        given = pumps.draining(pumps.into(stream)) if guest.may_hold else nullcontext(stream)
+        with given as writer:
+            guest.pack(above, entry, writer)
+
     over = End(guest=None, path=target.split()[0])
     directory, name = settle(source, found, target, _look(target), _look(over))
     with (
@@ -196,7 +208,7 @@ def _copy_out(
         os.mkdir(fresh, 0o700)
         amount = _through_pipe(
             lambda stream: _unpack(stream, fresh, keep_owners=keep_owners, is_content=entry == "."),
-            lambda stream: guest.pack(above, entry, stream),
+            pack,
             inwards=False,
         )
         came = fresh if entry == "." else os.path.join(fresh, entry)

@@ -68,6 +68,8 @@ class NobodyReads(Failed):
 class GuestFiles(Protocol):
     """The files of one guest."""
 
+    may_hold: bool
+    """What it is given to write to or read from, a process of it may hold for longer than that takes."""
     keeps_holes: bool
     """What it unpacks may come without the holes of files; known once something has been looked for."""
 
@@ -132,6 +134,8 @@ def _of_stopped(context: Context, guest: Guest) -> Iterator[GuestFiles]:
 
 
 class _Running:
+    may_hold = True
+
     def __init__(self, context: Context, guest: Guest) -> None:
         if context.approach(guest.approach).needs.own_kernel:
             raise Unsupported(
@@ -189,6 +193,7 @@ class _Running:
 
 
 class _Stopped:
+    may_hold = False
     keeps_holes = True
 
     def __init__(self, name: str, root: int) -> None:
