@@ -62,6 +62,44 @@ def test_host_name_of_a_running_guest_is_there_at_once(web: HomeUnderTest) -> No
 
 
 @pytest.mark.parametrize("is_running", [True, False])
+def test_host_name_is_found_by_the_guest_itself(web: HomeUnderTest, is_running: bool) -> None:
+    web.wirt("start", "web", status=0)
+    inside(web, "sh", "-c", "printf '192.0.2.1 kept\\n127.0.1.1 own' > /etc/hosts")
+    for name in ("b.example.org", "a.example.org"):
+        if not is_running:
+            web.wirt("stop", "--force", "web", status=0)
+        web.wirt("set", "web", "--hostname", name, status=0)
+        if not is_running:
+            web.wirt("start", "web", status=0)
+    found = inside(web, "ping", "-c", "1", "-W", "5", "a.example.org")
+
+    assert inside(web, "cat", "/etc/hosts") == (
+        "192.0.2.1 kept\n127.0.1.1 own\n127.0.1.1 a.example.org a # set by Wirt\n"
+    )
+    assert found.startswith("PING a.example.org (127.0.1.1)")
+    assert inside(web, "hostname", "-f") == "a.example.org\n"
+
+
+def test_etc_hosts_that_a_guest_has_planted_leads_nowhere_outside(web: HomeUnderTest) -> None:
+    node = Path(web.base, "node")
+    node.mkdir(mode=0o777)
+    node.chmod(0o777)
+    (node / "hosts").write_text("the node's")
+    web.wirt("start", "web", status=0)
+    made = []
+    for plant in (f"ln -s {node}/hosts /etc/hosts", "mkfifo /etc/hosts", ":"):
+        inside(web, "sh", "-c", f"rm -f /etc/hosts; {plant}")
+        web.wirt("set", "web", "--hostname", "none", status=0)
+        web.wirt("set", "web", "--hostname", "www", status=0)
+        made.append(inside(web, "cat", "/etc/hosts"))
+
+    assert made == [
+        "127.0.0.1 localhost\n::1 localhost ip6-localhost\n127.0.1.1 www # set by Wirt\n"
+    ] * len(made)
+    assert (node / "hosts").read_text() == "the node's"
+
+
+@pytest.mark.parametrize("is_running", [True, False])
 def test_links_that_a_guest_has_planted_lead_nowhere_outside(
     web: HomeUnderTest, is_running: bool
 ) -> None:

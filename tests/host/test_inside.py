@@ -119,3 +119,20 @@ def test_guest_that_swaps_its_directory_for_a_link_again_and_again_gets_nothing_
     assert written > 200
     assert refused > 20
     assert kept(root) == {"resolv.conf": "the node's"}
+
+
+def test_file_is_read_as_the_guest_would_and_nothing_else_is_opened(root: Path) -> None:
+    node = root.parent / "node"
+    (root / "etc/plain").write_bytes(b"one\xfftwo")
+    (root / "etc/link").symlink_to("/etc/plain")
+    (root / "etc/outside").symlink_to(node / "resolv.conf")
+    (root / "etc/turning").symlink_to("turning")
+    os.mkfifo(root / "etc/pipe")
+    found = {
+        name: inside.read(str(root), f"/etc/{name}", most=7)
+        for name in ("plain", "link", "outside", "turning", "pipe", "", "none", "plain/x")
+    }
+
+    assert found == {"plain": "one\udcfftwo", "link": "one\udcfftwo"} | dict.fromkeys(
+        ("outside", "turning", "pipe", "", "none", "plain/x")
+    )

@@ -7,7 +7,7 @@ import pytest
 from tests import fakes
 
 from wirt.errors import Failed, InvalidInput, Unsupported
-from wirt.model.naming import Naming, check_naming
+from wirt.model.naming import Naming, check_naming, with_own_line
 from wirt.ops.context import Context
 from wirt.ops.create import CreateRequest, create
 from wirt.ops.naming import NamesRequest
@@ -93,6 +93,25 @@ def test_names_that_can_be_are_written_as_the_guest_reads_them() -> None:
         "/etc/resolv.conf": "nameserver 192.0.2.1\nnameserver ::1\nsearch a b.c\n",
     }
     assert Naming().files() == {}
+
+
+@pytest.mark.parametrize(
+    ("had", "kept"),
+    [
+        (None, "127.0.0.1 localhost\n::1 localhost ip6-localhost\n"),
+        ("", ""),
+        ("127.0.1.1 own", "127.0.1.1 own\n"),
+        ("::1 localhost\n\n# mine\n", "::1 localhost\n\n# mine\n"),
+        ("127.0.1.1 old.org old # set by Wirt\n::1 \x0cx\n", "::1 \x0cx\n"),
+    ],
+)
+def test_own_name_in_etc_hosts_is_one_marked_line_and_others_stay(
+    had: str | None, kept: str
+) -> None:
+    fresh = with_own_line(had, "a.example.org")
+
+    assert fresh == f"{kept}127.0.1.1 a.example.org a # set by Wirt\n"
+    assert with_own_line(fresh, "web") == f"{kept}127.0.1.1 web # set by Wirt\n"
 
 
 def test_names_of_a_stopped_guest_are_written_when_it_starts(context: Context) -> None:

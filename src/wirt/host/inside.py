@@ -7,6 +7,7 @@ one call, so nobody can put a link there between a look and an open. Source: ope
 import ctypes
 import errno
 import os
+import stat
 from contextlib import suppress
 
 _OPENAT2 = 437
@@ -73,8 +74,8 @@ def replace(root: str, path: str, content: str, *, owner: int, mode: int = 0o644
             os.unlink(fresh, dir_fd=directory)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(fresh, flags, mode, dir_fd=directory)
-        with open(descriptor, "w") as file:
-            file.write(content)
+        with open(descriptor, "wb") as file:
+            file.write(content.encode(errors="surrogateescape"))
             os.fchown(descriptor, owner, owner)
             os.fchmod(descriptor, mode)
         try:
@@ -84,6 +85,37 @@ def replace(root: str, path: str, content: str, *, owner: int, mode: int = 0o644
             raise
     finally:
         os.close(directory)
+
+
+def read(root: str, path: str, *, most: int) -> str | None:
+    """Return what a file holds as a process would read it whose root that is; None if none is there.
+
+    Only a file is opened: a pipe would keep whoever reads it waiting, a device may do anything.
+
+    Args:
+        root: the directory that no link leads out of.
+        path: as somebody whose root that is would write it.
+        most: bytes; of a longer file only these are returned.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    top = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = open_inside(top, path)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EXDEV):
+            return None
+        raise
+    finally:
+        os.close(top)
+    try:
+        if not stat.S_ISREG(os.fstat(found).st_mode):
+            return None
+        with open(f"/proc/self/fd/{found}", "rb") as file:
+            return file.read(most).decode(errors="surrogateescape")
+    finally:
+        os.close(found)
 
 
 def _open(directory: int, path: str, flags: int, resolve: int) -> int:

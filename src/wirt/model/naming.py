@@ -12,6 +12,9 @@ LONGEST_HOSTNAME = 64
 MOST_SERVERS, MOST_DOMAINS = 3, 6
 """What resolv.conf(5) looks at."""
 
+_MARK = "# set by Wirt"
+_LOCAL = "127.0.0.1 localhost\n::1 localhost ip6-localhost\n"
+
 _DOMAIN = r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
 
 
@@ -70,3 +73,19 @@ def check_naming(naming: Naming) -> None:
             raise InvalidInput(
                 f"{len(given)} {what} are too many", hint=f"a guest looks at {most} of them"
             )
+
+
+def with_own_line(hosts: str | None, hostname: str) -> str:
+    """Return /etc/hosts with the host name in it, so that a guest without a name server finds itself; None is no file.
+
+    The line is marked, and no other one is ever changed.
+    """
+    names = " ".join(dict.fromkeys((hostname, hostname.partition(".")[0])))
+    return f"{without_own_line(_LOCAL if hosts is None else hosts)}127.0.1.1 {names} {_MARK}\n"
+
+
+def without_own_line(hosts: str) -> str:
+    """Return /etc/hosts without the line that Wirt wrote; what is not empty ends with a line's end."""
+    lines = [line for line in hosts.split("\n") if not line.endswith(_MARK)]
+    text = "\n".join(lines)
+    return text if not text or text.endswith("\n") else f"{text}\n"

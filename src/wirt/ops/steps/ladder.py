@@ -140,7 +140,7 @@ class Ladder:
         )
 
     def _call(self, wanted: Guest, other: Guest) -> None:
-        rootfiles.write(self._guest, self.root.attached(), wanted.naming.files())
+        rootfiles.write(self._guest, self.root.attached(), wanted.naming)
         approach = self._approach
         if wanted.naming.hostname != other.naming.hostname and isinstance(approach, TakesHostname):
             approach.give_hostname(self.place, wanted.naming.hostname or wanted.name)
@@ -278,8 +278,8 @@ class Ladder:
     def _attach_root(self) -> None:
         root = self.root.attached()
         # A guest with its own kernel is told its host name by that kernel's command line.
-        if isinstance(root, RootTree) and (named := self._guest.naming.files()):
-            rootfiles.write(self._guest, root, named)
+        if isinstance(root, RootTree):
+            rootfiles.write(self._guest, root, self._guest.naming)
 
     def _start_engine(self) -> None:
         self.handle = self._approach.start(self.launch())
