@@ -82,7 +82,8 @@ def test_file_without_its_holes_is_the_same_for_gnu_tar_and_for_us(
     assert len(text) < 4096 * len(places) + 32 * 1024
     for copy in copies:
         assert copy.stat().st_size == size
-        assert used(copy) == used(tmp_path / "from" / name)
+        # The file system takes a block for the map of many extents, or not yet.
+        assert abs(used(copy) - used(tmp_path / "from" / name)) <= 4096
         with copy.open("rb") as file:
             assert all(os.pread(file.fileno(), 4096, place) == b"x" * 4096 for place in places)
         if size < GIB:
