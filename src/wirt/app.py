@@ -199,8 +199,42 @@ def examine_security(home: Home) -> "list[Finding]":
     from wirt.ops.security import judge
 
     return judge(
-        probe_security(data=home.data, run=home.run, etc=home.etc), idmap=ALL, dropped=DROPPED
+        probe_security(data=home.data, run=home.run, etc=home.etc),
+        idmap=ALL,
+        dropped=DROPPED,
+        unbounded=_unbounded_guests(home),
     )
+
+
+def _unbounded_guests(home: Home) -> list[str] | None:
+    """Return the guests of a home that nothing holds to the size of their disks, None if the caller may not look.
+
+    The home is not opened for it, which would repair it, and no pool is mounted: one that was made has a bound of its kind.
+    """
+    from wirt.storage.powers import BoundsTrees
+
+    if os.geteuid() != 0:
+        return None
+    if not os.path.exists(home.database):
+        return []
+    store = SqliteStore(home.database)
+    try:
+        trees = [
+            guest
+            for guest in store.guests()
+            if load_approach(guest.approach, home.run).needs.root == "tree"
+        ]
+    finally:
+        store.close()
+    pools = {
+        name: load_pool(name, home.pool(name)) for name in {one.pool for one in trees} & {*POOLS}
+    }
+    bounding = {
+        name
+        for name, pool in pools.items()
+        if isinstance(pool, BoundsTrees) and pool.probe_bound().available
+    }
+    return [guest.name for guest in trees if guest.pool in pools.keys() - bounding]
 
 
 def _subnet(home: Home, store: Store) -> IPv4Network:

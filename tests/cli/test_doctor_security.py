@@ -1,6 +1,7 @@
 """``wirt doctor --security`` on this node: both forms say the same, and the exit status says whether to change anything."""
 
 import msgspec
+from tests.conftest import TINY
 from tests.homes import HomeUnderTest
 
 from wirt.ops.security import Finding, State
@@ -30,3 +31,29 @@ def test_doctor_security_finds_a_directory_of_the_home_that_others_may_write_to(
 
     assert (said.returncode, found.state) == (1, State.CHANGE)
     assert found.change == f"chmod go-w {home.home.data}"
+
+
+def test_doctor_security_names_the_guests_whose_disks_nothing_bounds(home: HomeUnderTest) -> None:
+    home.wirt("create", "-t", TINY, "--pool", "image", "held", status=0)
+    before = disks_of(home)
+    home.wirt("create", "-t", TINY, "--pool", "directory", "web", status=0)
+    after = disks_of(home)
+
+    assert (before.state, before.found) == (
+        State.GOOD,
+        "every guest is held to the size of its disk",
+    )
+    assert (after.state, after.found) == (
+        State.CHANGE,
+        "nothing holds to the size of its disk: web",
+    )
+    assert after.change == (
+        "make guests on a pool that bounds them, with wirt create --pool image, or POOL=image in "
+        "vz.conf for vzctl; on btrfs, btrfs quota enable"
+    )
+
+
+def disks_of(home: HomeUnderTest) -> Finding:
+    said = home.wirt("doctor", "--security", "--json").stdout
+    findings = msgspec.json.decode(said, type=list[Finding])
+    return next(finding for finding in findings if finding.name == "guests' disks")

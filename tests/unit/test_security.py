@@ -51,9 +51,14 @@ SAFE = Security(
 )
 
 
-def judged(**changes: Any) -> dict[str, Finding]:
+def judged(*, unbounded: tuple[str, ...] | None = (), **changes: Any) -> dict[str, Finding]:
     facts = msgspec.structs.replace(SAFE, **changes)
-    findings = judge(facts, idmap=Idmap(first=1_000_000, size=65_536), dropped=("sys_module",))
+    findings = judge(
+        facts,
+        idmap=Idmap(first=1_000_000, size=65_536),
+        dropped=("sys_module",),
+        unbounded=None if unbounded is None else [*unbounded],
+    )
     return {finding.name: finding for finding in findings}
 
 
@@ -264,3 +269,10 @@ def test_render_security_of_a_safe_node_stays_within_the_width_and_says_so() -> 
 
     assert max(len(line) for line in text.splitlines()) <= WIDTH
     assert text.endswith("\nnothing to change")
+
+
+def test_disks_of_guests_are_unknown_to_who_may_not_look() -> None:
+    found = judged(unbounded=None)["guests' disks"]
+
+    assert (found.state, found.found) == (State.UNKNOWN, "only root can look")
+    assert found.change == "run wirt doctor --security as root"

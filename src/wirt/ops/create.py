@@ -146,7 +146,7 @@ def plan(context: Context, request: CreateRequest) -> Guest:
     check_cpus(request.name, request.approach, needs, request.limits.cpus)
     if needs.shifted:
         check_way(context.home, request.name)
-    pool = _pool_for(context, needs.root, request.pool, takes_images=template is None)
+    pool = choose_pool(context, needs.root, request.pool, takes_images=template is None)
     limits = request.limits
     if limits.cpu_pin:
         # Loaded here: few guests are pinned.
@@ -312,7 +312,9 @@ def _mac_for(context: Context, request: CreateRequest, guest_id: str) -> str:
     return mac
 
 
-def _pool_for(context: Context, root: str, wanted: str | None, *, takes_images: bool) -> str:
+def choose_pool(
+    context: Context, root: str, wanted: str | None, *, takes_images: bool = False
+) -> str:
     """Return the pool that is asked for, or the first that works here and hands over this form of root.
 
     Args:
@@ -320,6 +322,9 @@ def _pool_for(context: Context, root: str, wanted: str | None, *, takes_images: 
         root: the form of root.
         wanted: the pool's name; None: any will do.
         takes_images: True if the root is to be a disk that rests on no template.
+
+    Raises:
+        InvalidInput, NotFound, Unsupported: there is no such pool here.
     """
     for name in [wanted] if wanted else context.pools:
         pool = context.pool(name)

@@ -158,18 +158,27 @@ _RULES = (
 )
 
 
-def judge(facts: Security, *, idmap: Idmap, dropped: tuple[str, ...]) -> list[Finding]:
+def judge(
+    facts: Security, *, idmap: Idmap, dropped: tuple[str, ...], unbounded: list[str] | None
+) -> list[Finding]:
     """Return every finding.
 
     Args:
         facts: what the node says.
         idmap: all ids that containers may have.
         dropped: the capabilities that a container's root does without.
+        unbounded: the guests that nothing holds to the size of their disks; None: the caller may not look.
     """
     findings = [_user_namespaces(facts), _id_ranges(facts, idmap)]
     findings += [_seccomp(facts), _capabilities(dropped), _mandatory_access(facts)]
     findings += [_forwarding(facts), *_sysctls(facts), _core_dumps(facts)]
-    findings += [_places(facts), _guest_places(facts), _mount(facts), _devices(facts)]
+    findings += [
+        _places(facts),
+        _guest_places(facts),
+        _disks(unbounded),
+        _mount(facts),
+        _devices(facts),
+    ]
     return [*findings, _listeners(facts), _mitigations(facts)]
 
 
@@ -341,6 +350,32 @@ def _guest_places(facts: Security) -> Finding:
         found=f"other users get to {_listed(open_ones)}",
         why=why,
         change=f"chmod o= {' '.join(open_ones)}",
+    )
+
+
+def _disks(unbounded: list[str] | None) -> Finding:
+    name, why = (
+        "guests' disks",
+        "a guest that nothing bounds can fill the node's file system, for all others and the node",
+    )
+    if unbounded is None:
+        return Finding(
+            name=name,
+            state=State.UNKNOWN,
+            found="only root can look",
+            why=why,
+            change="run wirt doctor --security as root",
+        )
+    if not unbounded:
+        found = "every guest is held to the size of its disk"
+        return Finding(name=name, state=State.GOOD, found=found, why=why)
+    return Finding(
+        name=name,
+        state=State.CHANGE,
+        found=f"nothing holds to the size of its disk: {_listed(unbounded)}",
+        why=why,
+        change="make guests on a pool that bounds them, with wirt create --pool image, or POOL=image in vz.conf for vzctl; "
+        "on btrfs, btrfs quota enable",
     )
 
 

@@ -24,7 +24,7 @@ from wirt.model.names import check_name
 from wirt.model.naming import Naming, check_naming
 from wirt.ops import inodes, softlimit
 from wirt.ops.context import Context
-from wirt.ops.create import CreateRequest, plan
+from wirt.ops.create import CreateRequest, choose_pool, plan
 from wirt.ops.create import create as create_guest
 from wirt.ops.observing import probe_disk_bound
 
@@ -58,6 +58,7 @@ def create(call: Call) -> int:
             number=number,
             template=conf.template_of(context.home, config.get("OSTEMPLATE") or ""),
             address=address,
+            pool=_pool(context),
             # OpenVZ's kind, which the node's neighbours find as they find the node.
             card_name=VENET,
             is_routed=True,
@@ -77,7 +78,7 @@ def create(call: Call) -> int:
             cards.warn_of_holders(asked)
             cards.apply(context, guest.name, config, asked)
             hold_to(context, guest, config, ["HOSTNAME"])
-            _warn_of_disk(call, context, guest, given)
+            _warn_of_disk(call, context, guest, config)
             if softlimit.probe(context, guest).available:
                 hold_to(context, guest, config, ["DISKSPACE"])
             if inodes.probe(context, guest).available:
@@ -91,13 +92,26 @@ def create(call: Call) -> int:
     return Code.OK
 
 
-def _warn_of_disk(call: Call, context: Context, guest: Guest, given: Mapping[str, str]) -> None:
-    """Say of what was asked for of the disk that nothing holds the container to it."""
+def _pool(context: Context) -> str | None:
+    """Return the pool that vz.conf names for containers, None if it leaves that to Wirt.
+
+    Raises:
+        Refused: there is none of that name, or it has no trees here.
+    """
+    name = conf.read_global(context.home).get("POOL")
+    if not name:
+        return None
+    with ends_with(Code.PRIVATE):
+        return choose_pool(context, "tree", name)
+
+
+def _warn_of_disk(call: Call, context: Context, guest: Guest, config: ConfigFile) -> None:
+    """Say of what its file, a sample's part included, says of the disk that nothing holds the container to it."""
     for option, bound in (
         ("diskspace", probe_disk_bound(context, guest)),
         ("diskinodes", inodes.probe(context, guest)),
     ):
-        if option in given and not bound.available:
+        if config.get(option.upper()) is not None and not bound.available:
             output.note(
                 f"Warning: nothing holds {call.words.container} to its {option}: {bound.reason}"
             )
