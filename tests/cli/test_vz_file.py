@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import pytest
 from tests.conftest import TINY
 from tests.containers import kernel_says
 from tests.homes import HomeUnderTest
@@ -80,3 +81,50 @@ def test_unlimited_takes_a_bound_away_at_once_and_after_the_next_start(home: Hom
     assert kernel_says(home, "pids", "pids.max", "pids.max") == str(MOST_PROCESSES)
     memory = int(kernel_says(home, "memory", "memory.limit_in_bytes", "memory.max"))
     assert made.memory == memory == LARGEST_MEMORY
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (
+            'PHYSPAGES="99999999999999999999999"',
+            "--physpages: 99999999999999999999999: that is beyond what a counter of 64 bits holds; "
+            "give 9223372036854775807 at most, or unlimited",
+        ),
+        (
+            'KMEMSIZE="10:5"',
+            "--kmemsize: 10:5: the barrier 10 is above the limit 5; "
+            "give barrier:limit, the smaller number first",
+        ),
+        ('CPUS="two"', "--cpus: two; give a whole number"),
+    ],
+)
+def test_value_that_cannot_be_is_refused_with_its_file_and_line(
+    home: HomeUnderTest, line: str, why: str
+) -> None:
+    home.type(f"vzctl create 101 --ostemplate {TINY} --config vswap-256m")
+    home.type("vzctl set 101 --onboot yes --save")
+    file = file_of(home, 101)
+    file.write_text(f"{line}\n# what has the say\n{line}\n" + file.read_text().replace("PHYS", "#"))
+    said = f"{file}:3: Bad parameter for {why}\n"
+
+    assert home.type("vzctl start 101", status=21) == said
+    assert said in home.type("wirt boot", status=1)
+    assert home.guests()[0].state.value == "stopped"
+
+
+def test_sample_with_a_value_that_cannot_be_makes_no_container(home: HomeUnderTest) -> None:
+    samples = Path(home.home.etc, "vz", "conf")
+    samples.mkdir(parents=True)
+    (samples / "ve-odd.conf-sample").write_text('KMEMSIZE="10:5"\n')
+    said = (
+        "Bad parameter for --kmemsize: 10:5: the barrier 10 is above the limit 5; "
+        "give barrier:limit, the smaller number first\n"
+    )
+
+    made = home.type(f"vzctl create 101 --ostemplate {TINY} --config odd", status=21)
+    home.type(f"vzctl create 102 --ostemplate {TINY} --config light")
+    given = home.type("vzctl set 102 --applyconfig odd --save", status=21)
+
+    assert (made, given) == (said, said)
+    assert [guest.name for guest in home.guests()] == ["102"]

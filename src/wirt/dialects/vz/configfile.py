@@ -45,6 +45,11 @@ class ConfigFile(msgspec.Struct, frozen=True, kw_only=True):
         """Return the value of a key; of one set twice the last, as a shell would; None if it is not set."""
         return next((line.value for line in reversed(self.lines) if line.key == key), None)
 
+    def line_of(self, key: str) -> int | None:
+        """Return the number of the line that has the say about a key; None if there is none."""
+        numbers = [number for number, line in enumerate(self.lines, 1) if line.key == key]
+        return numbers[-1] if numbers else None
+
     def names(self) -> Iterator[str]:
         """Yield the keys that are set, once each, in the order of the file."""
         yield from dict.fromkeys(line.key for line in self.lines if line.key is not None)

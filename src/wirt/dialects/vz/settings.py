@@ -129,6 +129,8 @@ class Bad(Refused):
 
     def __init__(self, option: str, value: str, *, hint: str | None = None) -> None:
         super().__init__(Code.VALUE, f"Bad parameter for --{option}: {value}", hint=hint)
+        self.key = option.replace("-", "_").upper()
+        """What a file calls it."""
 
 
 def values_of(option: str, value: str, *, unlimited: int) -> dict[str, str]:
@@ -146,6 +148,18 @@ def values_of(option: str, value: str, *, unlimited: int) -> dict[str, str]:
     if option in ubc.PARAMETERS:
         return {option.upper(): _pair(option, value, unlimited)}
     return _READERS[option](option, value, unlimited)
+
+
+def check_pairs(config: ConfigFile) -> None:
+    """Check what a file says of beancounters and quotas as what a command line says of them, be a container held to it or not.
+
+    Raises:
+        Bad: a value cannot be.
+    """
+    for key in config.names():
+        option, value = key.lower(), config.get(key) or ""
+        if option in (*ubc.PARAMETERS, "diskspace", "diskinodes"):
+            values_of(option, value, unlimited=ubc.UNLIMITED)
 
 
 def limits_of(config: ConfigFile, base: Limits) -> Limits:
@@ -323,7 +337,7 @@ def _read_pair(option: str, value: str, unlimited: int) -> ubc.Pair:
 
 
 def _asked_pair(option: str, value: str, pair: ubc.Pair) -> ubc.Pair:
-    """Return a pair that a command line gives; what a file says, vzcfgvalidate judges."""
+    """Return a pair that somebody gives, once it has been found to be one that a kernel would hold a container to."""
     try:
         ubc.check_pair(option, value, pair)
     except InvalidInput as error:

@@ -49,6 +49,7 @@ def create(call: Call) -> int:
     _check(given)
     with app.open_context() as context:
         config = _configuration(context.home, given, unlimited=call.words.unlimited)
+        settings.check_pairs(config)
         asked = cards.read(options)
         config = cards.changed(config, asked)
         address = next((one for one in asked.addresses if ":" not in one), None)

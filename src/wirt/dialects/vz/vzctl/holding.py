@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 
 from wirt.console import output
-from wirt.dialects.vz import privileges, settings
+from wirt.dialects.vz import conf, privileges, settings
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
+from wirt.dialects.vz.ctid import ctid_of
 from wirt.dialects.vz.resolver import node_names
 from wirt.dialects.vz.vzctl import cards
 from wirt.dialects.vz.words import NOW, Words, in_words
@@ -99,7 +100,12 @@ def check_file(context: Context, guest: Guest, config: ConfigFile) -> None:
     cards.check_addresses(guest, config)
     privileges.privileges_of(config)
     base = _unsaid(context, guest, config)
-    settings.limits_of(config, base.limits)
+    try:
+        settings.check_pairs(config)
+        settings.limits_of(config, base.limits)
+    except settings.Bad as bad:
+        place = f"{conf.path_of(context.home, ctid_of(guest))}:{config.line_of(bad.key)}"
+        raise Refused(Code.VALUE, f"{place}: {bad.message}", hint=bad.hint) from None
     naming = settings.naming_of(config, base.naming, node_names)
     for key, field in _NAMES.items():
         with ends_with(settings.NAMING[key]):

@@ -146,6 +146,7 @@ def _read(home: Home, options: Sequence[tuple[str, str]], *, unlimited: int) -> 
     keys: dict[str, str] = {}
     if "applyconfig" in given:
         sample = conf.read_sample(home, given["applyconfig"], code=Code.APPLY_SAMPLE)
+        settings.check_pairs(sample)
         keys = {key: sample.get(key) or "" for key in sample.names() if key not in _NOT_FROM_SAMPLE}
         keys["ORIGIN_SAMPLE"] = given["applyconfig"]
     for option, value in options:
