@@ -83,6 +83,19 @@ def test_unlimited_takes_a_bound_away_at_once_and_after_the_next_start(home: Hom
     assert made.memory == memory == LARGEST_MEMORY
 
 
+def test_what_was_not_saved_of_a_guest_of_wirts_is_over_too(home: HomeUnderTest) -> None:
+    home.type(f"wirt create -t {TINY} --processes 50 --cpu-weight 155 web && vzctl start web")
+    home.type("wirt set web --hostname first")
+    made = home.guests()[0]
+    home.type(f"vzctl set web {NOW}")
+    changed = home.guests()[0]
+    home.type("vzctl stop web --fast && vzctl start web")
+    found = home.guests()[0]
+
+    assert (changed.limits.processes, changed.naming.hostname) == (77, "unsaved")
+    assert (found.naming, found.limits) == (made.naming, made.limits)
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

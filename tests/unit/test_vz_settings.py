@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tests.guests import make_guest
 
-from wirt.dialects.vz import resolver, settings
+from wirt.dialects.vz import resolver, settings, standing
 from wirt.dialects.vz.codes import Refused
-from wirt.dialects.vz.configfile import parse_config
+from wirt.dialects.vz.configfile import ConfigFile, parse_config
 from wirt.dialects.vz.ubc import UNLIMITED, UNLIMITED_2006
 from wirt.model.limits import LARGEST_MEMORY, MOST_PROCESSES, MOST_TERMINALS, Limits
 from wirt.model.naming import Naming
@@ -222,3 +223,12 @@ def test_terminals_are_those_of_the_file_and_no_more_than_there_can_be(
     config = parse_config(f"{text}\n", name="101.conf")
 
     assert settings.limits_of(config, Limits()).terminals == terminals
+
+
+def test_what_no_value_of_a_key_says_exactly_is_not_begun_with() -> None:
+    limits = Limits(io_weight=1000, cpu_limit=0.123, io_read=MIB, iops_read=10, iops_write=20)
+    guest = make_guest(1, limits=limits)
+    keys = ["IOPRIO", "CPULIMIT", "IOLIMIT", "IOPSLIMIT", "NUMPROC"]
+
+    assert list(standing.begun(guest, ConfigFile(), keys).names()) == ["NUMPROC"]
+    assert standing.begun(make_guest(1, number=101), ConfigFile(), keys) == ConfigFile()

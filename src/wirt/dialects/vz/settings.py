@@ -78,7 +78,7 @@ FEWEST_UNITS, MOST_UNITS = 8, 500_000
 
 LARGEST_PRIORITY = 7
 """Of ``--ioprio``: the greater, the more of the disk; 4 is usual."""
-_PRIORITY_WEIGHT = 20
+PRIORITY_WEIGHT = 20
 """What each priority weighs: the usual one is Wirt's usual weight."""
 _SPEED = re.compile(r"([0-9]{1,12})([bkmgBKMG]?)")
 _UNITS = {"": MIB, "B": 1, "K": KIB, "M": MIB, "G": GIB}
@@ -278,7 +278,7 @@ def _io(config: ConfigFile, base: Limits) -> dict[str, int]:
         most = int(_transfers("iopslimit", number)["IOPSLIMIT"])
         found["iops_read"] = found["iops_write"] = most or UNBOUNDED
     if (priority := config.get("IOPRIO")) is not None:
-        found["io_weight"] = _PRIORITY_WEIGHT * (int(_priority("ioprio", priority)["IOPRIO"]) + 1)
+        found["io_weight"] = PRIORITY_WEIGHT * (int(_priority("ioprio", priority)["IOPRIO"]) + 1)
     return found
 
 

@@ -7,7 +7,7 @@ import msgspec
 
 from wirt import app
 from wirt.console import output
-from wirt.dialects.vz import conf, ctid, privileges, settings
+from wirt.dialects.vz import conf, ctid, privileges, settings, standing
 from wirt.dialects.vz.codes import Code, Refused, ends_with
 from wirt.dialects.vz.configfile import ConfigFile
 from wirt.dialects.vz.vzctl import cards
@@ -92,6 +92,7 @@ def set_parameters(call: Call) -> int:
                 if asked.looks_for_holders:
                     cards.warn_of_holders(asked.cards)
                 config = cards.begun(context, guest.name, config, asked.cards)
+                config = standing.begun(guest, config, asked.keys)
                 changed = _changed(config, asked)
                 name = _apply(call, context, guest, changed, asked)
             if guest.state.is_up:
