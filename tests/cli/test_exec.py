@@ -173,18 +173,32 @@ def test_command_that_cannot_be_run_is_one_clear_error(running: HomeUnderTest) -
     assert own.stderr == "mine\n"
 
 
-def test_command_that_lxc_cannot_run_for_the_guests_limits_says_so(running: HomeUnderTest) -> None:
+def test_command_that_lxc_cannot_run_for_the_guests_limits_says_so_and_no_other(
+    running: HomeUnderTest,
+) -> None:
     running.wirt("create", "-t", TINY, "--processes", "16", "full", status=0)
     running.wirt("start", "full", status=0)
     filled = "n=0; while [ $n -lt 20 ]; do sleep 60 >/dev/null 2>&1 & n=$((n + 1)); done"
-    running.wirt("exec", "full", "sh", "-c", filled)
-    refused = running.wirt("exec", "full", "true")
+    with subprocess.Popen(
+        [WIRT, "exec", "full", "sh", "-c", "echo runs; read line; exit 1"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=running.environment,
+    ) as before:
+        assert before.stdout is not None
+        assert before.stdout.readline() == "runs\n"
+        running.wirt("exec", "full", "sh", "-c", filled)
+        refused = running.wirt("exec", "full", "true")
+        _, errors = before.communicate("end\n", timeout=60)
     running.wirt("destroy", "--force", "full", status=0)
 
     assert refused.returncode != 0
     assert refused.stderr == (
         "wirt: LXC could not enter the guest: Resource temporarily unavailable\n"
     )
+    assert (before.returncode, errors) == (1, "")
 
 
 def test_log_of_lxc_does_not_grow_for_ever(running: HomeUnderTest) -> None:

@@ -3,8 +3,9 @@
 import errno
 import os
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 from wirt.errors import Failed
 from wirt.host import files, process, pumps, run
@@ -55,6 +56,11 @@ def start(lxc_path: str, name: str, config: str, log: str, pid_file: str) -> Non
             detail=done.stderr.strip(),
             hint=f"see {log}",
         )
+
+
+def config_path(lxc_path: str, name: str) -> str:
+    """Return the path of a container's configuration, where LXC's programs look for it."""
+    return os.path.join(lxc_path, name, "config")
 
 
 def own_log(lxc_path: str) -> str:
@@ -166,38 +172,56 @@ def attach(
     """
     bound = ["taskset", mask(cpus)] if cpus else []
     variables = [f"--set-var={key}={value}" for key, value in environment.items()]
-    before = log_size(lxc_path)
-    if before > LARGEST_LOG:
+    if log_size(lxc_path) > LARGEST_LOG:
         # Every command adds a line.
         with suppress(FileNotFoundError):
             os.truncate(own_log(lxc_path), 0)
-        before = 0
-    entering = [
-        "/usr/bin/lxc-attach",
-        f"--lxcpath={lxc_path}",
-        f"--name={name}",
-        # What it has to say it writes to the command's own errors, in words of its source; now to its log alone, where the
-        # configuration says that is. With --logfile or --logpriority it writes to both.
-        "--quiet",
-        "--clear-env",
-        *variables,
-        "--",
-    ]
-    with pumps.apart(streams) as handed:
-        status = run.attach([*entering, *bound, *argv], streams=handed, environment=ENVIRONMENT)
-    if status != 0 and streams.stderr is not None:
-        told = explain(_logged(lxc_path, before), argv[0], bound[0] if bound else None)
+    with _logging_apart(lxc_path, name) as (config, log):
+        entering = [
+            "/usr/bin/lxc-attach",
+            f"--lxcpath={lxc_path}",
+            f"--name={name}",
+            f"--rcfile={config}",
+            # What it has to say it writes to the command's own errors, in words of its source; now to its log alone, where the
+            # configuration says that is. With --logfile or --logpriority it writes to both.
+            "--quiet",
+            "--clear-env",
+            *variables,
+            "--",
+        ]
+        with pumps.apart(streams) as handed:
+            status = run.attach([*entering, *bound, *argv], streams=handed, environment=ENVIRONMENT)
+        logged = log.readlines() if status != 0 else []
+    if logged and streams.stderr is not None:
+        told = explain(logged, argv[0], bound[0] if bound else None)
         # Who reads the errors may have gone.
         with suppress(OSError):
             os.write(streams.stderr, told.encode())
     return status
 
 
+@contextmanager
+def _logging_apart(lxc_path: str, name: str) -> Iterator[tuple[str, TextIO]]:
+    """Give the path of a configuration of a container with which a program of LXC logs for itself, and that log.
+
+    In the container's own there are the complaints of whatever else runs there. Both are in memory: nothing is left, however we end.
+    """
+    ours = f"/proc/{os.getpid()}/fd"
+    with (
+        open(os.memfd_create("log"), errors="replace") as log,
+        open(os.memfd_create("config"), "w") as config,
+    ):
+        config.write(f"lxc.include = {config_path(lxc_path, name)}\n")
+        config.write(f"lxc.log.file = {ours}/{log.fileno()}\n")
+        config.flush()
+        yield f"{ours}/{config.fileno()}", log
+
+
 def explain(logged: Sequence[str], program: str, before: str | None = None) -> str:
-    """Return what a person is told of what LXC has logged while a command failed; nothing if the command did by itself.
+    """Return what a person is told of what LXC has logged of a command that failed; nothing if the command did by itself.
 
     Args:
-        logged: its lines, perhaps of other commands too.
+        logged: its lines.
         program: what was to be run.
         before: the program by which it was to be run.
     """

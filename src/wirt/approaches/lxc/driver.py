@@ -366,8 +366,7 @@ def _handle(monitor: int) -> Handle:
 
 
 def _config(place: Place) -> str:
-    """Return the path of the container's configuration, where LXC's programs look for it."""
-    return os.path.join(place.run_dir, place.name, "config")
+    return control.config_path(place.run_dir, place.name)
 
 
 def _starting(place: Place) -> str:
