@@ -1,10 +1,12 @@
 """What is said of disks and memory that nothing bounds, and which of two things that are wrong is named first."""
 
+import json
 import os
+from pathlib import Path
 
 import pytest
 from tests.conftest import TINY
-from tests.homes import HomeUnderTest
+from tests.homes import HomeUnderTest, open_home
 
 from wirt.units import render_bytes
 
@@ -61,3 +63,29 @@ def test_approach_that_cannot_run_here_is_named_before_a_template_that_there_is_
         "wirt: approach uml cannot run here: User-Mode Linux is not installed; "
         "apt-get install user-mode-linux\n"
     )
+
+
+def test_disk_smaller_than_what_its_template_holds_is_refused_where_that_counts(
+    btrfs_templates: Path,
+) -> None:
+    with open_home(btrfs_templates, where=str(btrfs_templates.parent)) as home:
+        home.wirt("create", "--pool", "btrfs", "-t", TINY, "web", status=0)
+        home.wirt("start", "web", status=0)
+        fill = ("dd", "if=/dev/urandom", "of=/held", "bs=1M", "count=80")
+        home.wirt("exec", "web", "--", *fill, status=0)
+        home.wirt("stop", "--force", "web", status=0)
+        home.wirt("template", "from-guest", "web", "large", status=0)
+        large = json.loads(home.wirt("template", "show", "--json", "large", status=0).stdout)
+        refused = home.wirt("create", "--pool", "btrfs", "-t", "large", "--disk", "64M", "small")
+        held = home.wirt("create", "--pool", "btrfs", "-t", "large", "--disk", "128M", "held")
+        home.wirt("start", "held", status=0)
+        written = home.wirt("exec", "held", "--", "touch", "/more")
+
+        assert refused.returncode == 6
+        assert refused.stderr == (
+            "wirt: guest small cannot have a disk of 64 MiB: on pool btrfs it is at least as large as "
+            f"its template, which has {render_bytes(large['unpacked_bytes'])}; ask for more with --disk\n"
+        )
+        assert (held.returncode, written.returncode) == (0, 0)
+        home.wirt("destroy", "--force", "held", status=0)
+        home.wirt("template", "remove", "large", status=0)

@@ -22,7 +22,7 @@ from wirt.network.base import Network
 from wirt.ops import journal
 from wirt.ops.checks.fitness import judge_template
 from wirt.ops.checks.routable import check_routable
-from wirt.ops.checks.sizes import check_cpus, fit_disk, machine_of
+from wirt.ops.checks.sizes import check_cpus, check_holds_template, fit_disk, machine_of
 from wirt.ops.checks.way import check_way
 from wirt.ops.context import Context
 from wirt.ops.steps.bootfiles import check_boot
@@ -155,6 +155,8 @@ def plan(context: Context, request: CreateRequest) -> Guest:
         limits = with_chosen(context, approach, limits)
     if template is not None and needs.root != "tree":
         limits = fit_disk(request.name, limits, template, context.pool(pool), needs.root)
+    elif template is not None:
+        check_holds_template(request.name, limits, template, context.pool(pool))
     guest_id = new_guest_id()
     guest = Guest(
         id=guest_id,

@@ -128,6 +128,10 @@ class BtrfsPool(GuestDirectories):
             self.name, "quotas are off", f"turn them on: btrfs quota enable {self._directory}"
         )
 
+    def counts_templates(self) -> bool:
+        """Say yes where quotas are on: a quota group counts what a snapshot shares with others."""
+        return self.probe_bound().available
+
     def resize(self, guest_id: str, size: int) -> None:
         """Give the subvolume's quota group another bound; what it holds beyond it stays."""
         btrfs.limit(self._path(guest_id, _VOLUME), size)

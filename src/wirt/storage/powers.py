@@ -97,6 +97,15 @@ class BoundsTrees(Protocol):
 
 
 @runtime_checkable
+class CountsTemplates(Protocol):
+    """A power of pools whose trees have their template's files within their own size."""
+
+    def counts_templates(self) -> bool:
+        """Return whether they do on this node."""
+        ...
+
+
+@runtime_checkable
 class BoundsImages(Protocol):
     """A power of pools some of whose images cannot be larger than what they are a layer on."""
 

@@ -10,7 +10,7 @@ from wirt.model.limits import Limits
 from wirt.model.template import Template
 from wirt.ops.context import Context
 from wirt.storage.base import Pool
-from wirt.storage.powers import BoundsImages
+from wirt.storage.powers import BoundsImages, CountsTemplates
 from wirt.units import render_bytes
 
 
@@ -64,3 +64,18 @@ def fit_disk(name: str, limits: Limits, template: Template, pool: Pool, root: st
             hint="leave --disk out" if most is not None else "leave --disk out, or ask for more",
         )
     return limits
+
+
+def check_holds_template(name: str, limits: Limits, template: Template, pool: Pool) -> None:
+    """Check that a tree's disk is no smaller than what is on it from the start.
+
+    Raises:
+        Unsupported: it is, so that nothing could be written to it.
+    """
+    least = template.unpacked_bytes
+    if limits.disk < least and isinstance(pool, CountsTemplates) and pool.counts_templates():
+        raise Unsupported(
+            f"guest {name} cannot have a disk of {render_bytes(limits.disk)}: on pool {pool.name} it is at "
+            f"least as large as its template, which has {render_bytes(least)}",
+            hint="ask for more with --disk",
+        )
