@@ -229,8 +229,7 @@ def test_card_that_cannot_be_is_refused(web: HomeUnderTest) -> None:
         "wirt: the MAC 02:00:5e:00:53:01 is that of card lan of guest web; choose another or leave "
         "--mac out\n",
         "wirt: this node has no interface nowhere; see ip link\n",
-        "wirt: 'lo' is not a name of a card; use at most 15 letters, digits, hyphens and "
-        "underscores, a letter first, such as eth1\n",
+        "wirt: 'lo' is the loopback, which every guest has for itself; choose another, such as eth1\n",
         "wirt: a device of the node keeps its name and MAC, and is on no network of Wirt's; leave "
         "--name, --mac, --network and --routed out\n",
         "wirt: the first card of guest web cannot be removed; see wirt card list web for the others\n",

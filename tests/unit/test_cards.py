@@ -1,13 +1,14 @@
 """Cards of a guest and private networks, over a node of fakes."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 from tests import fakes
 
-from wirt.errors import Error, Failed
-from wirt.model.card import Card, CardKind
+from wirt.errors import Error, Failed, InvalidInput
+from wirt.model.card import Card, CardKind, check_card_name, check_node_name
 from wirt.model.guest import Guest
 from wirt.model.resources import NicKind
 from wirt.ops.cards import CardRequest, NewCard, add_card, describe_cards, remove_card
@@ -248,3 +249,21 @@ def test_engine_that_forgets_cards_is_told_those_that_a_running_guest_has_now(
     assert with_card.splitlines()[1].split()[:2] == ["eth1", f"{card.addresses[0]}/24"]
     assert with_card.startswith(f"eth0 {guest.address}/20")
     assert "eth1" not in again.read_text()
+
+
+@pytest.mark.parametrize("check", [check_card_name, check_node_name])
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("lo", "the loopback, which every guest has for itself"),
+        ("all", "the kernel's word for all cards"),
+        ("default", "the kernel's word for cards to come"),
+    ],
+)
+def test_name_that_means_something_already_is_refused_with_what_it_means(
+    check: Callable[[str], str], name: str, what: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check(name)
+
+    assert str(caught.value) == f"{name!r} is {what}; choose another, such as eth1"

@@ -168,7 +168,7 @@ def test_interface_is_changed_by_its_name_and_keeps_its_address(
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("eth1,,lo", "'lo' is not a name of an interface of the node"),
+        ("eth1,,lo", "'lo' is the loopback, which every guest has for itself"),
         ("eth1,,a/b", "'a/b' is not a name of an interface of the node"),
         ("eth1,,wirt-x", "this node has an interface wirt-x, or it is a name of Wirt's own"),
         ("eth1,,,03:00:5e:00:53:01", "'03:00:5e:00:53:01' is not the MAC of a card"),

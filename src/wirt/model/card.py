@@ -102,13 +102,21 @@ def check_mtu(mtu: int) -> int:
     return mtu
 
 
+_TAKEN = {
+    "lo": "the loopback, which every guest has for itself",
+    "all": "the kernel's word for all cards",
+    "default": "the kernel's word for cards to come",
+}
+
+
 def check_card_name(name: str) -> str:
     """Return ``name`` if an interface may be called so.
 
     Raises:
         InvalidInput: it may not.
     """
-    if _NAME.fullmatch(name) is None or name in ("all", "default", "lo"):
+    _check_not_taken(name)
+    if _NAME.fullmatch(name) is None:
         raise InvalidInput(
             f"{name!r} is not a name of a card",
             hint="use at most 15 letters, digits, hyphens and underscores, a letter first, such as eth1",
@@ -122,12 +130,20 @@ def check_node_name(name: str) -> str:
     Raises:
         InvalidInput: it may not.
     """
-    if _NODE_NAME.fullmatch(name) is None or name in ("all", "default", "lo"):
+    _check_not_taken(name)
+    if _NODE_NAME.fullmatch(name) is None:
         raise InvalidInput(
             f"{name!r} is not a name of an interface of the node",
             hint="use at most 15 letters, digits, dots, hyphens and underscores, a letter first, such as veth101.0",
         )
     return name
+
+
+def _check_not_taken(name: str) -> None:
+    """Check that a name means nothing else in a guest and on a node already."""
+    taken = _TAKEN.get(name)
+    if taken is not None:
+        raise InvalidInput(f"{name!r} is {taken}", hint="choose another, such as eth1")
 
 
 def check_mac(text: str) -> str:
