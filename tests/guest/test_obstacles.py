@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import TINY
 from tests.guest.test_checkpoints import begin, until
-from tests.homes import WIRT, HomeUnderTest
+from tests.homes import HomeUnderTest
 
 from wirt.approaches.lxc.checkpoint import find_init
 
@@ -155,13 +155,11 @@ def test_file_of_the_node_that_a_process_was_given_is_named(
     given.write_text("of the node")
     # A shell has what it puts behind itself read nothing: so under another number.
     script = "exec 9<&0; setsid sleep 1000 </dev/null >/dev/null 2>&1 &"
+    place = home.home.place(home.guests()[0].id)
+    # By LXC itself: Wirt gives no file to a guest.
+    attach = ["lxc-attach", f"--lxcpath={place.run_dir}", f"--name={place.name}", "--clear-env"]
     with given.open() as file:
-        subprocess.run(
-            [WIRT, "exec", "web", "--", "setsid", "sh", "-c", script],
-            stdin=file,
-            env=home.environment,
-            check=True,
-        )
+        subprocess.run([*attach, "--", "setsid", "sh", "-c", script], stdin=file, check=True)
     until(lambda: "sleep" in inside(home, "ps"), "it does not run")
     number = number_of(home, "sleep")
     named = home.wirt(*CHECK, status=1).stdout
