@@ -176,7 +176,7 @@ def test_command_that_cannot_be_run_is_one_clear_error(running: HomeUnderTest) -
 def test_command_that_lxc_cannot_run_for_the_guests_limits_says_so_and_no_other(
     running: HomeUnderTest,
 ) -> None:
-    running.wirt("create", "-t", TINY, "--processes", "16", "full", status=0)
+    running.wirt("create", "-t", TINY, "full", status=0)
     running.wirt("start", "full", status=0)
     filled = "n=0; while [ $n -lt 20 ]; do sleep 60 >/dev/null 2>&1 & n=$((n + 1)); done"
     with subprocess.Popen(
@@ -189,7 +189,9 @@ def test_command_that_lxc_cannot_run_for_the_guests_limits_says_so_and_no_other(
     ) as before:
         assert before.stdout is not None
         assert before.stdout.readline() == "runs\n"
-        running.wirt("exec", "full", "sh", "-c", filled)
+        running.wirt("exec", "full", "sh", "-c", filled, status=0)
+        # Fewer than there are: so there is no moment in which one more may begin.
+        running.wirt("set", "full", "--processes", "16", status=0)
         refused = running.wirt("exec", "full", "true")
         _, errors = before.communicate("end\n", timeout=60)
     running.wirt("destroy", "--force", "full", status=0)
