@@ -8,6 +8,7 @@ import os
 import time
 
 from wirt.approaches.lxc import control
+from wirt.approaches.lxc.checkpoint import find_init
 from wirt.errors import Error
 from wirt.host import cgroup, process
 from wirt.model.checkpoint import Obstacle
@@ -20,10 +21,14 @@ _STARTING = ("initializing", "starting", "offline", "unknown", "")
 
 
 def find(place: Place) -> list[Obstacle]:
-    """Return what stands in the way of a checkpoint for as long as a container is being started; a frozen one is not asked."""
+    """Return what stands in the way of a checkpoint for as long as a container is being started; a frozen one is not asked.
+
+    Raises:
+        Failed: it does not run.
+    """
+    init = find_init(place.name)
     group = cgroup.Cgroup(control.payload_group(place.name))
-    init = min(group.pids(), key=lambda pid: process.start_time(pid) or 0, default=None)
-    if init is None or not _is_young(init) or group.is_frozen() or not _is_systemd(init):
+    if not _is_young(init) or group.is_frozen() or not _is_systemd(init):
         return []
     try:
         said = control.ask(place.run_dir, place.name, ["systemctl", "is-system-running"])

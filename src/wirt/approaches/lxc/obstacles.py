@@ -14,7 +14,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_interface
 import msgspec
 
 from wirt.approaches.lxc import control
-from wirt.errors import Failed
+from wirt.approaches.lxc.checkpoint import find_init
 from wirt.host import cgroup, lxcfs, mountinfo, nft
 from wirt.host.mountinfo import Mount
 from wirt.model.checkpoint import Obstacle
@@ -100,9 +100,7 @@ def find(name: str, cards: Mapping[str, Collection[str]]) -> list[Obstacle]:
         Failed: it does not run.
     """
     pids = cgroup.Cgroup(control.payload_group(name)).pids()
-    init = next((pid for pid in pids if _numbers(pid, "NSpid")[-1:] == [1]), None)
-    if init is None:
-        raise Failed(f"container {name} has ended")
+    init = find_init(name)
     shared = _namespaces(init)
     with open(f"/proc/{init}/mountinfo", errors="surrogateescape") as file:
         told = file.read().splitlines()
